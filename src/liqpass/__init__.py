@@ -1,0 +1,1 @@
+"""LiqPass sells short cover against liquidation to traders of perpetual swaps."""
