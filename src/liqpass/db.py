@@ -1,0 +1,177 @@
+"""PostgreSQL: a pool, one transaction per unit of work, and `@query`, which turns SQL into a typed function.
+
+A slice's `sql.py` holds one function per query, its SQL in sight:
+
+    @query("select user_id, expires_at from sessions where token_hash = $1 and expires_at > $2")
+    async def living_session(conn: Connection, token_hash: bytes, now: datetime) -> Session | None: ...
+
+The parameters after `conn` are $1, $2, … in order; the return annotation says what comes out. A test
+PREPAREs every query and compares PostgreSQL's columns and types with these annotations.
+"""
+
+import asyncio
+import functools
+import inspect
+import types
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+
+Connection = asyncpg.pool.PoolConnectionProxy
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+APP_ROLE = "liqpass_app"
+RETRIES = 5
+
+
+class Database:
+    """A pool of connections that act as the application's role, which cannot alter what is append-only."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back by any exception."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            yield conn
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """`work` in one transaction; the whole of it again after a serialization failure or a deadlock."""
+        for attempt in range(RETRIES):
+            try:
+                async with self.transaction() as conn:
+                    return await work(conn)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+                if attempt == RETRIES - 1:
+                    raise
+                await asyncio.sleep(0.01 * 2**attempt)
+        raise AssertionError("the loop returns or raises")
+
+    async def close(self) -> None:
+        """Close all connections; those in use are given five seconds."""
+        try:
+            await asyncio.wait_for(self.pool.close(), 5)
+        except TimeoutError:
+            self.pool.terminate()
+
+
+async def open_database(url: str, *, name: str, size: int = 10) -> Database:
+    """Connect as the application's role. `name` shows in pg_stat_activity.
+
+    The role is a start parameter, so it is what RESET returns to. The pool's own reset between uses
+    is switched off: nothing here leaves a setting, a cursor or a lock on a pooled connection, and it
+    would cost a round trip per request.
+    """
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        reset=_keep_as_is,
+        command_timeout=30,
+        server_settings={"application_name": name, "role": APP_ROLE, "timezone": "UTC"},
+    )
+    return Database(pool)
+
+
+async def _keep_as_is(_conn: asyncpg.Connection) -> None:
+    """What a connection needs between two uses: nothing."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query as declared: its SQL, parameter types in order, row type, and how many rows come out."""
+
+    name: str
+    sql: str
+    params: tuple[Any, ...]
+    row: Any
+    shape: typing.Literal["none", "one", "maybe", "many"]
+
+
+QUERIES: list[Query] = []
+
+
+def query(sql: str) -> Callable[[F], F]:
+    """Write the body of the decorated function from its SQL and its annotations."""
+
+    def decorate(function: F) -> F:
+        declared = _declared(function, sql)
+        QUERIES.append(declared)
+        return typing.cast(F, functools.wraps(function)(_runner(declared)))
+
+    return decorate
+
+
+def _declared(function: Callable[..., Any], sql: str) -> Query:
+    hints = typing.get_type_hints(function)
+    out = hints.pop("return")
+    names = list(inspect.signature(function).parameters)[1:]
+    name = f"{function.__module__}.{function.__name__}"
+    params = tuple(hints[n] for n in names)
+    if out is types.NoneType:
+        return Query(name, sql, params, None, "none")
+    if typing.get_origin(out) is list:
+        return Query(name, sql, params, typing.get_args(out)[0], "many")
+    if isinstance(out, types.UnionType) and types.NoneType in out.__args__:
+        (row,) = (a for a in out.__args__ if a is not types.NoneType)
+        return Query(name, sql, params, row, "maybe")
+    return Query(name, sql, params, out, "one")
+
+
+def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
+    sql = declared.sql
+    if declared.shape == "none":
+
+        async def execute(conn: Connection, *args: object) -> None:
+            await conn.execute(sql, *args)
+
+        return execute
+
+    build = _builder(declared.row)
+    if declared.shape == "many":
+
+        async def many(conn: Connection, *args: object) -> list[Any]:
+            return [build(r) for r in await conn.fetch(sql, *args)]
+
+        return many
+
+    async def one(conn: Connection, *args: object) -> Any:
+        record = await conn.fetchrow(sql, *args)
+        if record is None and declared.shape == "one":
+            raise LookupError(f"{declared.name} returned no row")
+        return None if record is None else build(record)
+
+    return one
+
+
+def _builder(row: Any) -> Callable[[asyncpg.Record], Any]:
+    """Record → struct by position (a test holds the order); enum columns become members of their StrEnum."""
+    if not (isinstance(row, type) and issubclass(row, msgspec.Struct)):
+        return lambda record: record[0]
+    enums = [(i, e) for i, f in enumerate(msgspec.structs.fields(row)) if (e := _enum_of(f.type)) is not None]
+    if not enums:
+        return lambda record: row(*record)
+
+    def build(record: asyncpg.Record) -> Any:
+        values = list(record)
+        for i, enum in enums:
+            if values[i] is not None:
+                values[i] = enum(values[i])
+        return row(*values)
+
+    return build
+
+
+def _enum_of(annotation: Any) -> type[StrEnum] | None:
+    for candidate in (annotation, *typing.get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, StrEnum):
+            return candidate
+    return None

@@ -1,0 +1,151 @@
+"""Numbered SQL files, applied once: all that are missing in one transaction, under one advisory lock.
+
+Runs as the owner of the schema (the role of DATABASE_URL); the application acts as APP_ROLE.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from liqpass.db import APP_ROLE
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
+MINIMUM_SERVER = 150000
+
+_CREATE_ROLE = f"""
+do $$
+begin
+    if not exists (select from pg_roles where rolname = '{APP_ROLE}') then
+        create role {APP_ROLE} nologin;
+    end if;
+exception when duplicate_object or unique_violation then
+    null;  -- another database of this server made it a moment ago: roles belong to the server
+end
+$$;
+do $$
+begin
+    if not pg_has_role(current_user, '{APP_ROLE}', 'SET') then
+        execute format('grant {APP_ROLE} to %I', current_user);
+    end if;
+exception when undefined_column or invalid_parameter_value then
+    if not pg_has_role(current_user, '{APP_ROLE}', 'MEMBER') then  -- before PostgreSQL 16
+        execute format('grant {APP_ROLE} to %I', current_user);
+    end if;
+end
+$$;
+"""
+
+_CREATE_TABLE = """
+create table if not exists schema_migrations (
+    number integer primary key,
+    name text not null,
+    sha256 bytea not null check (length(sha256) = 32),
+    applied_at timestamptz not null default now()
+)
+"""
+
+
+class MigrationError(Exception):
+    """The files and the database do not fit; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file `NNNN_what.sql`."""
+
+    number: int
+    name: str
+    sql: str = field(repr=False)
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.sql.encode()).digest()
+
+
+def migrations_of(folder: Path = FOLDER) -> list[Migration]:
+    """The files of a folder in the order of their numbers, which begin at 1 and leave nothing out."""
+    found = []
+    for path in sorted(folder.glob("*.sql")):
+        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)", path.stem)
+        if not match:
+            raise MigrationError(f"{path.name}: a migration is called NNNN_what_it_does.sql")
+        found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
+    if [m.number for m in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"the numbers in {folder} must be 1, 2, 3, … without gaps or repeats")
+    return found
+
+
+async def migrate(
+    url: str, migrations: list[Migration], progress: Callable[[str], None] = lambda _: None
+) -> list[Migration]:
+    """Apply what is missing and return it. Raises MigrationError for an edited, unknown or failing file."""
+    conn = await asyncpg.connect(url, timeout=30)
+    try:
+        if conn.get_server_version().major * 10000 < MINIMUM_SERVER:
+            raise MigrationError("PostgreSQL 15 or newer is needed: point DATABASE_URL at one")
+        async with conn.transaction():
+            await conn.execute("select pg_advisory_xact_lock($1)", LOCK_KEY)
+            await _prepare(conn)
+            pending = _pending(await _applied(conn), migrations)
+            for migration in pending:
+                progress(f"migration {migration.number:04d} {migration.name}")
+                await _apply(conn, migration)
+            return pending
+    finally:
+        await conn.close()
+
+
+async def pending_migrations(conn: asyncpg.Connection, migrations: list[Migration]) -> list[Migration]:
+    """What `migrate` would apply; `conn` may be the application's. Raises as `migrate` does."""
+    if await conn.fetchval("select to_regclass('schema_migrations')") is None:
+        return migrations
+    return _pending(await _applied(conn), migrations)
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    try:
+        await conn.execute(_CREATE_ROLE)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(
+            f"the role of DATABASE_URL may not make the role {APP_ROLE}. As a superuser: "
+            f"create role {APP_ROLE} nologin; grant {APP_ROLE} to <the role of DATABASE_URL>;"
+        ) from error
+    await conn.execute(_CREATE_TABLE)
+
+
+async def _applied(conn: asyncpg.Connection) -> dict[int, bytes]:
+    rows = await conn.fetch("select number, sha256 from schema_migrations order by number")
+    return {row["number"]: row["sha256"] for row in rows}
+
+
+def _pending(applied: dict[int, bytes], migrations: list[Migration]) -> list[Migration]:
+    known = {m.number: m for m in migrations}
+    for number, sha256 in applied.items():
+        if number not in known:
+            raise MigrationError(
+                f"the database has migration {number:04d}, this version does not: update LiqPass"
+            )
+        if known[number].sha256 != sha256:
+            raise MigrationError(
+                f"{number:04d}_{known[number].name}.sql was edited after it was applied: "
+                "put it back as it was and write the change as a new migration"
+            )
+    return [m for m in migrations if m.number not in applied]
+
+
+async def _apply(conn: asyncpg.Connection, migration: Migration) -> None:
+    try:
+        await conn.execute(migration.sql)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.number:04d}_{migration.name}.sql: {error}") from error
+    await conn.execute(
+        "insert into schema_migrations (number, name, sha256) values ($1, $2, $3)",
+        migration.number,
+        migration.name,
+        migration.sha256,
+    )

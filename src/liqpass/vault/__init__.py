@@ -1,0 +1,1 @@
+"""Read-only exchange keys, sealed."""
