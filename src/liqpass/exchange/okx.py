@@ -1,0 +1,324 @@
+"""The gateway to OKX's REST API v5: signs, paces, retries and reads. It sends GET and nothing else.
+
+okx.com/docs-v5: prehash = timestamp + METHOD + requestPath with its query string + body; the signature is
+base64(HMAC-SHA256); a timestamp more than 30 s from OKX's clock is refused; limits count per OKX user.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from liqpass.clock import Clock
+from liqpass.exchange import records
+from liqpass.exchange.errors import ExchangeError, Kind, error_for, judge
+from liqpass.exchange.fields import Row, UnreadableRow, time_ms
+from liqpass.exchange.pace import (
+    BILLS,
+    CONFIG,
+    ORDERS_HISTORY,
+    POSITIONS,
+    POSITIONS_HISTORY,
+    REMEMBERED_USERS,
+    TIME,
+    Pace,
+)
+from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
+
+T = TypeVar("T")
+
+# OKX asks for a pause of 2 s after 50011.
+_PAUSE_AFTER_LIMIT_SEC = 2.0
+_PAUSE_SEC = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key as its owner gave it. Its repr shows none of it."""
+
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+    passphrase: str = field(repr=False)
+    region: str
+    demo: bool
+
+
+def sign(secret: str, timestamp: str, method: str, target: str, body: str = "") -> str:
+    """OK-ACCESS-SIGN. `target` is the path with its query string, exactly as it is sent."""
+    prehash = f"{timestamp}{method}{target}{body}"
+    return base64.b64encode(hmac.digest(secret.encode(), prehash.encode(), hashlib.sha256)).decode()
+
+
+def timestamp_of(now: datetime) -> str:
+    """ISO 8601 in UTC with exactly three decimals and Z; any other number breaks the signature."""
+    return now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def headers_for(creds: Credentials, now: datetime, target: str) -> dict[str, str]:
+    """The headers of one signed GET. Raises ExchangeError for credentials that cannot stand in a header."""
+    if not all(part.isprintable() for part in (creds.api_key, creds.secret, creds.passphrase)):
+        raise error_for("unsendable")
+    timestamp = timestamp_of(now)
+    demo = {"x-simulated-trading": "1"} if creds.demo else {}
+    return {
+        "OK-ACCESS-KEY": creds.api_key,
+        "OK-ACCESS-SIGN": sign(creds.secret, timestamp, "GET", target),
+        "OK-ACCESS-TIMESTAMP": timestamp,
+        "OK-ACCESS-PASSPHRASE": creds.passphrase,
+        **demo,
+    }
+
+
+class OkxGateway:
+    """Owns the one HTTP session to OKX. Any number of readings may run at once.
+
+    `hosts` maps a region to its base URL. Every method raises ExchangeError; a whole call, with its waits and
+    retries, takes at most `timeout_sec`. `on_error` is told the code of every failed try, for metrics.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, str],
+        clock: Clock,
+        *,
+        on_error: Callable[[str], None] = lambda _code: None,
+        timeout_sec: float = 8.0,
+        tries: int = 3,
+        max_bytes: int = 4_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._hosts = {region: host.rstrip("/") for region, host in hosts.items()}
+        self._clock = clock
+        self._on_error = on_error
+        self._timeout_sec = timeout_sec
+        self._tries = tries
+        self._max_bytes = max_bytes
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._jitter = jitter
+        self._pace = Pace()
+        self._uids: OrderedDict[str, str] = OrderedDict()
+        self._offsets: dict[str, timedelta] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections. The next call would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def account_config(self, creds: Credentials) -> AccountConfig:
+        """Whose key it is and what it may do."""
+        _, rows = await self._read(creds, CONFIG, {})
+        if len(rows) != 1:
+            raise self._told(error_for("unreadable"))
+        config = self._parsed(records.account_config, rows)[0]
+        # Limits count per OKX user: from now on all keys of this account share one pace.
+        self._uids[creds.api_key] = config.uid
+        if len(self._uids) > REMEMBERED_USERS:
+            self._uids.popitem(last=False)
+        return config
+
+    async def find_region(self, creds: Credentials) -> tuple[str, AccountConfig]:
+        """The region that knows the key, `creds.region` first; no answer of OKX names it.
+
+        KEY_UNKNOWN only when every region has said so: one that does not answer may be the one.
+        """
+        return await self._in_time(self._search(creds))
+
+    async def positions(self, creds: Credentials, inst_id: str | None = None) -> Reading:
+        """The open swap positions; with `inst_id` also its closed slots (pos 0)."""
+        raw, rows = await self._read(creds, POSITIONS, {"instType": "SWAP", "instId": inst_id})
+        return Reading(raw, self._parsed(records.position, rows))
+
+    async def positions_history(
+        self,
+        creds: Credentials,
+        *,
+        pos_id: str | None = None,
+        inst_id: str | None = None,
+        older_than_ms: int | None = None,
+        limit: int = 100,
+    ) -> Page[HistoryRow]:
+        """Closed and partly closed positions of the last three months, newest change first."""
+        params = {
+            "instType": "SWAP",
+            "instId": inst_id,
+            "posId": pos_id,
+            "after": older_than_ms,
+            "limit": limit,
+        }
+        raw, rows = await self._read(creds, POSITIONS_HISTORY, params)
+        return Page(raw, self._parsed(records.history_row, rows))
+
+    async def orders_history(
+        self,
+        creds: Credentials,
+        *,
+        inst_id: str | None = None,
+        category: str | None = None,
+        begin_ms: int | None = None,
+        end_ms: int | None = None,
+        archive: bool = False,
+    ) -> Page[OrderRow]:
+        """Finished orders of the last 7 days (`archive`: three months), newest 100."""
+        params = {
+            "instType": "SWAP",
+            "instId": inst_id,
+            "category": category,
+            "begin": begin_ms,
+            "end": end_ms,
+        }
+        raw, rows = await self._read(creds, ORDERS_HISTORY + ("-archive" if archive else ""), params)
+        return Page(raw, self._parsed(records.order_row, rows))
+
+    async def bills(
+        self,
+        creds: Credentials,
+        *,
+        bill_type: str | None = None,
+        begin_ms: int | None = None,
+        end_ms: int | None = None,
+        archive: bool = False,
+    ) -> Page[BillRow]:
+        """The account's own ledger, its last 7 days (`archive`: three months), newest 100."""
+        params = {"instType": "SWAP", "type": bill_type, "begin": begin_ms, "end": end_ms}
+        raw, rows = await self._read(creds, BILLS + ("-archive" if archive else ""), params)
+        return Page(raw, self._parsed(records.bill_row, rows))
+
+    async def server_time(self, region: str) -> datetime:
+        """OKX's clock (no key needed)."""
+        return await self._in_time(self._server_time(region))
+
+    async def _search(self, creds: Credentials) -> tuple[str, AccountConfig]:
+        try:
+            return creds.region, await self.account_config(creds)
+        except ExchangeError as error:
+            if error.kind is not Kind.KEY_UNKNOWN:
+                raise
+            answer = error
+        for region in (other for other in self._hosts if other != creds.region):
+            try:
+                return region, await self.account_config(replace(creds, region=region))
+            except ExchangeError as error:
+                if error.kind in (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.RESTRICTED):
+                    answer = error
+                elif error.kind is not Kind.KEY_UNKNOWN:
+                    raise  # a region that says more than "unknown" knows the key
+        raise answer
+
+    async def _read(
+        self, creds: Credentials, path: str, params: Mapping[str, str | int | None]
+    ) -> tuple[bytes, list[dict[str, Any]]]:
+        query = urlencode({name: value for name, value in params.items() if value is not None})
+        return await self._in_time(self._persist(creds, path, f"{path}?{query}" if query else path))
+
+    async def _persist(
+        self, creds: Credentials, path: str, target: str
+    ) -> tuple[bytes, list[dict[str, Any]]]:
+        """Send, and send again where that may help: a read changes nothing at OKX."""
+        who = self._uids.get(creds.api_key, creds.api_key)
+        attempt, resynced = 0, False
+        while True:
+            attempt += 1
+            try:
+                await self._turn(who, path)
+                now = self._clock() + self._offsets.get(creds.region, timedelta())
+                return await self._ask(creds.region, target, headers_for(creds, now, target))
+            except ExchangeError as error:
+                if error.kind is Kind.CLOCK and not resynced:
+                    resynced = True
+                    self._offsets[creds.region] = await self._server_time(creds.region) - self._clock()
+                elif error.retryable and attempt < self._tries:
+                    await self._sleep(self._pause_sec(error, attempt))
+                else:
+                    raise
+
+    async def _turn(self, who: str, path: str) -> None:
+        wait = self._pace.wait_sec(who, path, self._monotonic(), self._timeout_sec / 2)
+        if wait is None:
+            raise self._told(error_for("busy"))
+        if wait:
+            await self._sleep(wait)
+
+    async def _server_time(self, region: str) -> datetime:
+        await self._turn(region, TIME)
+        _, rows = await self._ask(region, TIME, {})
+        if len(rows) != 1:
+            raise self._told(error_for("unreadable"))
+        return self._parsed(_time_of, rows)[0]
+
+    async def _ask(
+        self, region: str, target: str, headers: Mapping[str, str]
+    ) -> tuple[bytes, list[dict[str, Any]]]:
+        try:
+            status, body = await self._get(region, target, headers)
+            return body, judge(status, body)
+        except ExchangeError as error:
+            raise self._told(error) from None
+
+    async def _get(self, region: str, target: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """One GET: status and body. No redirect is followed, for that would carry the key elsewhere."""
+        if region not in self._hosts:
+            raise error_for("no_host")
+        url = URL(self._hosts[region] + target, encoded=True)
+        if self._session is None:
+            # One jar for all users would carry one user's cookies into another's requests.
+            jar = aiohttp.DummyCookieJar()
+            self._session = aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=None))
+        body = bytearray()
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > self._max_bytes:
+                        break
+                status = response.status
+        except (aiohttp.ClientError, OSError):
+            status = 0
+        # Raised outside the except clause: aiohttp's errors carry the request's headers.
+        if status == 0:
+            raise error_for("network")
+        if len(body) > self._max_bytes:
+            raise error_for("too_large")
+        return status, bytes(body)
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout_sec):
+                return await work
+        except TimeoutError:
+            pass
+        raise self._told(error_for("timeout"))
+
+    def _parsed(self, read: Callable[[Row], T], rows: list[dict[str, Any]]) -> list[T]:
+        try:
+            return [read(row) for row in rows]
+        except UnreadableRow as unreadable:
+            raise self._told(error_for("unreadable")) from unreadable
+
+    def _told(self, error: ExchangeError) -> ExchangeError:
+        self._on_error(error.code)
+        return error
+
+    def _pause_sec(self, error: ExchangeError, attempt: int) -> float:
+        if error.kind is Kind.RATE_LIMITED:
+            return _PAUSE_AFTER_LIMIT_SEC * (1 + 0.25 * self._jitter())
+        return _PAUSE_SEC * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
+
+
+def _time_of(row: Row) -> datetime:
+    return datetime.fromtimestamp(time_ms(row, "ts") / 1000, UTC)
