@@ -1,0 +1,1 @@
+"""A world to play in: servers that speak the real protocols. The product never imports it."""

@@ -1,0 +1,276 @@
+"""anvil as a process and a few methods: transactions, blocks, time, reorganisations."""
+
+import asyncio
+import contextlib
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from eth_abi.abi import encode
+from eth_account import Account
+from eth_hash.auto import keccak
+from msgspec import Struct
+
+from liqpass.chain.checkout import address_of
+from liqpass.hexes import checksum, to_hex
+
+GAS = 1_000_000
+DEPLOY_GAS = 8_000_000
+
+
+class NodeError(Exception):
+    """The node answered a JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.data = data
+
+
+class RevertedError(Exception):
+    """The transaction is in a block, and failed."""
+
+
+class Wallet(Struct, frozen=True):
+    """A test account and its private key."""
+
+    address: bytes
+    key: bytes
+
+
+def wallet(role: str) -> Wallet:
+    """The sandbox's account of this role: the same on every run."""
+    key = keccak(b"liqpass sandbox: " + role.encode())
+    return Wallet(address=address_of(key), key=key)
+
+
+def encode_call(function: str, *values: object) -> bytes:
+    """Calldata of a function such as `mint(address,uint256)`; addresses and bytes32 are bytes."""
+    types = function[function.index("(") + 1 : -1].split(",")
+    arguments = encode(types, values) if types != [""] else b""
+    return keccak(function.encode())[:4] + arguments
+
+
+class Anvil:
+    """`async with Anvil(…) as anvil:` one process on a free port of 127.0.0.1, gone at the end.
+
+    `safe` is `slots_in_an_epoch` blocks behind the head and `finalized` twice as many.
+    Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
+    """
+
+    def __init__(self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4) -> None:
+        self.chain_id = chain_id
+        self.slots_in_an_epoch = slots_in_an_epoch
+        self.url = ""
+        self.deployer = wallet("deployer")
+        self._automine = True
+        self._reorgs = 0
+        self._sending = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            self.url = await self._start(stack)
+            self._http = await stack.enter_async_context(aiohttp.ClientSession())
+            await self._prepare()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _prepare(self) -> None:
+        """What stands on the chain before anybody sees it: nothing here."""
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> str:
+        options = ["--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--color", "never"]
+        options += ["--chain-id", str(self.chain_id), "--slots-in-an-epoch", str(self.slots_in_an_epoch)]
+        process = await asyncio.create_subprocess_exec(
+            node_modules() / _anvil(),
+            *options,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        stack.push_async_callback(_stop, process)
+        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+        said = []
+        async for raw in process.stdout:
+            line = raw.decode().strip()
+            said.append(line)
+            if line.startswith("Listening on "):
+                drain = asyncio.create_task(_drain(process.stdout))
+                stack.callback(drain.cancel)
+                return "http://" + line.removeprefix("Listening on ")
+        raise RuntimeError("anvil did not start: " + " ".join(said[-5:]))
+
+    async def rpc(self, method: str, params: Sequence[object] = ()) -> Any:
+        """One call to anvil itself, past any proxy. Raises NodeError."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        async with self._http.post(self.url, json=body) as response:
+            answer = await response.json()
+        if error := answer.get("error"):
+            raise NodeError(error["code"], error["message"], error.get("data"))
+        return answer.get("result")
+
+    async def call(self, to: bytes, function: str, *values: object, sender: bytes = bytes(20)) -> bytes:
+        """The raw answer of a view function at the head."""
+        data = to_hex(encode_call(function, *values))
+        call = {"from": to_hex(sender), "to": to_hex(to), "data": data}
+        return bytes.fromhex((await self.rpc("eth_call", [call, "latest"]))[2:])
+
+    async def sign(
+        self, account: Wallet, to: bytes | None, data: bytes, *, gas: int = GAS, nonce: int | None = None
+    ) -> bytes:
+        """A raw transaction, not sent. Without `nonce`: the next one, pending ones counted."""
+        if nonce is None:
+            nonce = int(await self.rpc("eth_getTransactionCount", [to_hex(account.address), "pending"]), 16)
+        transaction: dict[str, Any] = {
+            "chainId": self.chain_id,
+            "nonce": nonce,
+            "maxFeePerGas": 100 * 10**9,
+            "maxPriorityFeePerGas": 1,
+            "gas": gas,
+            "value": 0,
+            "data": data,
+        }
+        if to is not None:
+            transaction["to"] = checksum(to)
+        return bytes(Account.sign_transaction(transaction, account.key).raw_transaction)
+
+    async def send_raw(self, raw: bytes) -> bytes:
+        """Hand a raw transaction to the node; its hash. While every transaction mines a block, that block is
+        there when this returns."""
+        if self._automine:
+            receipt = await self.rpc("eth_sendRawTransactionSync", [to_hex(raw)])
+            return bytes.fromhex(receipt["transactionHash"][2:])
+        return bytes.fromhex((await self.rpc("eth_sendRawTransaction", [to_hex(raw)]))[2:])
+
+    async def send(self, account: Wallet, to: bytes | None, data: bytes, *, gas: int = GAS) -> bytes:
+        """Sign and send, whether or not it will succeed; its hash."""
+        async with self._sending:
+            return await self.send_raw(await self.sign(account, to, data, gas=gas))
+
+    async def receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
+        """The receipt, or None while it is in no block."""
+        found: dict[str, Any] | None = await self.rpc("eth_getTransactionReceipt", [to_hex(tx_hash)])
+        return found
+
+    async def transact(
+        self, account: Wallet, to: bytes | None, data: bytes, *, gas: int = GAS
+    ) -> dict[str, Any]:
+        """Send, and wait for the block: the receipt. Raises RevertedError. Something has to mine."""
+        receipt = await self.wait(await self.send(account, to, data, gas=gas))
+        if int(receipt["status"], 16) != 1:
+            raise RevertedError(receipt["transactionHash"])
+        return receipt
+
+    async def wait(self, tx_hash: bytes) -> dict[str, Any]:
+        """The receipt, once there is one."""
+        while True:
+            if (receipt := await self.receipt(tx_hash)) is not None:
+                return receipt
+            await asyncio.sleep(0.02)
+
+    async def deploy(self, code: bytes) -> bytes:
+        """Deploy a contract; its address."""
+        receipt = await self.transact(self.deployer, None, code, gas=DEPLOY_GAS)
+        return bytes.fromhex(receipt["contractAddress"][2:])
+
+    async def block_number(self, tag: str = "latest") -> int:
+        """The height of `latest`, `safe` or `finalized`."""
+        return (await self.block(tag))[0]
+
+    async def block(self, tag: str | int = "latest") -> tuple[int, bytes, int]:
+        """Number, hash and time (unix seconds) of a block."""
+        at = hex(tag) if isinstance(tag, int) else tag
+        found = await self.rpc("eth_getBlockByNumber", [at, False])
+        return int(found["number"], 16), bytes.fromhex(found["hash"][2:]), int(found["timestamp"], 16)
+
+    async def mine(self, blocks: int = 1) -> None:
+        """Mine at once. Blocks mined together carry the same time."""
+        await self.rpc("anvil_mine", [hex(blocks)])
+
+    async def finalize(self) -> None:
+        """Mine until what is now the head is final."""
+        await self.mine(2 * self.slots_in_an_epoch)
+
+    async def mine_every(self, seconds: int) -> None:
+        """A block every so many seconds, with or without transactions, until `set_automine`."""
+        self._automine = False
+        await self.rpc("evm_setIntervalMining", [seconds])
+
+    async def set_automine(self, on: bool) -> None:
+        """On: a block for every transaction. Off: transactions wait for `mine`."""
+        await self.rpc("evm_setIntervalMining", [0])
+        await self.rpc("evm_setAutomine", [on])
+        self._automine = on
+
+    async def warp(self, seconds: int) -> None:
+        """Let time pass, and mine one block that shows it."""
+        await self.rpc("evm_increaseTime", [seconds])
+        await self.mine()
+
+    async def reorg(self, depth: int, keep: Sequence[bytes] = ()) -> None:
+        """Replace the last `depth` blocks by as many others, in one step. The raw transactions in `keep` are
+        in the first new one, in this order; all others are gone for good. Nothing stops it at `finalized`.
+
+        The new blocks carry the time of the block they stand on.
+        """
+        self._reorgs += 1
+        # The same block with another producer has another hash, even when it holds the same transactions.
+        await self.rpc("anvil_setCoinbase", [to_hex(wallet(f"producer {self._reorgs}").address)])
+        before = await self.rpc("evm_increaseTime", [0])
+        await self.rpc("anvil_reorg", [depth, [[to_hex(raw), 0] for raw in keep]])
+        # anvil forgets what `warp` added, and time would run back.
+        after = await self.rpc("evm_increaseTime", [0])
+        await self.rpc("evm_increaseTime", [max(0, before - after)])
+
+    async def drop(self, tx_hash: bytes) -> None:
+        """Take a waiting transaction out of the pool."""
+        await self.rpc("anvil_dropTransaction", [to_hex(tx_hash)])
+
+    async def snapshot(self) -> str:
+        """Remember everything. The same transactions after `revert` make the same blocks: no reorg."""
+        return str(await self.rpc("evm_snapshot"))
+
+    async def revert(self, snapshot: str) -> None:
+        """Go back to a snapshot, which is then used up."""
+        if not await self.rpc("evm_revert", [snapshot]):
+            raise RuntimeError(f"anvil has no snapshot {snapshot}.")
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    """anvil writes a line for every call; a full pipe would stop it."""
+    while await stream.read(65536):
+        pass
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+
+
+def node_modules() -> Path:
+    """Where npm put the chain's parts: beside the sources, or under the folder that one stands in."""
+    for top in (Path(__file__).parents[3], Path.cwd()):
+        if (top / "contracts" / "node_modules" / _anvil()).exists():
+            return top / "contracts" / "node_modules"
+    raise RuntimeError(
+        "The local chain (anvil) is not installed: run `make` in the project's folder; it puts anvil and the "
+        "USDC contracts into contracts/node_modules (npm install --ignore-scripts --legacy-peer-deps)."
+    )
+
+
+def _anvil() -> str:
+    """The path of the binary in the npm package of this platform."""
+    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
+    machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
+    return f"@foundry-rs/anvil-{system}-{machine}/bin/anvil" + (".exe" if system == "win32" else "")
