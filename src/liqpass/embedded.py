@@ -1,0 +1,337 @@
+"""PostgreSQL 18 inside LiqPass: one server per data folder, shared by every command, stopped with the last.
+
+Two lock files in the data folder hold everything together, both by flock(2), which goes with its process
+and so is never stale:
+
+- `in-use.lock`: every command holds it, shared, as long as it lives; who gets it exclusively was the last;
+- `start.lock`: held, exclusively, by whoever looks whether the server runs, starts it or stops it.
+
+PostgreSQL listens on a Unix socket in a folder of mode 0700 and trusts whoever can reach it.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from liqpass.postgres_programs import (
+    EmbeddedPostgresError,
+    give,
+    may_enter,
+    readable_programs,
+    run_as,
+    system_account,
+)
+from liqpass.settings import SettingError
+
+PORT = 5432  # names the socket file; nothing listens on a port
+SOCKET_PATH_LIMIT = 107  # bytes, of sockaddr_un.sun_path without its final zero
+WAIT_SEC = 300  # long enough for the crash recovery of a large database
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """LIQPASS_DATA_DIR, else /var/lib/liqpass for root and the `liqpass` in the XDG data home for others."""
+    if chosen := environ.get("LIQPASS_DATA_DIR"):
+        return Path(chosen).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/liqpass")
+    data_home = Path(environ.get("XDG_DATA_HOME", ""))
+    return (data_home if data_home.is_absolute() else Path.home() / ".local/share") / "liqpass"
+
+
+@contextmanager
+def embedded_postgres(
+    data_dir: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    options: Mapping[str, str] | None = None,
+) -> Iterator["EmbeddedPostgres"]:
+    """The data folder's server, running, with a database `liqpass`; stopped at the end unless others use it.
+
+    `options` are server settings over SETTINGS (`{"fsync": "off"}` for a server to be thrown away); those of
+    the command that starts the server count. Blocks while another command starts or stops it.
+    Raises EmbeddedPostgresError, and SettingError for a data folder that cannot be used.
+    """
+    account = system_account() if os.geteuid() == 0 else None
+    folder = _make_data_dir(data_dir, account)
+    with _exclusive(folder):
+        bin_dir = readable_programs(folder, account, progress)
+    server = EmbeddedPostgres(folder, bin_dir, account, {**SETTINGS, **(options or {})}, progress)
+    with _in_use(server):
+        server.ensure_running()
+        with _exclusive(folder):
+            _create_database(server)
+        yield server
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """A handle on the data folder's server; made by `embedded_postgres`."""
+
+    data_dir: Path
+    bin_dir: Path
+    """Where psql, pgbench, pg_basebackup and the rest are."""
+    account: pwd.struct_passwd | None
+    options: Mapping[str, str]
+    progress: Callable[[str], None]
+
+    @property
+    def cluster(self) -> Path:
+        """PostgreSQL's own folder."""
+        return self.data_dir / "pg18"
+
+    @property
+    def log(self) -> Path:
+        return self.cluster / "server.log"
+
+    @cached_property
+    def mark(self) -> str:
+        """The cluster_name: what tells this server's processes from all others.
+
+        From the folder's device and inode: a container's processes, visible outside, may name the same path.
+        """
+        folder = self.data_dir.stat()
+        return "liqpass_" + hashlib.sha256(f"{folder.st_dev}:{folder.st_ino}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def socket_dir(self) -> Path:
+        """The cluster's folder, unless its name is too long for a socket or would split a list."""
+        name = os.fsencode(self.cluster / f".s.PGSQL.{PORT}")
+        if len(name) <= SOCKET_PATH_LIMIT and not set(name) & set(b',"\\'):
+            return self.cluster
+        # not TMPDIR nor XDG_RUNTIME_DIR: every command has to find the same folder
+        return Path("/tmp") / self.mark  # noqa: S108  (its owner and mode are checked at every start)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/liqpass?host={quote(str(self.socket_dir))}&port={PORT}"
+
+    def pid(self) -> int | None:
+        """The process id of the running server, None when it does not run."""
+        state = _state(self)
+        return state[0] if state else None
+
+    def ensure_running(self) -> None:
+        """Starts the server again when it is gone (killed, say); waits until it takes connections. Blocks.
+
+        Any command that still uses the data folder may call it, at any time, several at once.
+        """
+        state = _state(self)
+        if state is None or state[1] != "ready":
+            with _exclusive(self.data_dir):
+                _start(self)
+
+
+@contextmanager
+def _exclusive(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "start.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _in_use(server: EmbeddedPostgres) -> Iterator[None]:
+    path = server.data_dir / "in-use.lock"
+    with _exclusive(server.data_dir):
+        mine = path.open("a")
+        fcntl.flock(mine, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        # a data folder that was deleted meanwhile is let go: the server notices by itself and ends
+        with suppress(FileNotFoundError), _exclusive(server.data_dir):
+            # closed, not converted: a forked child of ours may share this lock and still use the server
+            mine.close()
+            with path.open("a") as everybody, suppress(BlockingIOError):
+                fcntl.flock(everybody, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _stop(server)
+
+
+def _state(server: EmbeddedPostgres) -> tuple[int, str] | None:
+    """Process id and status (`starting`, `ready`, `stopping`) of the living server.
+
+    postmaster.pid outlives a killed server, and its process id may by now be somebody else's.
+    """
+    try:
+        lines = (server.cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    if not lines or not lines[0].isdecimal() or not _is_ours(server, int(lines[0])):
+        return None
+    return int(lines[0]), lines[7].strip() if len(lines) > 7 else "starting"
+
+
+def _is_ours(server: EmbeddedPostgres, pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"postgres" in command and server.mark.encode() in command
+
+
+def _start(server: EmbeddedPostgres) -> None:
+    deadline = time.monotonic() + WAIT_SEC
+    while state := _state(server):
+        if state[1] == "ready":
+            return
+        if time.monotonic() > deadline:
+            raise _failure(server, f"PostgreSQL (process {state[0]}) is stuck {state[1]}")
+        time.sleep(0.05)
+    _end_remains(server)
+    _create_cluster(server)
+    _make_socket_dir(server)
+    _write_configuration(server)
+    server.progress("Starting PostgreSQL 18")
+    # names relative to the cluster: pg_ctl hands its command line to a shell
+    _run(server, "pg_ctl", "-D", ".", "-l", server.log.name, "-o", f"-c cluster_name={server.mark}",
+         "-w", "-t", str(WAIT_SEC), "start", cwd=server.cluster)  # fmt: skip
+
+
+def _end_remains(server: EmbeddedPostgres) -> None:
+    """Ends what a killed server left: its backends would keep a new one from starting, its pid file too.
+
+    PostgreSQL still checks for itself, by shared memory, that nobody works on the folder.
+    """
+    remains = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    remains = [pid for pid in remains if _is_ours(server, pid)]
+    for sign, wait_sec in ((signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+        for pid in remains:
+            with suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        deadline = time.monotonic() + wait_sec
+        while remains and time.monotonic() < deadline:
+            time.sleep(0.02)
+            remains = [pid for pid in remains if _is_ours(server, pid)]
+    (server.cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _create_cluster(server: EmbeddedPostgres) -> None:
+    """initdb, in a folder of another name: what was interrupted halfway never bears the cluster's name."""
+    if server.cluster.exists():
+        if server.cluster.stat().st_uid != _owner(server):
+            name = pwd.getpwuid(server.cluster.stat().st_uid).pw_name
+            raise SettingError(
+                "LIQPASS_DATA_DIR",
+                f"the database in {server.data_dir} belongs to the user {name}: "
+                "run LiqPass as that user, or choose another folder",
+            )
+        return
+    server.progress(f"Creating a PostgreSQL 18 database in {server.data_dir}")
+    unfinished = server.data_dir / "pg18.unfinished"
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir(mode=0o700)
+    give(server.account, unfinished)
+    throwaway = ["--no-sync"] if server.options.get("fsync") == "off" else []
+    _run(server, "initdb", "-D", ".", "-U", "postgres", "--encoding=UTF8", "--locale=C", "--auth=trust",
+         "--no-instructions", *throwaway, cwd=unfinished)  # fmt: skip
+    unfinished.rename(server.cluster)
+
+
+def _write_configuration(server: EmbeddedPostgres) -> None:
+    settings = {**server.options, "unix_socket_directories": str(server.socket_dir)}
+    quoted = {name: value.replace("'", "''") for name, value in settings.items()}
+    lines = ["# written by LiqPass at every start", *(f"{name} = '{quoted[name]}'" for name in quoted)]
+    for name, content in (("postgresql.conf", "\n".join(lines)), ("pg_hba.conf", "local all all trust")):
+        written = server.cluster / f"{name}.new"
+        written.write_text(content + "\n")
+        give(server.account, written)
+        written.replace(server.cluster / name)
+
+
+def _make_socket_dir(server: EmbeddedPostgres) -> None:
+    folder = server.socket_dir
+    if folder == server.cluster:
+        return
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        give(server.account, folder)
+    found = folder.lstat()
+    owner = _owner(server)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
+        raise EmbeddedPostgresError(f"{folder} does not belong to user id {owner} alone: remove it")
+
+
+def _owner(server: EmbeddedPostgres) -> int:
+    return server.account.pw_uid if server.account else os.geteuid()
+
+
+def _create_database(server: EmbeddedPostgres) -> None:
+    if not _sql(server, "SELECT 1 FROM pg_database WHERE datname = 'liqpass'"):
+        _sql(server, "CREATE DATABASE liqpass")
+
+
+def _sql(server: EmbeddedPostgres, statement: str) -> str:
+    where = ["-h", str(server.socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]
+    return _run(server, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", *where, "-c", statement, cwd=server.cluster)
+
+
+def _stop(server: EmbeddedPostgres) -> None:
+    if _state(server) is None:
+        return
+    server.progress("Stopping PostgreSQL")
+    for mode in ("fast", "immediate"):
+        with suppress(EmbeddedPostgresError):
+            _run(server, "pg_ctl", "-D", ".", "-m", mode, "-w", "-t", "60", "stop", cwd=server.cluster)
+            break
+    if server.socket_dir != server.cluster:
+        with suppress(OSError):
+            server.socket_dir.rmdir()
+
+
+def _run(server: EmbeddedPostgres, program: str, *arguments: str, cwd: Path) -> str:
+    done = run_as(server.account, cwd, [str(server.bin_dir / program), *arguments])
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise _failure(server, f"{program} failed: {said}")
+    return done.stdout
+
+
+def _failure(server: EmbeddedPostgres, what: str) -> EmbeddedPostgresError:
+    if not server.log.exists():
+        where = f"Look at the free space and the owner of {server.data_dir}"
+    else:
+        last = "\n".join(server.log.read_text(errors="replace").splitlines()[-5:])
+        where = f"The log {server.log} ends with:\n{last}\nPut right what it names"
+    return EmbeddedPostgresError(f"{what}\n{where}, or set DATABASE_URL to a PostgreSQL of your own.")
+
+
+def _make_data_dir(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
+    """The data folder, made when missing. Root's is made passable; what is above stays as it is."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = data_dir.resolve()
+        if account:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o111)
+        (folder / "start.lock").open("a").close()
+    except OSError as error:
+        raise SettingError("LIQPASS_DATA_DIR", f"{data_dir} cannot be used: {error.strerror}") from None
+    if account and not may_enter(account, folder):
+        raise SettingError(
+            "LIQPASS_DATA_DIR",
+            f"root's PostgreSQL runs as {account.pw_name}, which may not pass through a folder above "
+            f"{folder}: choose another one (/var/lib/liqpass, say), or set DATABASE_URL",
+        )
+    return folder
