@@ -138,10 +138,8 @@ class EmbeddedPostgres:
 
         Any command that still uses the data folder may call it, at any time, several at once.
         """
-        state = _state(self)
-        if state is None or state[1] != "ready":
-            with _exclusive(self.data_dir):
-                _start(self)
+        with _exclusive(self.data_dir):
+            _start(self)
 
 
 @contextmanager
@@ -194,7 +192,7 @@ def _is_ours(server: EmbeddedPostgres, pid: int) -> bool:
 def _start(server: EmbeddedPostgres) -> None:
     deadline = time.monotonic() + WAIT_SEC
     while state := _state(server):
-        if state[1] == "ready":
+        if state[1] == "ready" and _answers(server):
             return
         if time.monotonic() > deadline:
             raise _failure(server, f"PostgreSQL (process {state[0]}) is stuck {state[1]}")
@@ -210,7 +208,7 @@ def _start(server: EmbeddedPostgres) -> None:
 
 
 def _end_remains(server: EmbeddedPostgres) -> None:
-    """Ends what a killed server left: its backends would keep a new one from starting, its pid file too.
+    """Ends what a killed server left: its backends, and lock files with a process id that may be used again.
 
     PostgreSQL still checks for itself, by shared memory, that nobody works on the folder.
     """
@@ -224,7 +222,8 @@ def _end_remains(server: EmbeddedPostgres) -> None:
         while remains and time.monotonic() < deadline:
             time.sleep(0.02)
             remains = [pid for pid in remains if _is_ours(server, pid)]
-    (server.cluster / "postmaster.pid").unlink(missing_ok=True)
+    for lock in (server.cluster / "postmaster.pid", server.socket_dir / f".s.PGSQL.{PORT}.lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _create_cluster(server: EmbeddedPostgres) -> None:
@@ -284,8 +283,18 @@ def _create_database(server: EmbeddedPostgres) -> None:
 
 
 def _sql(server: EmbeddedPostgres, statement: str) -> str:
-    where = ["-h", str(server.socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]
-    return _run(server, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", *where, "-c", statement, cwd=server.cluster)
+    how = ["-XAtq", "-v", "ON_ERROR_STOP=1", *_where(server)]
+    return _run(server, "psql", *how, "-c", statement, cwd=server.cluster)
+
+
+def _answers(server: EmbeddedPostgres) -> bool:
+    """Whether it takes connections; one that is dying or recovering is `ready` in its file and does not."""
+    command = [str(server.bin_dir / "pg_isready"), "-q", *_where(server)]
+    return run_as(server.account, server.cluster, command).returncode == 0
+
+
+def _where(server: EmbeddedPostgres) -> list[str]:
+    return ["-h", str(server.socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]
 
 
 def _stop(server: EmbeddedPostgres) -> None:
