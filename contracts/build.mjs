@@ -1,14 +1,17 @@
-// Compiles PremiumCheckout.sol and writes what the package carries: ABI, bytecode, and where in the deployed
-// code each immutable stands. `--check` writes nothing and fails when the committed file differs.
+// Compiles the contracts and writes what the package carries of each: ABI, bytecode, and where in the deployed
+// code each immutable stands. `--check` writes nothing and fails when a committed file differs.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const target = join(here, "..", "src", "liqpass", "chain", "premium_checkout.json");
+const carried = join(here, "..", "src", "liqpass");
 const solc = createRequire(import.meta.url)("solc");
-const source = "PremiumCheckout.sol";
+const targets = {
+  PremiumCheckout: "chain/premium_checkout.json",
+  SignatureValidator: "signin/signature_validator.json",
+};
 
 // No metadata in the code: then the same source gives the same bytes on every machine and in every folder.
 const settings = {
@@ -17,7 +20,7 @@ const settings = {
   metadata: { appendCBOR: false, bytecodeHash: "none" },
 };
 
-function compile() {
+function compile(contract, source) {
   const input = {
     language: "Solidity",
     sources: { [source]: { content: readFileSync(join(here, source), "utf8") } },
@@ -26,7 +29,7 @@ function compile() {
       outputSelection: {
         "*": {
           "": ["ast"],
-          PremiumCheckout: [
+          [contract]: [
             "abi",
             "evm.bytecode.object",
             "evm.deployedBytecode.object",
@@ -57,13 +60,15 @@ function variableNames(output) {
   return names;
 }
 
-function artefact(output) {
-  const { abi, evm } = output.contracts[source].PremiumCheckout;
+function artefact(contract) {
+  const source = `${contract}.sol`;
+  const output = compile(contract, source);
+  const { abi, evm } = output.contracts[source][contract];
   const names = variableNames(output);
   const references = Object.entries(evm.deployedBytecode.immutableReferences);
   const immutables = references.map(([id, places]) => [names.get(id), places.map((place) => place.start)]);
   return {
-    contract: "PremiumCheckout",
+    contract,
     compiler: solc.version(),
     settings,
     abi,
@@ -73,10 +78,12 @@ function artefact(output) {
   };
 }
 
-const fresh = `${JSON.stringify(artefact(compile()), null, 2)}\n`;
-if (!process.argv.includes("--check")) {
-  writeFileSync(target, fresh);
-} else if (readFileSync(target, "utf8") !== fresh) {
-  console.error("src/liqpass/chain/premium_checkout.json is not what PremiumCheckout.sol compiles to: run `node build.mjs`");
-  process.exit(1);
+for (const [contract, target] of Object.entries(targets)) {
+  const fresh = `${JSON.stringify(artefact(contract), null, 2)}\n`;
+  if (!process.argv.includes("--check")) {
+    writeFileSync(join(carried, target), fresh);
+  } else if (readFileSync(join(carried, target), "utf8") !== fresh) {
+    console.error(`src/liqpass/${target} is not what ${contract}.sol compiles to: run \`node build.mjs\``);
+    process.exit(1);
+  }
 }

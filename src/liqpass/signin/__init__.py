@@ -1,1 +1,1 @@
-"""Who is calling: a wallet proves itself once (EIP-4361) and gets a session."""
+"""Sign-in with a wallet (EIP-4361): who is asking. Users are wallet addresses, 20 bytes."""

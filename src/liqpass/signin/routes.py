@@ -1,0 +1,153 @@
+"""HTTP of sign-in: /api/auth."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.datastructures import Cookie
+from litestar.di import Provide
+from msgspec import Meta
+
+from liqpass import hexes
+from liqpass.clock import Clock
+from liqpass.db import Database
+from liqpass.problems import Problem
+from liqpass.signin import sessions, siwe
+from liqpass.signin.contract_wallet import EthCall
+
+
+class NonceAsked(msgspec.Struct, frozen=True, rename="camel"):
+    """Who wants to sign in, and on which chain (the one of this deployment)."""
+
+    address: Annotated[str, Meta(max_length=42)]
+    chain_id: int | None = None
+
+
+class NonceGiven(msgspec.Struct, frozen=True, rename="camel"):
+    """The whole EIP-4361 text, to be signed with `personal_sign` as it is."""
+
+    message: str
+    nonce: str
+
+
+class Signed(msgspec.Struct, frozen=True, rename="camel"):
+    """The text as it was given, and its signature in hex (a contract wallet's may be long)."""
+
+    message: Annotated[str, Meta(max_length=2000)]
+    signature: Annotated[str, Meta(max_length=16_386)]
+
+
+class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
+    """The user's address in EIP-55's spelling."""
+
+    address: str
+
+
+class SignedOut(msgspec.Struct, frozen=True, rename="camel"):
+    """The session is over (or there was none)."""
+
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Door:
+    """What stands at the door: the site that the texts name, how a node is asked, how the cookie is sent."""
+
+    site: siwe.Site
+    eth_call: EthCall
+    secure: bool
+
+    def cookie(self, value: str, lives: timedelta) -> Cookie:
+        return Cookie(
+            sessions.COOKIE,
+            value=value,
+            path="/",
+            max_age=int(lives.total_seconds()),
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+
+def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, chain_id: int) -> Router:
+    """Sign-in for the site at `public_url`. `rpc` does one eth_call (see `contract_wallet.EthCall`)."""
+    parts = urlsplit(public_url)
+    site = siwe.Site(domain=parts.netloc.lower(), uri=public_url, chain_id=chain_id)
+    door = Door(site, rpc, secure=not _is_loopback(parts.hostname or ""))
+    return Router(
+        path="/api/auth",
+        route_handlers=[nonce, verify, logout, me],
+        dependencies={
+            "db": Provide(lambda: db, sync_to_thread=False),
+            "now": Provide(clock, sync_to_thread=False),
+            "door": Provide(lambda: door, sync_to_thread=False),
+            "user": Provide(sessions.signed_in),
+        },
+        tags=["sign-in"],
+    )
+
+
+@post("/nonce", status_code=200)
+async def nonce(data: NonceAsked, db: Database, now: datetime, door: Door) -> NonceGiven:
+    """Get a text to sign: good once, for five minutes."""
+    address = hexes.address(data.address, "address")
+    if data.chain_id not in (None, door.site.chain_id):
+        raise Problem("INVALID_FIELD", f"chainId is {door.site.chain_id} here.", field="chainId")
+    message = await db.run(lambda conn: sessions.write_message(conn, now, door.site, address))
+    return NonceGiven(message=siwe.text_of(message), nonce=message.nonce)
+
+
+@post("/verify", status_code=200)
+async def verify(data: Signed, db: Database, now: datetime, door: Door) -> Response[SignedIn]:
+    """Sign in with the signed text: sets the session's cookie, good for seven days."""
+    signature = _signature(data.signature)
+    message = await db.run(lambda conn: sessions.check_message(conn, now, door.site, data.message))
+    await sessions.check_signature(door.eth_call, message, signature)
+    token = await db.run(lambda conn: sessions.open_session(conn, now, message))
+    return Response(
+        SignedIn(address=hexes.checksum(message.address)),
+        cookies=[door.cookie(token.cookie, sessions.SESSION_LIVES)],
+    )
+
+
+@post("/logout", status_code=200)
+async def logout(
+    request: Request[Any, Any, Any],
+    db: Database,
+    now: datetime,
+    door: Door,
+    everywhere: bool = False,
+) -> Response[SignedOut]:
+    """End this session, or with `?everywhere=true` all sessions of its user. Repeating it is harmless."""
+    token = sessions.token_in(request)
+    if token is not None:
+        await db.run(lambda conn: sessions.end(conn, now, token, everywhere=everywhere))
+    return Response(SignedOut(ok=True), cookies=[door.cookie("", timedelta())])
+
+
+@get("/me")
+async def me(user: bytes) -> SignedIn:
+    """Who is signed in."""
+    return SignedIn(address=hexes.checksum(user))
+
+
+def _signature(text: str) -> bytes:
+    # fromhex skips white space, so the length is held as well as the digits
+    try:
+        signature = bytes.fromhex(text[2:])
+    except ValueError:
+        signature = b""
+    if text[:2] not in ("0x", "0X") or not signature or len(text) != 2 + 2 * len(signature):
+        raise Problem("INVALID_FIELD", "signature is 0x and hexadecimal digits.", field="signature")
+    return signature
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

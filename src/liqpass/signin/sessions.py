@@ -1,0 +1,128 @@
+"""Who is asking: a text to sign, its signature once and within five minutes, a session for seven days."""
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from liqpass.db import Connection, Database
+from liqpass.problems import Problem
+from liqpass.signin import contract_wallet, siwe, sql
+from liqpass.signin.contract_wallet import EthCall
+
+COOKIE = "liqpass_session"
+NONCE_LIVES = timedelta(minutes=5)
+SESSION_LIVES = timedelta(days=7)
+
+Random = Callable[[int], bytes]
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A session's secret (32 bytes), which only its browser keeps: the database has its SHA-256."""
+
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.secret).digest()
+
+    @property
+    def cookie(self) -> str:
+        return base64.urlsafe_b64encode(self.secret).decode()
+
+
+def token_in(request: Request[Any, Any, Any]) -> Token | None:
+    """The token in the request's cookie; None when there is none that could be ours."""
+    text = request.cookies.get(COOKIE, "")
+    if len(text) != 44:
+        return None
+    try:
+        secret = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return Token(secret) if len(secret) == 32 else None
+
+
+async def signed_in(request: Request[Any, Any, Any], db: Database, now: datetime) -> bytes:
+    """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN.
+
+    A single statement, so it is sent without the round trips of a transaction around it.
+    """
+    token = token_in(request)
+    if token is not None:
+        async with db.pool.acquire() as conn:
+            user = await sql.living_session(conn, token.sha256, now)
+        if user is not None:
+            return user
+    raise Problem("NOT_SIGNED_IN", "Sign in first: there is no session, or it has ended.")
+
+
+async def write_message(
+    conn: Connection, now: datetime, site: siwe.Site, address: bytes, random: Random = os.urandom
+) -> siwe.Message:
+    """Write and keep a text for this address to sign."""
+    issued_at = now.replace(microsecond=0)
+    message = siwe.Message(
+        site=site,
+        address=address,
+        nonce=random(16).hex(),
+        issued_at=issued_at,
+        expires_at=issued_at + NONCE_LIVES,
+    )
+    text = siwe.text_of(message)
+    await sql.keep_message(conn, message.nonce, address, site.chain_id, text, message.expires_at)
+    return message
+
+
+async def check_message(conn: Connection, now: datetime, site: siwe.Site, text: str) -> siwe.Message:
+    """The message, if it is the very text that we wrote and it is good here and now. Raises Problem."""
+    message = siwe.parse(text)
+    why_not = siwe.refusal(message, site, now)
+    if why_not is None and await sql.kept_message(conn, message.nonce, now) != text:
+        why_not = "This message was not written by this server, or it was used before: ask for a new one."
+    if why_not is not None:
+        raise Problem("SIGNIN_REJECTED", why_not)
+    return message
+
+
+async def check_signature(eth_call: EthCall, message: siwe.Message, signature: bytes) -> None:
+    """Raises Problem SIGNIN_REJECTED unless the message's address signed it.
+
+    Only what no key of an ordinary account explains is asked of a node (and of its contract wallet), so most
+    people sign in while all nodes are down. No transaction may be open here.
+    """
+    hashed = siwe.digest(siwe.text_of(message))
+    if siwe.signer_of(hashed, signature) == message.address:
+        return
+    if not await contract_wallet.accepts(eth_call, message.address, hashed, signature):
+        raise Problem("SIGNIN_REJECTED", "The signature is not one of the address in the message.")
+
+
+async def open_session(
+    conn: Connection, now: datetime, message: siwe.Message, random: Random = os.urandom
+) -> Token:
+    """Burn the nonce and open a session. Raises Problem SIGNIN_REJECTED when somebody was quicker."""
+    token = Token(random(32))
+    if await sql.use_nonce(conn, message.nonce, now, token.sha256, now + SESSION_LIVES) is None:
+        raise Problem("SIGNIN_REJECTED", "This message was used before: ask for a new one.")
+    return token
+
+
+async def end(conn: Connection, now: datetime, token: Token, *, everywhere: bool = False) -> None:
+    """Revoke this session; `everywhere`: all of its user's, if it is still a living one."""
+    revoke = sql.revoke_all_sessions if everywhere else sql.revoke_session
+    await revoke(conn, token.sha256, now)
+
+
+async def purge(conn: Connection, now: datetime) -> int:
+    """Delete expired nonces and sessions; how many. For the worker, every minute or so."""
+    return await sql.delete_expired(conn, now)
