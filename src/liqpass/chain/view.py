@@ -1,0 +1,230 @@
+"""What a fresh view of the chain means for what is stored. Pure: rows and a view in, changes out.
+
+A view is one endpoint's whole window: every log of ours from the cursor (the finalized head up to which
+everything is read and agreed) to `upto`, and the headers that prove it. The whole window is read again at
+every step, so a reorganisation needs no algorithm: the view says where each log stands now.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from liqpass.chain.checkout import PremiumPaid, UsdcTransfer
+from liqpass.hexes import to_hex
+
+Log = PremiumPaid | UsdcTransfer
+LogKey = tuple[bytes, int]  # transaction hash and log index: unique on a chain, over all contracts
+Witness = frozenset[Log]  # what another endpoint shows of the window, up to the view's safe head
+
+
+class Stage(StrEnum):
+    """How far a log has come."""
+
+    SEEN = "SEEN"  # in a block, above the safe head or not shown by every endpoint
+    SAFE = "SAFE"  # was at or below the safe head and shown by every endpoint
+    FINAL = "FINAL"  # the cursor has passed its block: never touched again
+    DROPPED = "DROPPED"  # its block is gone and no view shows it
+
+
+class Head(Struct, frozen=True):
+    """A block: number, hash (32 bytes), time."""
+
+    number: int
+    hash: bytes
+    time: datetime
+
+
+class Heads(Struct, frozen=True):
+    """The node's heads; `safe` is what the confirmation policy calls so. None is above `View.upto` but latest."""
+
+    finalized: Head
+    safe: Head
+    latest: Head
+
+
+class Cursor(Struct, frozen=True):
+    """The row of `chain_cursors`: how far everything is read (finalized, safe), and the last good view."""
+
+    finalized_number: int
+    finalized_hash: bytes
+    safe_number: int
+    safe_time: datetime
+    latest_number: int
+    latest_time: datetime
+    read_at: datetime
+    doubtful_views: int
+    doubt: str | None
+    halted: str | None
+
+
+class StoredLog(Struct, frozen=True):
+    """A row of `premium_payments` or `usdc_transfers`."""
+
+    log: Log
+    stage: Stage
+
+
+class View(Struct, frozen=True):
+    """What one endpoint shows of (cursor, upto]. `upto` is below `latest` only while catching up.
+
+    `blocks` are headers read after the logs: of the cursor, of every block that a stored open row names, and
+    more; None is a block that the node does not know. `spoken` are blocks whose bloom filter speaks of a
+    payment.
+    """
+
+    heads: Heads
+    upto: int
+    logs: Sequence[Log]
+    blocks: Mapping[int, Head | None]
+    spoken: Collection[int] = ()
+
+
+class Changes(Struct, frozen=True):
+    """What to do. With a doubt or a contradiction: nothing. `agreed`: every witness shows the same logs, so
+    the cursor and the safe head may move."""
+
+    add: Sequence[tuple[Log, Stage]] = ()
+    advance: Sequence[tuple[Log, Stage]] = ()
+    drop: Sequence[Log] = ()
+    agreed: bool = False
+    doubt: str | None = None
+    contradiction: str | None = None
+
+
+def key_of(log: Log) -> LogKey:
+    """What identifies a log, whichever block it is in."""
+    return log.place.tx_hash, log.place.log_index
+
+
+def compare(
+    cursor: Cursor, stored: Sequence[StoredLog], view: View, witnesses: Sequence[Witness | None]
+) -> Changes:
+    """Stored rows and a fresh view → changes.
+
+    `stored` are all open rows, and any others whose transaction the view shows. `witnesses` are the other
+    configured endpoints, None for one that could not say.
+    """
+    if contradiction := _contradiction(cursor, stored, view):
+        return Changes(contradiction=contradiction)
+    shown = {key_of(log): log for log in view.logs}
+    missing = [row for row in stored if _is_open(row) and key_of(row.log) not in shown]
+    if doubt := _doubt_of_heads(cursor, view) or _doubt_of_logs(stored, view, missing, witnesses):
+        return Changes(doubt=doubt)
+    unwitnessed = [log for log in view.logs if log.place.block_number <= view.heads.safe.number]
+    agreed = all(w is not None and w.issuperset(unwitnessed) for w in witnesses)
+    rows = {key_of(row.log): row for row in stored}
+    add, advance = [], []
+    for key, log in shown.items():
+        row = rows.get(key)
+        stage = _stage(log, row, view.heads, witnesses, agreed=agreed)
+        if row is None:
+            add.append((log, stage))
+        elif row.log.place != log.place or row.stage != stage:
+            advance.append((log, stage))
+    # What is missing and raised no doubt has lost its block, or lies above what was read this time.
+    drop = [row.log for row in missing if row.log.place.block_number in view.blocks]
+    return Changes(add=add, advance=advance, drop=drop, agreed=agreed)
+
+
+def moved(cursor: Cursor, view: View, changes: Changes, now: datetime) -> Cursor:
+    """The cursor after a good view. Finalized and safe move only on agreement, and never back."""
+    heads = view.heads
+    cursor = replace(
+        cursor, latest_number=heads.latest.number, latest_time=heads.latest.time, read_at=now, doubt=None
+    )
+    if not changes.agreed:
+        return cursor
+    if heads.safe.number >= cursor.safe_number:
+        cursor = replace(cursor, safe_number=heads.safe.number, safe_time=heads.safe.time)
+    return replace(cursor, finalized_number=heads.finalized.number, finalized_hash=heads.finalized.hash)
+
+
+def _is_open(row: StoredLog) -> bool:
+    return row.stage in (Stage.SEEN, Stage.SAFE)
+
+
+def _stage(
+    log: Log, row: StoredLog | None, heads: Heads, witnesses: Iterable[Witness | None], *, agreed: bool
+) -> Stage:
+    number = log.place.block_number
+    before = row.stage if row is not None and row.log.place == log.place else Stage.SEEN
+    if before is Stage.FINAL or (agreed and number <= heads.finalized.number):
+        return Stage.FINAL
+    confirmed = number <= heads.safe.number and all(w is not None and log in w for w in witnesses)
+    return Stage.SAFE if confirmed or before is Stage.SAFE else Stage.SEEN
+
+
+def _contradiction(cursor: Cursor, stored: Sequence[StoredLog], view: View) -> str | None:
+    """What was final is not: no reorganisation does that, so a person has to look."""
+    found = view.blocks.get(cursor.finalized_number)
+    if found is not None and found.hash != cursor.finalized_hash:
+        return _replaced(cursor.finalized_number, cursor.finalized_hash, found.hash)
+    places = {log.place.tx_hash: log.place for log in view.logs}
+    for row in stored:
+        if row.stage is not Stage.FINAL:
+            continue
+        was = row.log.place
+        found = view.blocks.get(was.block_number)
+        if found is not None and found.hash != was.block_hash:
+            return _replaced(was.block_number, was.block_hash, found.hash)
+        now = places.get(was.tx_hash, was)
+        if now.block_hash != was.block_hash:
+            return (
+                f"Transaction {to_hex(was.tx_hash)} was final in block {was.block_number:,}, "
+                f"and the node now shows it in block {now.block_number:,}."
+            )
+    return None
+
+
+def _replaced(number: int, was: bytes, found: bytes) -> str:
+    return f"Block {number:,} was final as {to_hex(was)}, and the node now shows {to_hex(found)}."
+
+
+def _doubt_of_heads(cursor: Cursor, view: View) -> str | None:
+    """A node behind a load balancer may be late, and answers as if nothing had happened since."""
+    heads = view.heads
+    late = "The node is late, or the chain was made anew."
+    if heads.finalized.number < cursor.finalized_number or view.blocks.get(cursor.finalized_number) is None:
+        final = f"below {cursor.finalized_number:,}, which was final before"
+        return f"The finalized head {heads.finalized.number:,} is {final}. {late}"
+    if heads.latest.number < cursor.safe_number:
+        return f"The head {heads.latest.number:,} is below {cursor.safe_number:,}, which was safe before. {late}"
+    return None
+
+
+def _doubt_of_logs(
+    stored: Sequence[StoredLog],
+    view: View,
+    missing: Sequence[StoredLog],
+    witnesses: Iterable[Witness | None],
+) -> str | None:
+    """Something known to be there is not shown, and nothing shows that it has gone."""
+    for row in missing:
+        place = row.log.place
+        if place.block_number > view.upto and view.upto < view.heads.latest.number:
+            continue  # not read this time
+        block = view.blocks.get(place.block_number)
+        if block is None or block.hash == place.block_hash:
+            why = "does not know its block" if block is None else "shows its block, but not the log"
+            return f"{_name(row.log)} was seen in block {place.block_number:,}. The node {why}."
+    rows = {key_of(row.log): row.log for row in stored}
+    for log in view.logs:
+        row_log = rows.get(key_of(log), log)
+        if row_log != log and row_log.place.block_hash == log.place.block_hash:
+            return f"{_name(log)} is in the block where it was, but says something else."
+    unshown = set().union(*(w for w in witnesses if w is not None)).difference(view.logs)
+    if unshown:
+        return f"Another endpoint shows {_name(min(unshown, key=key_of))}, and this one does not."
+    mute = set(view.spoken).difference(
+        log.place.block_number for log in view.logs if isinstance(log, PremiumPaid)
+    )
+    if mute:
+        return f"The bloom filter of block {min(mute):,} speaks of a payment that the node does not show."
+    return None
+
+
+def _name(log: Log) -> str:
+    return f"Log {log.place.log_index} of transaction {to_hex(log.place.tx_hash)}"
