@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-from coincurve import PrivateKey, PublicKey
+from coincurve import PrivateKey
 from eth_hash.auto import keccak
 from msgspec import Struct
 
@@ -74,8 +74,7 @@ def word(value: int | bytes) -> bytes:
 
 def address_of(key: bytes) -> bytes:
     """The 20-byte address of a 32-byte private key. Raises ValueError when it is none."""
-    public = PublicKey.from_valid_secret(key).format(compressed=False)
-    return keccak(public[1:])[-20:]
+    return keccak(_private(key).public_key.format(compressed=False)[1:])[-20:]
 
 
 def domain_separator(chain_id: int, contract: bytes, name: str, version: str) -> bytes:
@@ -101,7 +100,7 @@ def sign_quote(
     The same quote gives the same signature (RFC 6979), so it need not be stored.
     """
     digest = quote_digest(chain_id, checkout, order_id, amount, deadline)
-    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    signature = _private(key).sign_recoverable(digest, hasher=None)
     return signature[:64] + bytes([27 + signature[64]])
 
 
@@ -129,6 +128,13 @@ def decode_transfer(log: object, usdc: bytes) -> UsdcTransfer:
     return UsdcTransfer(
         place=place, sender=_as_address(topics[0]), recipient=_as_address(topics[1]), amount=amount
     )
+
+
+def _private(key: bytes) -> PrivateKey:
+    # coincurve pads a short key, and takes an empty one as the wish for a random one
+    if len(key) != 32:
+        raise ValueError("A private key has 32 bytes.")
+    return PrivateKey(key)
 
 
 def _event(log: object, contract: bytes, topic: bytes) -> tuple[list[bytes], int, LogPlace]:

@@ -1,0 +1,145 @@
+"""Deploys the committed checkout: first what it will do and whether it can, then one transaction.
+
+Used by `liqpass contract deploy` with the deployer's key, which is in no setting and is forgotten afterwards.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from eth_account import Account
+from eth_hash.auto import keccak
+
+from liqpass.chain.checkout import address_of
+from liqpass.chain.verify import Row, Rpc, Terms, creation_code, verify_usdc
+from liqpass.hexes import checksum, to_hex
+
+WAIT_SEC = 180
+
+
+class DeployError(Exception):
+    """Why there is no checkout, in a sentence for the operator."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A deployment that can be shown. `transaction` is None when a row says why it cannot be."""
+
+    rows: list[Row]
+    terms: Terms
+    checkout: bytes
+    transaction: dict[str, Any] | None
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """A checkout that stands. Nothing was paid to it before `start_block`."""
+
+    terms: Terms
+    checkout: bytes
+    tx_hash: bytes
+    start_block: int
+
+
+async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
+    """Look at the chain and write the transaction; nothing is sent. Outages of `rpc` pass through."""
+    deployer = address_of(key)
+    nonce = await _number(rpc, "eth_getTransactionCount", [to_hex(deployer), "pending"])
+    checkout = created_by(deployer, nonce)
+    rows = await _party_rows(rpc, terms, owner)
+    if not all(row.ok for row in rows):
+        return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=None)
+    code = creation_code(terms, owner)
+    gas = await _number(rpc, "eth_estimateGas", [{"from": to_hex(deployer), "data": to_hex(code)}])
+    tip = await _number(rpc, "eth_maxPriorityFeePerGas", [])
+    head: Any = await rpc("eth_getBlockByNumber", ["latest", False])
+    transaction: dict[str, Any] = {
+        "chainId": terms.chain_id,
+        "nonce": nonce,
+        "gas": gas * 6 // 5,
+        "maxPriorityFeePerGas": tip,
+        "maxFeePerGas": 2 * int(head["baseFeePerGas"], 16) + tip,
+        "value": 0,
+        "data": code,
+    }
+    at_most = transaction["gas"] * transaction["maxFeePerGas"]
+    balance = await _number(rpc, "eth_getBalance", [to_hex(deployer), "latest"])
+    rows.append(
+        Row(
+            "deployer",
+            balance >= at_most,
+            f"{checksum(deployer)} pays at most {_ether(at_most)} ETH of its {_ether(balance)}",
+        )
+    )
+    rows.append(Row("checkout", True, f"will stand at {checksum(checkout)}"))
+    ready = balance >= at_most
+    return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=transaction if ready else None)
+
+
+async def deploy(
+    rpc: Rpc, key: bytes, prepared: Prepared, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Deployment:
+    """Send what was prepared and wait for its block. Raises DeployError; `verify` it afterwards."""
+    if prepared.transaction is None:
+        raise DeployError("The deployment was not ready to be sent.")
+    signed = Account.sign_transaction(prepared.transaction, key)
+    tx_hash = bytes.fromhex(str(await rpc("eth_sendRawTransaction", [to_hex(signed.raw_transaction)]))[2:])
+    for _ in range(WAIT_SEC):
+        receipt: Any = await rpc("eth_getTransactionReceipt", [to_hex(tx_hash)])
+        if receipt is not None:
+            break
+        await sleep(1)
+    else:
+        raise DeployError(
+            f"{to_hex(tx_hash)} was sent and is in no block yet: look for it before you try again."
+        )
+    if int(receipt["status"], 16) != 1:
+        raise DeployError(f"{to_hex(tx_hash)} failed; no checkout stands.")
+    return Deployment(
+        terms=prepared.terms,
+        checkout=prepared.checkout,
+        tx_hash=tx_hash,
+        start_block=int(receipt["blockNumber"], 16),
+    )
+
+
+def environment(deployment: Deployment) -> dict[str, str]:
+    """The settings with which LiqPass works on this checkout. The signer's key is not ours to print."""
+    return {
+        "LIQPASS_CHAIN_ID": str(deployment.terms.chain_id),
+        "LIQPASS_USDC": checksum(deployment.terms.usdc),
+        "LIQPASS_CHECKOUT": checksum(deployment.checkout),
+        "LIQPASS_TREASURY": checksum(deployment.terms.treasury),
+        "LIQPASS_START_BLOCK": str(deployment.start_block),
+    }
+
+
+def created_by(deployer: bytes, nonce: int) -> bytes:
+    """The address of the contract that this account's transaction with this nonce creates: the hash of the
+    RLP list of both (a number is its shortest bytes; below 128 and not zero it stands for itself)."""
+    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    tail = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
+    body = b"\x94" + deployer + tail
+    return keccak(bytes([0xC0 + len(body)]) + body)[-20:]
+
+
+async def _party_rows(rpc: Rpc, terms: Terms, owner: bytes) -> list[Row]:
+    """Who is who. A treasury or an owner without code is allowed, and said."""
+    chain_id = await _number(rpc, "eth_chainId", [])
+    rows = [
+        Row("chain id", chain_id == terms.chain_id, f"the endpoint is on {chain_id}, wanted {terms.chain_id}")
+    ]
+    rows += await verify_usdc(rpc, terms)
+    for role, address in (("treasury", terms.treasury), ("quote signer", terms.signer), ("owner", owner)):
+        code = await rpc("eth_getCode", [to_hex(address), "latest"])
+        kind = "an ordinary account" if code == "0x" else "a contract"
+        rows.append(Row(role, any(address), f"{checksum(address)}, {kind}"))
+    return rows
+
+
+async def _number(rpc: Rpc, method: str, params: list[object]) -> int:
+    return int(str(await rpc(method, params)), 16)
+
+
+def _ether(wei: int) -> str:
+    """Rounded down to a millionth of an ether, without a float."""
+    return f"{wei // 10**18}.{wei % 10**18 // 10**12:06}"
