@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from coincurve import PrivateKey
-from eth_hash.auto import keccak
 
 CONFIRMATION = re.compile(r"safe|finalized|[1-9][0-9]{0,4}")
 
@@ -33,12 +32,6 @@ class ChainSettings:
     quote_signer_key: bytes = field(repr=False)
     confirmation: str
     start_block: int
-
-    @property
-    def quote_signer(self) -> bytes:
-        """The address of the key that signs quotes."""
-        public = PrivateKey(self.quote_signer_key).public_key.format(compressed=False)[1:]
-        return keccak(public)[-20:]
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,9 @@ create table insured_bindings (
     position_sha256 bytea not null check (length(position_sha256) = 32),
     read_at timestamptz not null,
     created_at timestamptz not null,
+    -- The order this binding follows. In the row itself, so that binding again and ordering, which both
+    -- lock the row, see each other. No foreign key: the order already refers to the binding.
+    order_id uuid,
     coverage_start_at timestamptz,
     coverage_end_at timestamptz,
     primary key (user_id, id),
@@ -151,7 +154,8 @@ create table insured_bindings (
 create unique index uniq_binding_active
     on insured_bindings (user_id, api_account_id, inst_id, mgn_mode, pos_side)
     where status in ('DRAFT', 'ACTIVE');
-create index insured_bindings_drafts on insured_bindings (created_at) where status = 'DRAFT';
+create index insured_bindings_unordered on insured_bindings (created_at)
+    where status = 'DRAFT' and order_id is null;
 
 -- One position, one cover, over all wallets: keyed by the position, not by a user.
 create table insured_positions (
@@ -161,6 +165,7 @@ create table insured_positions (
     mgn_mode margin_mode not null,
     pos_side position_side not null,
     user_id bytea not null check (length(user_id) = 20),
+    api_account_id uuid not null,
     binding_id uuid not null,
     primary key (exchange, exchange_uid, inst_id, mgn_mode, pos_side)
 );
@@ -320,6 +325,26 @@ create trigger final_is_final before update or delete on premium_payments
 create trigger final_is_final before update or delete on usdc_transfers
     for each row when (old.stage = 'FINAL') execute function refuse_change_of_final();
 
+-- Payments that changed and wait to be settled: an outbox, written in the watcher's own transaction. The
+-- bump locks a waiting row, so that a change cannot slip past a settling that has read the row before it.
+create table settle_queue (
+    chain_id bigint not null,
+    tx_hash bytea not null,
+    log_index integer not null,
+    bumps bigint not null default 0,
+    primary key (chain_id, tx_hash, log_index)
+);
+create function queue_for_settling() returns trigger language plpgsql as $$
+begin
+    insert into settle_queue (chain_id, tx_hash, log_index)
+    values (new.chain_id, new.tx_hash, new.log_index)
+    on conflict (chain_id, tx_hash, log_index) do update set bumps = settle_queue.bumps + 1;
+    return null;
+end
+$$;
+create trigger changed_payment_is_settled after insert or update on premium_payments
+    for each row execute function queue_for_settling();
+
 -- What the application may do. It owns nothing, so it cannot alter the schema; what tells of money it
 -- cannot delete or truncate, and order_events it can only add to.
 grant usage on schema public to liqpass_app;
@@ -327,6 +352,6 @@ grant select on order_moves, schema_migrations to liqpass_app;
 grant select, insert, delete on signin_nonces to liqpass_app;
 grant select, insert, update, delete on sessions to liqpass_app;
 grant select, insert, update on api_accounts, position_readings, insured_bindings, purchase_orders to liqpass_app;
-grant select, insert, update, delete on insured_positions, submitted_txs to liqpass_app;
+grant select, insert, update, delete on insured_positions, submitted_txs, settle_queue to liqpass_app;
 grant select, insert on order_refs, order_events to liqpass_app;
 grant select, insert, update on chain_cursors, premium_payments, usdc_transfers, payment_settlements to liqpass_app;

@@ -1,0 +1,158 @@
+"""What every request goes through: an id, the origin check, the mapper of errors, times, log lines."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
+
+from liqpass.chain.rpc import NodeError
+from liqpass.exchange.errors import ExchangeError
+from liqpass.problems import Problem
+from liqpass.vault.exchange_trouble import problem_of as exchange_problem
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES = 64 * 1024
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MEDIA_TYPE = "application/problem+json"
+
+_MISSING = re.compile(
+    r"Object missing required field `(?P<name>[^`]+)`|required query parameter '(?P<query>[^']+)'"
+)
+_BY_STATUS = {
+    404: ("NOT_FOUND", "There is nothing at this path."),
+    405: ("METHOD_NOT_ALLOWED", "This path does not take this method."),
+    413: ("BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES // 1024} KB."),
+}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+
+request_seconds = Histogram(
+    "liqpass_http_request_seconds",
+    "Time from a request's arrival to the end of its answer, by route and status.",
+    ("method", "route", "status"),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The one mapper: whatever was raised inside, as what the caller is told. Unknown: 500 without detail."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ExchangeError):
+        return exchange_problem(error)
+    if isinstance(error, NodeError):
+        return Problem(
+            "NODE_UNAVAILABLE", "The chain's node does not answer. Nothing was changed; try again."
+        )
+    if isinstance(error, ValidationException):
+        return _of_validation(error)
+    if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
+        return Problem(*_BY_STATUS[error.status_code])
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return Problem("MALFORMED_JSON", "The body is not JSON, or the request is not HTTP as it should be.")
+    if isinstance(error, asyncpg.DataError | UnicodeEncodeError):
+        return Problem("INVALID_FIELD", "A text holds characters that cannot be stored.")
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError | OSError | TimeoutError):
+        return Problem(
+            "DATABASE_UNAVAILABLE", "The database does not answer. Nothing was changed; try again."
+        )
+    return Problem("INTERNAL_ERROR", "Something went wrong on our side. It was noted under this requestId.")
+
+
+def _of_validation(error: ValidationException) -> Problem:
+    extra: Any = error.extra
+    first = extra[0] if isinstance(extra, list) and extra else {"message": error.detail, "key": "data"}
+    message, key = str(first.get("message", "")), _camel(str(first.get("key", "")))
+    missing = _MISSING.search(message)
+    if missing:
+        name = missing["name"] or missing["query"]
+        return Problem("MISSING_FIELDS", f"{name} is missing.", field=name)
+    if key == "data":
+        return Problem("MALFORMED_JSON", "The body is a JSON object.")
+    return Problem("INVALID_FIELD", f"{key}: {message}.", field=key)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
+
+
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    problem = problem_of(error)
+    if problem.status >= 500:
+        unexpected = problem.code == "INTERNAL_ERROR"
+        log.error("request_failed", code=problem.code, exc_info=error if unexpected else None)
+    return Response(_body(problem), status_code=problem.status, media_type=MEDIA_TYPE)
+
+
+def _body(problem: Problem) -> bytes:
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    return msgspec.json.encode(problem.document(request_id))
+
+
+def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Wrap the application: request id, refusal of foreign origins, security headers, times and a log line.
+
+    Browsers name the page that a state-changing call comes from; clients that are no browsers send neither
+    header and carry no cookie by accident.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        request_id = uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 500
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+            await send(message)
+
+        try:
+            if _is_foreign(scope, origin):
+                await _refuse_origin(send_noted)
+            else:
+                await app(scope, receive, send_noted)
+        finally:
+            route = str(scope.get("path_template") or "unknown")
+            spent = time.perf_counter() - started
+            request_seconds.labels(scope["method"], route, str(status)).observe(spent)
+            log.info("request", method=scope["method"], route=route, status=status, ms=round(spent * 1000, 1))
+
+    return wrapped
+
+
+def _is_foreign(scope: Scope, origin: str) -> bool:
+    if scope["method"] in SAFE_METHODS:
+        return False
+    headers = dict(scope["headers"])
+    named = headers.get(b"origin")
+    if named is not None:
+        return named.decode("latin-1").lower() != origin.lower()
+    return headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none")
+
+
+async def _refuse_origin(send: Callable[[Any], Awaitable[None]]) -> None:
+    problem = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
+    headers = [(b"content-type", MEDIA_TYPE.encode())]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": _body(problem), "more_body": False})

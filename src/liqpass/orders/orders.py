@@ -1,0 +1,189 @@
+"""Making, finding and cancelling orders."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from liqpass import ids
+from liqpass.chain.checkout import Call, payment_calls, sign_quote
+from liqpass.db import Connection
+from liqpass.exchange.records import Position
+from liqpass.orders import sql
+from liqpass.orders.states import OrderStatus
+from liqpass.positions.readings import AccountReading
+from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
+from liqpass.pricing.skus import Products, Sku
+from liqpass.problems import Problem
+from liqpass.settings import ChainSettings
+
+READING_MAX_AGE = timedelta(seconds=60)
+
+
+class PricedFrom(msgspec.Struct, frozen=True):
+    """What a price was made from, stored with its order: enough to compute it again."""
+
+    version: str
+    sku: str
+    facts: Facts
+    position: str
+    position_sha256: str
+    read_at: datetime
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all quotes share: the chain and its contracts, the products, how long a quote holds."""
+
+    chain: ChainSettings
+    products: Products
+    quote_ttl: timedelta
+
+
+async def quotable_binding(conn: Connection, user: bytes, binding_id: UUID) -> sql.Quotable:
+    """The user's own binding. Raises BINDING_NOT_FOUND, BINDING_NOT_OPEN."""
+    binding = await sql.find_quotable(conn, user, binding_id)
+    if binding is None:
+        raise Problem("BINDING_NOT_FOUND", "You have no such binding.", field="bindId")
+    if binding.status not in ("DRAFT", "ACTIVE"):
+        raise Problem(
+            "BINDING_NOT_OPEN", f"This binding is {binding.status}. Bind the position again.", field="bindId"
+        )
+    return binding
+
+
+async def open_order(conn: Connection, now: datetime, user: bytes, purchase_order_id: bytes) -> sql.Order:
+    """The order that a binding has already. Raises ORDER_NOT_PAYABLE when its quote has run out."""
+    order = await sql.find_order(conn, user, purchase_order_id)
+    if order is None:
+        raise LookupError("a binding names an order that is not there")
+    return _refuse_lapsed(order, now)
+
+
+def _refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
+    if order.status == OrderStatus.DRAFT and order.pay_before <= now:
+        raise Problem(
+            "ORDER_NOT_PAYABLE",
+            "The quote of this order has run out. It is cancelled as soon as the chain shows that it was not "
+            "paid in time, usually within three minutes; then bind the position again.",
+            field="bindId",
+        )
+    return order
+
+
+def priced(
+    binding: sql.Quotable, account: AccountReading, products: Products
+) -> tuple[Sku, Position, Facts, Price]:
+    """The price of the bound position as it is now.
+
+    Raises POSITION_NOT_FOUND when it is gone, POSITION_CHANGED when another one is in its slot (OKX uses a
+    posId again), POSITION_NOT_INSURABLE when the product does not take it as it is now.
+    """
+    position = account.reading.open_position(binding.inst_id, binding.mgn_mode, binding.pos_side)
+    if position is None:
+        raise Problem("POSITION_NOT_FOUND", "The position was closed since it was bound.", field="bindId")
+    if (position.pos_id, position.c_time_ms) != (binding.pos_id, binding.pos_created_ms):
+        raise Problem(
+            "POSITION_CHANGED",
+            "The position was closed and a new one opened since it was bound. Bind it again.",
+            field="bindId",
+        )
+    sku = products.get(binding.sku)
+    try:
+        facts = facts_of(position)
+        return sku, position, facts, price(sku, facts)
+    except NotInsurable as reason:
+        raise Problem("POSITION_NOT_INSURABLE", str(reason), field="bindId") from None
+
+
+async def draft(
+    conn: Connection,
+    now: datetime,
+    random: bytes,
+    terms: Terms,
+    user: bytes,
+    binding: sql.Quotable,
+    account: AccountReading,
+) -> sql.Order:
+    """Make the order of a binding, or return the one that it has. `random` is 42 bytes: order id, row id.
+
+    Raises what `priced` raises, and BINDING_NOT_OPEN when the binding was changed meanwhile.
+    """
+    sku, position, facts, cost = priced(binding, account, terms.products)
+    priced_from = PricedFrom(
+        version=terms.products.version,
+        sku=sku.id,
+        facts=facts,
+        position=position.row_json,
+        position_sha256=position.row_sha256.hex(),
+        read_at=account.read_at,
+    )
+    order = await sql.draft(
+        conn,
+        user,
+        ids.uuid7(now, random[32:]),
+        random[:32],
+        binding.id,
+        sku.id,
+        cost.premium,
+        cost.payout,
+        msgspec.json.encode(priced_from).decode(),
+        sku.delay_sec,
+        sku.duration_sec,
+        # Whole seconds, because the contract's deadline has no smaller ones.
+        now.replace(microsecond=0) + terms.quote_ttl,
+        terms.chain.chain_id,
+        terms.chain.checkout,
+        now,
+        binding.pos_id,
+        binding.pos_created_ms,
+    )
+    if order is None:
+        raise Problem(
+            "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"
+        )
+    return _refuse_lapsed(order, now)
+
+
+def calls(order: sql.Order | sql.ShownOrder, chain: ChainSettings) -> list[Call]:
+    """What the payer's wallet is to send: approve, then payPremium with our signature of the quote.
+
+    Signing is deterministic (RFC 6979): the same order always gets the same calls.
+    """
+    deadline = int(order.pay_before.timestamp())
+    signature = sign_quote(
+        chain.quote_signer_key,
+        chain_id=order.chain_id,
+        checkout=order.checkout,
+        order_id=order.purchase_order_id,
+        amount=order.premium_amount,
+        deadline=deadline,
+    )
+    return payment_calls(
+        chain.usdc,
+        checkout=order.checkout,
+        order_id=order.purchase_order_id,
+        amount=order.premium_amount,
+        deadline=deadline,
+        signature=signature,
+    )
+
+
+async def cancel(conn: Connection, now: datetime, user: bytes, purchase_order_id: bytes) -> OrderStatus:
+    """Cancel a draft; again is harmless. Raises ORDER_NOT_FOUND, ORDER_NOT_CANCELLABLE."""
+    status = await sql.cancel(conn, user, purchase_order_id, now)
+    if status is None:
+        raise order_not_found()
+    if status != OrderStatus.CANCELLED:
+        raise Problem(
+            "ORDER_NOT_CANCELLABLE",
+            f"The order is {status}: only a draft can be cancelled.",
+            field="purchaseOrderId",
+        )
+    return status
+
+
+def order_not_found() -> Problem:
+    """Also for somebody else's order: whether it exists is not told."""
+    return Problem("ORDER_NOT_FOUND", "You have no such order.", field="purchaseOrderId")

@@ -1,0 +1,147 @@
+"""Making, listing, showing, following and cancelling orders, under /api/insurance."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get, post
+from litestar.di import Provide
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from msgspec import Meta
+
+from liqpass import hexes
+from liqpass.db import Database
+from liqpass.orders import orders, sql
+from liqpass.orders.states import OrderStatus
+from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer, order_view
+from liqpass.positions.readings import PositionReader
+
+NEWEST = UUID(int=(1 << 128) - 1)
+EVENT_POLL_SEC = 1.0
+STREAM_SEC = 15 * 60
+
+
+class CreateRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Which binding is to be covered."""
+
+    bind_id: UUID
+
+
+class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Which order is meant: 0x and 64 hex digits, any case."""
+
+    purchase_order_id: Annotated[str, Meta(max_length=80)]
+
+
+class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The order's status after it."""
+
+    ok: bool
+    status: OrderStatus
+
+
+@post("/create-order", status_code=200, summary="Get the price of a binding and what to send to pay it")
+async def create_order(
+    user: bytes, reader: PositionReader, terms: orders.Terms, data: CreateRequest
+) -> OrderAnswer:
+    """One open order per binding: asking again answers the same until its quote runs out."""
+    async with reader.db.pool.acquire() as conn:
+        binding = await orders.quotable_binding(conn, user, data.bind_id)
+        if binding.open_order is not None:
+            order = await orders.open_order(conn, reader.clock(), user, binding.open_order)
+            return order_answer(order, terms.chain, reader.clock())
+    account = await reader.recent(user, binding.api_account_id, orders.READING_MAX_AGE)
+    now = reader.clock()
+    async with reader.db.pool.acquire() as conn:
+        order = await orders.draft(conn, now, os.urandom(42), terms, user, binding, account)
+    return order_answer(order, terms.chain, now)
+
+
+@post("/cancel", status_code=200, summary="Cancel an order that is not paid")
+async def cancel_order(user: bytes, reader: PositionReader, data: OrderRequest) -> CancelAnswer:
+    """Only a draft can be cancelled; the binding ends with it. Again is harmless."""
+    order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
+    status = await reader.db.run(lambda conn: orders.cancel(conn, reader.clock(), user, order_id))
+    return CancelAnswer(ok=True, status=status)
+
+
+@get("/orders", summary="Your orders, newest first")
+async def list_orders(
+    user: bytes,
+    reader: PositionReader,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
+    before: UUID = NEWEST,
+) -> OrderList:
+    """One page; `before` is the `next` of the page before it."""
+    async with reader.db.pool.acquire() as conn:
+        found = await sql.list_orders(conn, user, before, limit)
+    following = str(found[-1].order_id) if len(found) == limit else None
+    return OrderList(orders=[order_view(order) for order in found], next=following)
+
+
+@get("/orders/{purchase_order_id:str}", summary="One order with its payment, cover and history")
+async def get_order(
+    user: bytes, reader: PositionReader, terms: orders.Terms, purchase_order_id: str
+) -> OrderView:
+    """Also what to send to pay it, while it is a draft."""
+    order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
+    async with reader.db.transaction() as conn:
+        order = await sql.show_order(conn, user, order_id)
+        if order is None:
+            raise orders.order_not_found()
+        payment = await sql.seen_payment(conn, order.chain_id, order_id)
+        events = await sql.history(conn, user, order.order_id, 0)
+    return order_view(order, chain=terms.chain, payment=payment, events=events)
+
+
+@get("/orders/{purchase_order_id:str}/events", summary="An order's moves as server-sent events")
+async def order_events(
+    user: bytes,
+    reader: PositionReader,
+    purchase_order_id: str,
+    last_event_id: Annotated[int | None, Parameter(header="Last-Event-ID", ge=0)] = None,
+) -> ServerSentEvent:
+    """First the moves so far (after Last-Event-ID), then each as it happens. The stream ends with the order,
+    or after a quarter of an hour: a browser then connects again by itself and goes on where it was."""
+    order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
+    async with reader.db.pool.acquire() as conn:
+        order = await sql.find_order(conn, user, order_id)
+    if order is None:
+        raise orders.order_not_found()
+    return ServerSentEvent(_moves(reader.db, user, order.id, last_event_id or 0))
+
+
+async def _moves(
+    db: Database, user: bytes, order_id: UUID, after_seq: int
+) -> AsyncIterator[ServerSentEventMessage]:
+    ended = False
+    for _ in range(int(STREAM_SEC / EVENT_POLL_SEC)):
+        async with db.pool.acquire() as conn:
+            events = await sql.history(conn, user, order_id, after_seq)
+        for event in events:
+            after_seq = event.seq
+            ended = event.to_status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+            data = msgspec.json.encode(event_view(event)).decode()
+            yield ServerSentEventMessage(data=data, event="order", id=str(event.seq))
+        if ended:
+            return
+        if not events:
+            yield ServerSentEventMessage(comment="waiting")
+        await asyncio.sleep(EVENT_POLL_SEC)
+
+
+def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
+    """For signed-in users; `user` is provided by the app."""
+    return Router(
+        path="/api/insurance",
+        route_handlers=[create_order, cancel_order, list_orders, get_order, order_events],
+        dependencies={
+            "reader": Provide(lambda: reader, sync_to_thread=False),
+            "terms": Provide(lambda: terms, sync_to_thread=False),
+        },
+        tags=["orders"],
+    )

@@ -1,0 +1,265 @@
+"""Queries of orders. Whatever moves one ends with `states.MOVE`."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from liqpass.db import Connection, query
+from liqpass.orders.states import MOVE, OrderStatus
+
+
+class Quotable(msgspec.Struct, frozen=True):
+    """A binding that may get an order: its slot, its account, the open order it follows."""
+
+    id: UUID
+    status: str
+    sku: str
+    api_account_id: UUID
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    pos_id: str
+    pos_created_ms: int
+    open_order: bytes | None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order as stored. Money in micro-USDC."""
+
+    user_id: bytes
+    id: UUID
+    purchase_order_id: bytes
+    binding_id: UUID
+    sku: str
+    premium_amount: int
+    payout_amount: int
+    priced_from: str
+    status: OrderStatus
+    event_seq: int
+    coverage_delay_sec: int
+    duration_sec: int
+    pay_before: datetime
+    chain_id: int
+    checkout: bytes
+    pay_tx_hash: bytes | None
+    payer: bytes | None
+    submitted_at: datetime | None
+    paid_at: datetime | None
+    coverage_start_at: datetime | None
+    coverage_end_at: datetime | None
+    created_at: datetime
+
+
+ORDER_COLUMNS = """user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
+    priced_from, status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, pay_tx_hash, payer,
+    submitted_at, paid_at, coverage_start_at, coverage_end_at, created_at"""
+
+
+class ShownOrder(msgspec.Struct, frozen=True):
+    """An order with the slot that it covers and the payment that was seen for it."""
+
+    order_id: UUID
+    purchase_order_id: bytes
+    binding_id: UUID
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    sku: str
+    premium_amount: int
+    payout_amount: int
+    status: OrderStatus
+    event_seq: int
+    coverage_delay_sec: int
+    duration_sec: int
+    pay_before: datetime
+    chain_id: int
+    checkout: bytes
+    pay_tx_hash: bytes | None
+    payer: bytes | None
+    paid_at: datetime | None
+    coverage_start_at: datetime | None
+    coverage_end_at: datetime | None
+    created_at: datetime
+
+
+SHOWN_COLUMNS = """o.id as order_id, o.purchase_order_id, o.binding_id, b.inst_id, b.mgn_mode, b.pos_side,
+    o.sku, o.premium_amount, o.payout_amount, o.status, o.event_seq, o.coverage_delay_sec, o.duration_sec,
+    o.pay_before, o.chain_id, o.checkout, o.pay_tx_hash, o.payer, o.paid_at,
+    o.coverage_start_at, o.coverage_end_at, o.created_at"""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One move of an order's history."""
+
+    seq: int
+    from_status: OrderStatus | None
+    to_status: OrderStatus
+    reason: str
+    actor: str
+    details: str
+    at: datetime
+
+
+class SeenPayment(msgspec.Struct, frozen=True):
+    """A payment of an order as the watcher saw it."""
+
+    tx_hash: bytes
+    block_number: int
+    block_time: datetime
+    payer: bytes
+    amount: int
+    stage: str
+
+
+class StatusCount(msgspec.Struct, frozen=True):
+    """One line of the metrics."""
+
+    status: OrderStatus
+    orders: int
+
+
+@query("""
+    select b.id, b.status, b.sku, b.api_account_id, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id,
+        b.pos_created_ms, o.purchase_order_id as open_order
+    from insured_bindings b
+    left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
+    where b.user_id = $1 and b.id = $2
+""")
+async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Quotable | None:
+    """The user's own binding, and its order's public id if it has one."""
+    ...
+
+
+@query(f"""
+    with binding as (
+        select user_id, id from insured_bindings
+        where user_id = $1 and id = $4 and sku = $5 and status in ('DRAFT', 'ACTIVE')
+          and pos_id = $15 and pos_created_ms = $16
+        for update
+    ),
+    drafted as (
+        insert into purchase_orders
+            (user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount, priced_from,
+             status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, created_at)
+        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14
+        from binding b
+        on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
+        do update set binding_id = excluded.binding_id
+        returning {ORDER_COLUMNS}
+    ),
+    ref as (
+        insert into order_refs (purchase_order_id, user_id, order_id)
+        select purchase_order_id, user_id, id from drafted where id = $2
+    ),
+    told as (
+        insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
+        select user_id, id, 1, null, 'DRAFT', 'ORDERED', 'USER', '{{}}', created_at from drafted where id = $2
+    ),
+    tied as (
+        update insured_bindings b set order_id = d.id
+        from drafted d where d.id = $2 and b.user_id = d.user_id and b.id = d.binding_id
+    )
+    select {ORDER_COLUMNS} from drafted
+""")
+async def draft(
+    conn: Connection,
+    user_id: bytes,
+    new_id: UUID,
+    purchase_order_id: bytes,
+    binding_id: UUID,
+    sku: str,
+    premium_amount: int,
+    payout_amount: int,
+    priced_from: str,
+    coverage_delay_sec: int,
+    duration_sec: int,
+    pay_before: datetime,
+    chain_id: int,
+    checkout: bytes,
+    now: datetime,
+    pos_id: str,
+    pos_created_ms: int,
+) -> Order | None:
+    """Insert or return the one open order of a binding; None when it is no longer as it was priced."""
+    ...
+
+
+@query(f"""
+    select {ORDER_COLUMNS} from purchase_orders where user_id = $1 and purchase_order_id = $2
+""")
+async def find_order(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> Order | None:
+    """The user's own order."""
+    ...
+
+
+@query(f"""
+    select {SHOWN_COLUMNS}
+    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    where o.user_id = $1 and o.purchase_order_id = $2
+""")
+async def show_order(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> ShownOrder | None:
+    """The user's own order with what it covers."""
+    ...
+
+
+@query(f"""
+    select {SHOWN_COLUMNS}
+    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    where o.user_id = $1 and o.id < $2
+    order by o.id desc
+    limit $3
+""")
+async def list_orders(conn: Connection, user_id: bytes, before: UUID, at_most: int) -> list[ShownOrder]:
+    """The user's own orders, newest first (ids are sorted by time), below `before`."""
+    ...
+
+
+@query("""
+    select seq, from_status, to_status, reason, actor, details, at
+    from order_events where user_id = $1 and order_id = $2 and seq > $3 order by seq
+""")
+async def history(conn: Connection, user_id: bytes, order_id: UUID, after_seq: int) -> list[Event]:
+    """The moves of one of the user's own orders."""
+    ...
+
+
+@query("""
+    select tx_hash, block_number, block_time, payer, amount, stage
+    from premium_payments where chain_id = $1 and purchase_order_id = $2
+    order by stage = 'DROPPED', block_number desc limit 1
+""")
+async def seen_payment(conn: Connection, chain_id: int, purchase_order_id: bytes) -> SeenPayment | None:
+    """The payment that the chain shows for an order; one that was dropped only when there is no other."""
+    ...
+
+
+@query(f"""
+    with found as (
+        select user_id, id, status, event_seq from purchase_orders
+        where user_id = $1 and purchase_order_id = $2
+        for update
+    ),
+    wanted as (
+        select user_id, id as order_id, event_seq as seq, status as from_status,
+            'CANCELLED'::order_status as to_status,
+            'CANCELLED_BY_USER' as reason, 'USER' as actor, '{{}}' as details, $3::timestamptz as at,
+            null::bytea as pay_tx_hash, null::bytea as payer, null::timestamptz as submitted_at,
+            null::timestamptz as paid_at, null::timestamptz as coverage_start_at,
+            null::timestamptz as coverage_end_at
+        from found where status = 'DRAFT'
+    ),
+    {MOVE}
+    select coalesce((select to_status from moved), found.status) from found
+""")
+async def cancel(
+    conn: Connection, user_id: bytes, purchase_order_id: bytes, now: datetime
+) -> OrderStatus | None:
+    """Cancel a draft. The status after it; None when the user has no such order."""
+    ...
+
+
+@query("select status, count(*) as orders from purchase_orders group by status")
+async def count_by_status(conn: Connection) -> list[StatusCount]:
+    """How many orders are in each state, for the metrics."""
+    ...

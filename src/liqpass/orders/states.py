@@ -1,0 +1,102 @@
+"""The states of an order, the table of legal moves, and the one door through which an order moves.
+
+DRAFT ──▶ PAID_PENDING_CONFIRM ──▶ ACTIVE ──▶ EXPIRED; CANCELLED from DRAFT and PAID_PENDING_CONFIRM.
+Pure: nothing here touches the world. The database holds the same table (`order_moves`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+
+class OrderStatus(StrEnum):
+    """The states of an order."""
+
+    DRAFT = "DRAFT"
+    """Priced and signed, not paid."""
+    PAID_PENDING_CONFIRM = "PAID_PENDING_CONFIRM"
+    """A hash was submitted or a payment was seen; it is not yet safe."""
+    ACTIVE = "ACTIVE"
+    """The exact payment is safe: covered from coverage_start_at to coverage_end_at."""
+    EXPIRED = "EXPIRED"
+    """The cover is over."""
+    CANCELLED = "CANCELLED"
+    """Never paid in time, or withdrawn before it was paid."""
+
+
+D, P, A = OrderStatus.DRAFT, OrderStatus.PAID_PENDING_CONFIRM, OrderStatus.ACTIVE
+LEGAL_MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
+    {
+        (D, P),  # a hash was submitted, or the payment was seen
+        (D, OrderStatus.CANCELLED),  # cancelled by the user, or the quote expired
+        (P, A),  # the exact payment is at the safe head
+        (P, D),  # the transaction reverted, vanished or does not pay this order
+        (P, OrderStatus.CANCELLED),  # the same, after pay_before
+        (A, P),  # the payment was reorged away: suspended
+        (A, OrderStatus.EXPIRED),  # the cover is over
+    }
+)
+
+Actor = Literal["USER", "CHAIN", "CLOCK", "OPERATOR"]
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One move, and all that the order says of its payment and cover after it.
+
+    `seq` is the order's event_seq before the move: a move decided on an older state does not happen.
+    """
+
+    user_id: bytes
+    order_id: UUID
+    seq: int
+    from_status: OrderStatus
+    to_status: OrderStatus
+    reason: str
+    actor: Actor
+    details: str
+    pay_tx_hash: bytes | None
+    payer: bytes | None
+    submitted_at: datetime | None
+    paid_at: datetime | None
+    coverage_start_at: datetime | None
+    coverage_end_at: datetime | None
+
+
+# The door: the end of every statement that moves orders. Before it stands `with wanted as (…)`, with the
+# columns of Move; after it a select. Whatever moves an order thereby writes its event, takes its binding
+# along and frees the position when it is over, in one statement; order_events (from, to) refers to the
+# table of legal moves, so an illegal move cannot be stored.
+MOVE = """
+    moved as (
+        update purchase_orders o
+        set status = w.to_status, event_seq = o.event_seq + 1,
+            pay_tx_hash = w.pay_tx_hash, payer = w.payer, submitted_at = w.submitted_at,
+            paid_at = w.paid_at, coverage_start_at = w.coverage_start_at, coverage_end_at = w.coverage_end_at
+        from wanted w
+        where o.user_id = w.user_id and o.id = w.order_id
+          and o.status = w.from_status and o.event_seq = w.seq
+        returning o.user_id, o.id, o.binding_id, o.event_seq, w.from_status, w.to_status,
+            w.reason, w.actor, w.details, w.at, o.coverage_start_at, o.coverage_end_at
+    ),
+    told as (
+        insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
+        select user_id, id, event_seq, from_status, to_status, reason, actor, details, at from moved
+    ),
+    followed as (
+        update insured_bindings b
+        set status = case m.to_status
+                when 'ACTIVE' then 'ACTIVE' when 'EXPIRED' then 'EXPIRED' when 'CANCELLED' then 'CANCELLED'
+                else 'DRAFT' end::binding_status,
+            coverage_start_at = m.coverage_start_at, coverage_end_at = m.coverage_end_at
+        from moved m
+        where b.user_id = m.user_id and b.id = m.binding_id
+    ),
+    freed as (
+        delete from insured_positions p using moved m
+        where m.to_status in ('EXPIRED', 'CANCELLED')
+          and p.user_id = m.user_id and p.binding_id = m.binding_id
+    )
+"""

@@ -1,0 +1,109 @@
+"""Binding: one open position, as it was read, tied to a product."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from liqpass.db import Connection
+from liqpass.exchange.records import Position
+from liqpass.positions import sql
+from liqpass.positions.readings import AccountReading
+from liqpass.problems import Problem
+
+READING_MAX_AGE = timedelta(seconds=30)
+UNORDERED_MAX_AGE = timedelta(minutes=30)
+BATCH = 500
+
+# (position, sku or None for any) → why it is not insurable, None when it is. Raises Problem SKU_NOT_FOUND.
+# The products know; they stand above this slice, so the judgement comes in as an argument.
+Appraise = Callable[[Position, str | None], str | None]
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """Which position of which account, for which product."""
+
+    api_account_id: UUID
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    sku: str
+
+
+def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) -> Position:
+    """The open position of the slot. Raises POSITION_NOT_FOUND, POSITION_NOT_INSURABLE, SKU_NOT_FOUND."""
+    position = account.reading.open_position(slot.inst_id, slot.mgn_mode, slot.pos_side)
+    if position is None:
+        raise Problem(
+            "POSITION_NOT_FOUND",
+            f"The account has no open {slot.mgn_mode} {slot.pos_side} position in {slot.inst_id}.",
+            field="instId",
+        )
+    reason = appraise(position, slot.sku)
+    if reason is not None:
+        raise Problem("POSITION_NOT_INSURABLE", reason, field="instId")
+    return position
+
+
+async def bind(
+    conn: Connection,
+    now: datetime,
+    user: bytes,
+    new_id: UUID,
+    slot: Slot,
+    account: AccountReading,
+    position: Position,
+) -> sql.Bound:
+    """The living binding of the slot: made now, or the one that is there.
+
+    Raises POSITION_ALREADY_INSURED when another account or wallet holds the position,
+    BINDING_HAS_OTHER_SKU when its order is of another product, POSITION_CHANGED when its order covers an
+    earlier position of the same slot.
+    """
+    bound = await sql.bind(
+        conn,
+        user,
+        new_id,
+        slot.api_account_id,
+        account.exchange,
+        account.uid,
+        slot.inst_id,
+        slot.mgn_mode,
+        slot.pos_side,
+        slot.sku,
+        position.pos_id,
+        position.c_time_ms,
+        position.row_json,
+        position.row_sha256,
+        account.read_at,
+        now,
+    )
+    if not bound.mine:
+        raise Problem(
+            "POSITION_ALREADY_INSURED",
+            "This position is bound by another wallet, or by another key of yours for the same OKX account.",
+            field="instId",
+        )
+    if bound.id is None:
+        raise Problem("BIND_CREATE_FAILED", "The position was not bound. Try again.")
+    if bound.sku != slot.sku:
+        raise Problem(
+            "BINDING_HAS_OTHER_SKU",
+            f"This position has an open order for {bound.sku}. Cancel it first, or let it end.",
+            field="sku",
+            bindId=str(bound.id),
+        )
+    if (bound.pos_id, bound.pos_created_ms) != (position.pos_id, position.c_time_ms):
+        raise Problem(
+            "POSITION_CHANGED",
+            "An open order covers an earlier position in this slot. Cancel it first, or let it end.",
+            field="instId",
+            bindId=str(bound.id),
+        )
+    return bound
+
+
+async def give_up_unordered(conn: Connection, now: datetime) -> int:
+    """Cancel bindings without an order after half an hour, so that they do not hold a position for ever."""
+    return await sql.give_up_unordered(conn, now - UNORDERED_MAX_AGE, BATCH)

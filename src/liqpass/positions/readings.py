@@ -1,0 +1,68 @@
+"""What you saw is what is bound: the last positions answer of an account is kept, with its time and hash,
+and used again while it is young enough."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from liqpass.clock import Clock
+from liqpass.db import Database
+from liqpass.exchange.okx import OkxGateway
+from liqpass.exchange.records import Reading
+from liqpass.positions import sql
+from liqpass.problems import Problem
+from liqpass.vault.api_accounts import credentials
+from liqpass.vault.cipher import KeyRing
+
+
+class AccountReading(msgspec.Struct, frozen=True):
+    """What an account's positions were at a time."""
+
+    exchange: str
+    uid: str
+    read_at: datetime
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class PositionReader:
+    """What is needed to read positions: the database, the exchange, the keys, the time."""
+
+    db: Database
+    gateway: OkxGateway
+    keyring: KeyRing
+    clock: Clock
+
+    async def recent(self, user: bytes, api_account_id: UUID, max_age: timedelta) -> AccountReading:
+        """The kept reading if it is young enough, else a new one.
+
+        Raises Problem API_ACCOUNT_NOT_FOUND, API_ACCOUNT_ON_HOLD and the exchange's ExchangeError.
+        """
+        async with self.db.pool.acquire() as conn:
+            stored = await sql.find_reading(conn, user, api_account_id)
+        if stored is None:
+            raise Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.", field="apiAccountId")
+        if stored.held_reason is not None:
+            raise Problem("API_ACCOUNT_ON_HOLD", stored.held_reason, field="apiAccountId")
+        if (
+            stored.body is not None
+            and stored.read_at is not None
+            and self.clock() - stored.read_at <= max_age
+        ):
+            return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body))
+        return await self.anew(user, api_account_id)
+
+    async def anew(self, user: bytes, api_account_id: UUID) -> AccountReading:
+        """Ask the exchange and keep its answer. No transaction is open while it is asked.
+
+        The time of a reading is the time before it was asked for: never younger than what it shows.
+        """
+        async with self.db.pool.acquire() as conn:
+            account = await credentials(conn, self.keyring, user, api_account_id)
+        asked_at = self.clock()
+        reading = await self.gateway.positions(account.credentials)
+        async with self.db.pool.acquire() as conn:
+            await sql.keep_reading(conn, user, api_account_id, asked_at, reading.raw, reading.sha256)
+        return AccountReading("okx", account.uid, asked_at, reading)

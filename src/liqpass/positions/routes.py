@@ -1,0 +1,135 @@
+"""GET /api/okx/positions and POST /api/insurance/bind-position."""
+
+import os
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get, post
+from litestar.di import Provide
+from litestar.params import Parameter
+from msgspec import Meta
+
+from liqpass import ids
+from liqpass.exchange.records import Position
+from liqpass.positions import bindings, readings
+from liqpass.positions.bindings import Appraise, Slot
+
+InstId = Annotated[str, Meta(pattern="^[A-Z0-9_-]{1,64}$")]
+
+
+class PositionView(msgspec.Struct, frozen=True, rename="camel"):
+    """One open position as the exchange shows it; numbers are decimal strings, "" where it shows none."""
+
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    ccy: str
+    lever: str
+    pos: str
+    avg_px: str
+    mark_px: str
+    liq_px: str
+    upl_ratio: str
+    pos_id: str
+    c_time: str
+    insurable: bool
+    reason: str | None
+
+
+class PositionList(msgspec.Struct, frozen=True, rename="camel"):
+    """An account's open positions, and when they were read."""
+
+    positions: list[PositionView]
+    read_at: str
+
+
+class BindRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Which position, and which product it is to be covered by."""
+
+    api_account_id: UUID
+    inst_id: InstId
+    mgn_mode: Literal["cross", "isolated"]
+    pos_side: Literal["long", "short", "net"]
+    sku: Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class BindAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The binding that is now there; the same for the same request."""
+
+    bind_id: str
+    status: str
+    sku: str
+
+
+@get("/api/okx/positions", summary="The open positions of one of your exchange accounts")
+async def list_positions(
+    user: bytes,
+    reader: readings.PositionReader,
+    appraise: Appraise,
+    api_account_id: Annotated[UUID, Parameter(query="apiAccountId")],
+    inst_id: Annotated[InstId | None, Parameter(query="instId")] = None,
+) -> PositionList:
+    """Asks the exchange anew; what it answers is what can be bound for the next 30 seconds."""
+    account = await reader.anew(user, api_account_id)
+    return PositionList(
+        positions=[
+            _view(p, appraise)
+            for p in account.reading.positions
+            if not p.closed and inst_id in (None, p.inst_id)
+        ],
+        read_at=account.read_at.isoformat(),
+    )
+
+
+@post("/api/insurance/bind-position", status_code=200, summary="Tie a position to a product")
+async def bind_position(
+    user: bytes, reader: readings.PositionReader, appraise: Appraise, data: BindRequest
+) -> BindAnswer:
+    """The position as last seen (at most 30 seconds ago, else it is read anew) is what gets bound."""
+    slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
+    account = await reader.recent(user, slot.api_account_id, bindings.READING_MAX_AGE)
+    position = bindings.position_to_bind(account, slot, appraise)
+    now = reader.clock()
+    new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
+    async with reader.db.pool.acquire() as conn:
+        bound = await bindings.bind(conn, now, user, new_id, slot, account, position)
+    return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
+
+
+def _view(position: Position, appraise: Appraise) -> PositionView:
+    reason = appraise(position, None)
+    return PositionView(
+        inst_id=position.inst_id,
+        mgn_mode=position.mgn_mode,
+        pos_side=position.pos_side,
+        ccy=position.ccy,
+        lever=_shown(position.lever),
+        pos=_shown(position.pos),
+        avg_px=_shown(position.avg_px),
+        mark_px=_shown(position.mark_px),
+        liq_px=_shown(position.liq_px),
+        upl_ratio=_shown(position.upl_ratio),
+        pos_id=position.pos_id,
+        c_time=str(position.c_time_ms),
+        insurable=reason is None,
+        reason=reason,
+    )
+
+
+def _shown(number: Decimal | None) -> str:
+    return "" if number is None else f"{number:f}"
+
+
+def positions_router(*, reader: readings.PositionReader, appraise: Appraise) -> Router:
+    """For signed-in users; `user` is provided by the app."""
+    return Router(
+        path="/",
+        route_handlers=[list_positions, bind_position],
+        dependencies={
+            "reader": Provide(lambda: reader, sync_to_thread=False),
+            "appraise": Provide(lambda: appraise, sync_to_thread=False),
+        },
+        tags=["positions"],
+    )

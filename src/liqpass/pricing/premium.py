@@ -1,0 +1,122 @@
+"""The price, a pure function of product and position, in integers: premiums round up, payouts down.
+
+What went in is stored with the order, so that any price can be computed again (`price` of the stored
+facts and the product of the stored version gives the stored price).
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import msgspec
+
+from liqpass.exchange.records import Position
+from liqpass.money import MICRO, ceil_div
+from liqpass.pricing.skus import Band, Products, Sku
+
+BPS = 10_000
+STABLE_COINS = ("USDT", "USDC")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a price depends on. Leverage in hundredths, money in micro-USD, distance of the mark price to
+    the liquidation price in basis points of the mark price."""
+
+    leverage_centi: int
+    margin_micro: int
+    notional_micro: int
+    distance_bps: int
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Premium and payout in micro-USDC."""
+
+    premium: int
+    payout: int
+
+
+class NotInsurable(Exception):  # noqa: N818
+    """Why a position cannot be covered, in words for its owner."""
+
+
+def facts_of(position: Position) -> Facts:
+    """What is known of a position, in integers. Raises NotInsurable when something needed is missing."""
+    if position.closed:
+        raise NotInsurable("The position is closed.")
+    if position.inst_type != "SWAP":
+        raise NotInsurable("Only perpetual swaps are covered.")
+    if position.ccy not in STABLE_COINS:
+        raise NotInsurable(f"Its margin is in {position.ccy}; covered are margins in USDT and USDC.")
+    if position.mgn_mode != "isolated":
+        raise NotInsurable(
+            "It is in cross margin: its liquidation depends on the rest of the account. "
+            "Covered are isolated positions."
+        )
+    if position.biz_ref_type:
+        raise NotInsurable("It is held with OKX's trial money, not with its owner's.")
+    lever, margin, notional = position.lever, position.margin, position.notional_usd
+    mark, liquidation = position.mark_px, position.liq_px
+    if not lever or not margin or not notional or lever <= 0 or margin <= 0 or notional <= 0:
+        raise NotInsurable("The exchange does not show its leverage, margin or value.")
+    if not mark or not liquidation or mark <= 0 or liquidation <= 0:
+        raise NotInsurable("The exchange shows no liquidation price for it.")
+    distance = mark - liquidation if position.side == "long" else liquidation - mark
+    return Facts(
+        leverage_centi=_integer(lever * 100, ROUND_CEILING),
+        margin_micro=_integer(margin * MICRO, ROUND_FLOOR),
+        notional_micro=_integer(notional * MICRO, ROUND_CEILING),
+        distance_bps=_integer(distance * BPS / mark, ROUND_FLOOR),
+    )
+
+
+def price(sku: Sku, facts: Facts) -> Price:
+    """premium = max(floor, payout × p × (1 + load) + fee), payout = min(margin × ratio, cap).
+
+    Raises NotInsurable when the position is outside the product's limits, or would not be worth its premium.
+    """
+    _refuse_outside_limits(sku, facts)
+    band = _band(sku, facts.leverage_centi)
+    payout = min(facts.margin_micro * band.payout_ratio_bps // BPS, sku.payout_cap_micro)
+    risk = ceil_div(payout * band.probability_bps * (BPS + sku.load_bps), BPS * BPS)
+    premium = max(sku.floor_micro, risk + sku.fee_micro)
+    if premium >= payout:
+        raise NotInsurable(
+            "Its margin is too small, or it is too risky: the premium would exceed the payout."
+        )
+    return Price(premium=premium, payout=payout)
+
+
+def refusal(products: Products, position: Position, sku_id: str | None) -> str | None:
+    """Why the product (None: every product) does not take the position; None when it does.
+
+    Raises Problem SKU_NOT_FOUND.
+    """
+    candidates = products.sku if sku_id is None else [products.get(sku_id)]
+    reasons = []
+    for sku in candidates:
+        try:
+            price(sku, facts_of(position))
+        except NotInsurable as reason:
+            reasons.append(str(reason))
+        else:
+            return None
+    return reasons[0]
+
+
+def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
+    if facts.leverage_centi > sku.max_leverage * 100:
+        raise NotInsurable(f"Its leverage is over {sku.max_leverage}, the limit of this product.")
+    if facts.notional_micro < sku.min_notional_micro:
+        raise NotInsurable(f"It is smaller than {sku.min_notional_micro // MICRO} USD.")
+    if facts.notional_micro > sku.max_notional_micro:
+        raise NotInsurable(f"It is larger than {sku.max_notional_micro // MICRO} USD.")
+    if facts.distance_bps < sku.min_distance_bps:
+        raise NotInsurable(
+            f"It is too close to its liquidation price: within {sku.min_distance_bps} basis points."
+        )
+
+
+def _band(sku: Sku, leverage_centi: int) -> Band:
+    return next(b for b in sku.bands if leverage_centi <= b.up_to_leverage * 100)
+
+
+def _integer(value: Decimal, rounding: str) -> int:
+    return int(value.to_integral_value(rounding=rounding))

@@ -1,0 +1,100 @@
+"""What every test may ask for: a migrated database of its own, and a clock that it sets."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from liqpass.db import Database, open_database
+from liqpass.embedded import embedded_postgres
+from liqpass.migrate import migrate, migrations_of
+
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_numbers = count(1)
+
+
+class SettableClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """Move on by a timedelta's arguments: `clock.advance(minutes=5)`."""
+        self.now += timedelta(**by)
+
+
+def in_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """Stands at the present moment, in whole seconds."""
+    return SettableClock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server: DATABASE_URL's, else an embedded one that ends with the tests."""
+    with ExitStack() as stack:
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            # Not pytest's own folder: root's PostgreSQL runs as another user, who may not enter that.
+            folder = stack.enter_context(TemporaryDirectory(prefix="liqpass-tests-"))
+            url = stack.enter_context(embedded_postgres(Path(folder), options=QUICK)).url
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def template(server_url: str) -> AsyncIterator[str]:
+    """The name of a migrated database, to be copied."""
+    name = f"liqpass_test_{os.getpid()}"
+    await on_server(server_url, f"create database {name}")
+    await migrate(in_database(server_url, name), migrations_of())
+    yield name
+    await on_server(server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """A fresh migrated database, gone after the test."""
+    name = f"{template}_{next(_numbers)}"
+    await on_server(server_url, f"create database {name} template {template}")
+    yield in_database(server_url, name)
+    await on_server(server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """The application's own view of the fresh database."""
+    database = await open_database(database_url, name="test")
+    yield database
+    await database.close()
+
+
+async def on_server(url: str, statement: str) -> None:
+    """Run one statement as the owner of the server. Copying waits until nobody uses the template."""
+    conn = await asyncpg.connect(url)
+    try:
+        for _ in range(50):
+            try:
+                await conn.execute(statement)
+                return
+            except asyncpg.ObjectInUseError:
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"the server is still busy: {statement}")
+    finally:
+        await conn.close()
