@@ -13,8 +13,8 @@ import msgspec
 from liqpass.hexes import to_hex
 from liqpass.problems import Problem
 
-# One `eth_call` at the latest block: a transaction object in, the returned bytes out. It raises
-# Problem NODE_UNAVAILABLE when no node gives an answer; that passes through, because unknown is not refused.
+# One `eth_call` at the latest block: a transaction object in, the returned bytes out. What it raises when no
+# node gives an answer passes through, because unknown is not refused; the edge makes it NODE_UNAVAILABLE.
 EthCall = Callable[[dict[str, str]], Awaitable[bytes]]
 
 WRAPPER_END = bytes.fromhex("6492" * 16)
@@ -38,7 +38,7 @@ class Wrapped(msgspec.Struct, frozen=True):
 async def accepts(eth_call: EthCall, wallet: bytes, hashed: bytes, signature: bytes) -> bool:
     """Whether the wallet at this address accepts the signature of `hashed` (32 bytes).
 
-    Raises Problem NODE_UNAVAILABLE when the node does not say so clearly.
+    Raises Problem NODE_UNAVAILABLE when the answer is not a clear one, and whatever `eth_call` raises.
     """
     wrapped = unwrap(signature)
     if wrapped is None:

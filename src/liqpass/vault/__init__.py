@@ -1,1 +1,1 @@
-"""Read-only exchange keys, sealed."""
+"""The vault: users' read-only exchange keys, sealed; and the gate that lets no other key in."""

@@ -1,0 +1,216 @@
+"""Exchange accounts: which key is let in, how it is kept, who may use it, and asking again what it may do."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from liqpass.clock import Clock
+from liqpass.db import Connection, Database
+from liqpass.exchange.errors import ExchangeError, Kind
+from liqpass.exchange.okx import Credentials, OkxGateway
+from liqpass.exchange.records import AccountConfig, key_refusal
+from liqpass.hexes import to_hex
+from liqpass.ids import RANDOM_BYTES, uuid7
+from liqpass.problems import Problem
+from liqpass.vault import sql
+from liqpass.vault.cipher import CipherError, KeyRing
+from liqpass.vault.exchange_trouble import ABOUT_THE_KEY, problem_of
+
+CHECK_EVERY = timedelta(hours=6)
+CHECKS_PER_STEP = 20
+
+# The columns that hold secrets: a part of the place that each is sealed for.
+SECRET = "secret_enc"  # noqa: S105, a column's name
+PASSPHRASE = "passphrase_enc"  # noqa: S105, a column's name
+
+Random = Callable[[int], bytes]
+
+log = structlog.get_logger()
+
+
+class OpenedAccount(msgspec.Struct, frozen=True):
+    """An account whose key may be used now. `uid` is the exchange's own name of it."""
+
+    id: UUID
+    uid: str
+    main_uid: str
+    credentials: Credentials
+
+
+def context_of(user: bytes, account_id: UUID, column: str) -> tuple[str, str, str, str]:
+    """The place that a secret is sealed for."""
+    return ("api_accounts", to_hex(user), str(account_id), column)
+
+
+async def admit(gateway: OkxGateway, given: Credentials) -> tuple[Credentials, AccountConfig]:
+    """The key gate: ask OKX what this key may do, and let it in only if that is to read.
+
+    Returns the credentials with the region that knows them. Raises Problem; no transaction may be open here.
+    """
+    try:
+        region, config = await gateway.find_region(given)
+    except ExchangeError as error:
+        raise problem_of(error) from None
+    why_not = key_refusal(config)
+    if why_not is not None:
+        raise Problem("API_KEY_NOT_READ_ONLY", why_not, permissions=sorted(config.perm))
+    return replace(given, region=region), config
+
+
+async def store(
+    conn: Connection,
+    now: datetime,
+    keyring: KeyRing,
+    user: bytes,
+    creds: Credentials,
+    config: AccountConfig,
+    label: str | None,
+    random: Random = os.urandom,
+) -> sql.ApiAccount:
+    """Keep an admitted key. One that this user gave before keeps its id, and lives again if revoked."""
+    permissions = sorted(config.perm)
+
+    def sealed_for(account_id: UUID) -> tuple[str, str]:
+        return (
+            keyring.seal(creds.secret, context_of(user, account_id, SECRET)),
+            keyring.seal(creds.passphrase, context_of(user, account_id, PASSPHRASE)),
+        )
+
+    account_id = uuid7(now, random(RANDOM_BYTES))
+    stored = await sql.add_account(
+        conn,
+        user,
+        account_id,
+        creds.region,
+        creds.demo,
+        config.uid,
+        config.main_uid,
+        creds.api_key,
+        *sealed_for(account_id),
+        config.label if label is None else label,
+        permissions,
+        config.ip_bound,
+        now,
+    )
+    if stored.id == account_id:
+        return stored
+    return await sql.renew_account(
+        conn,
+        user,
+        stored.id,
+        creds.region,
+        creds.demo,
+        config.uid,
+        config.main_uid,
+        *sealed_for(stored.id),
+        label,
+        permissions,
+        config.ip_bound,
+        now,
+    )
+
+
+async def revoke(conn: Connection, now: datetime, user: bytes, account_id: UUID) -> None:
+    """Destroy the secrets; orders and bindings stay. Again is harmless. Raises API_ACCOUNT_NOT_FOUND."""
+    if await sql.revoke_account(conn, user, account_id, now) is None:
+        raise not_found()
+
+
+async def credentials(conn: Connection, keyring: KeyRing, user: bytes, api_account_id: UUID) -> OpenedAccount:
+    """The user's own account, opened for use.
+
+    Raises Problem API_ACCOUNT_NOT_FOUND (also when it is somebody else's, or revoked) or API_ACCOUNT_ON_HOLD;
+    CipherError when the key ring does not fit the database, which is the operator's trouble.
+    """
+    sealed = await sql.sealed_account(conn, user, api_account_id)
+    if sealed is None:
+        raise not_found()
+    if sealed.held_reason is not None:
+        raise Problem("API_ACCOUNT_ON_HOLD", f"This account is on hold. {sealed.held_reason}")
+    return _opened(keyring, sealed)
+
+
+async def recheck_due(
+    db: Database,
+    gateway: OkxGateway,
+    keyring: KeyRing,
+    clock: Clock,
+    *,
+    every: timedelta = CHECK_EVERY,
+    at_most: int = CHECKS_PER_STEP,
+) -> int:
+    """Ask again what keys may do whose last check is older than `every`; how many were checked.
+
+    A key that grew, or that OKX refuses, is put on hold; one that is read-only again is released. An exchange
+    that does not answer changes nothing, and ends the step: the others would not be answered either.
+    """
+    now = clock()
+    async with db.pool.acquire() as conn:
+        due = await sql.accounts_due(conn, now - every, at_most)
+    checked = 0
+    for account in due:
+        try:
+            checked += await _recheck(db, gateway, keyring, clock, account)
+        except CipherError:
+            log.exception("vault_does_not_open", account=str(account.id))
+        except ExchangeError as error:
+            log.warning("recheck_without_answer", account=str(account.id), code=error.code)
+            if error.kind is Kind.UNAVAILABLE:
+                break
+    return checked
+
+
+async def _recheck(
+    db: Database, gateway: OkxGateway, keyring: KeyRing, clock: Clock, account: sql.SealedAccount
+) -> bool:
+    """Whether a finding was noted. Raises ExchangeError when nothing is known, and CipherError."""
+    permissions: list[str] | None = None
+    ip_bound: bool | None = None
+    try:
+        config = await gateway.account_config(_opened(keyring, account).credentials)
+        permissions, ip_bound, why_not = sorted(config.perm), config.ip_bound, key_refusal(config)
+    except ExchangeError as error:
+        if error.kind not in ABOUT_THE_KEY:
+            raise
+        why_not = error.message_for_user
+    if why_not != account.held_reason:
+        log.warning("api_account_hold", account=str(account.id), held=why_not is not None, why=why_not)
+    noted = await db.run(
+        lambda conn: sql.note_check(
+            conn,
+            account.user_id,
+            account.id,
+            account.checked_at,
+            permissions,
+            ip_bound,
+            clock(),
+            why_not,
+        )
+    )
+    return noted is not None
+
+
+def _opened(keyring: KeyRing, sealed: sql.SealedAccount) -> OpenedAccount:
+    user, account_id = sealed.user_id, sealed.id
+    return OpenedAccount(
+        id=account_id,
+        uid=sealed.uid,
+        main_uid=sealed.main_uid,
+        credentials=Credentials(
+            api_key=sealed.api_key,
+            secret=keyring.open(sealed.secret_enc, context_of(user, account_id, SECRET)),
+            passphrase=keyring.open(sealed.passphrase_enc, context_of(user, account_id, PASSPHRASE)),
+            region=sealed.region,
+            demo=sealed.demo,
+        ),
+    )
+
+
+def not_found() -> Problem:
+    """One answer for what is not there, is revoked, or is somebody else's."""
+    return Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.")
