@@ -34,7 +34,7 @@ class SandboxChain(Anvil):
     async def _prepare(self) -> None:
         for account in (*self.wallets, self.owner, self.deployer, self.usdc_master):
             await self.rpc("anvil_setBalance", [to_hex(account.address), hex(1000 * ETHER)])
-        self.usdc = await self._deploy_usdc()
+        self.usdc = await self.deploy_usdc()
         self.checkout = await self.deploy_checkout(self.owner.address)
         self.start_block = await self.block_number()
         for trader in self.wallets:
@@ -98,7 +98,7 @@ class SandboxChain(Anvil):
     async def _as_circle(self, function: str, *values: object) -> None:
         await self.transact(self.usdc_master, self.usdc, encode_call(function, *values))
 
-    async def _deploy_usdc(self) -> bytes:
+    async def deploy_usdc(self) -> bytes:
         """FiatTokenV2_2 behind its proxy, with the steps and the order of Circle's own deployment."""
         library = await self.deploy(_usdc_code("util/SignatureChecker"))
         implementation = await self.deploy(_usdc_code("v2/FiatTokenV2_2", library))
