@@ -38,7 +38,7 @@ class Head(Struct, frozen=True):
 
 
 class Heads(Struct, frozen=True):
-    """The node's heads; `safe` is what the confirmation policy calls so. None is above `View.upto` but latest."""
+    """The heads; `safe` is what the confirmation policy calls so. Only `latest` may be above `View.upto`."""
 
     finalized: Head
     safe: Head
@@ -113,8 +113,8 @@ def compare(
     missing = [row for row in stored if _is_open(row) and key_of(row.log) not in shown]
     if doubt := _doubt_of_heads(cursor, view) or _doubt_of_logs(stored, view, missing, witnesses):
         return Changes(doubt=doubt)
-    unwitnessed = [log for log in view.logs if log.place.block_number <= view.heads.safe.number]
-    agreed = all(w is not None and w.issuperset(unwitnessed) for w in witnesses)
+    to_agree_on = [log for log in view.logs if log.place.block_number <= view.heads.safe.number]
+    agreed = all(w is not None and w.issuperset(to_agree_on) for w in witnesses)
     rows = {key_of(row.log): row for row in stored}
     add, advance = [], []
     for key, log in shown.items():
@@ -124,8 +124,7 @@ def compare(
             add.append((log, stage))
         elif row.log.place != log.place or row.stage != stage:
             advance.append((log, stage))
-    # What is missing and raised no doubt has lost its block, or lies above what was read this time.
-    drop = [row.log for row in missing if row.log.place.block_number in view.blocks]
+    drop = [row.log for row in missing if _block_is_gone(row, view)]
     return Changes(add=add, advance=advance, drop=drop, agreed=agreed)
 
 
@@ -144,6 +143,12 @@ def moved(cursor: Cursor, view: View, changes: Changes, now: datetime) -> Cursor
 
 def _is_open(row: StoredLog) -> bool:
     return row.stage in (Stage.SEEN, Stage.SAFE)
+
+
+def _block_is_gone(row: StoredLog, view: View) -> bool:
+    """The evidence that a drop needs: the block of that number has another hash now."""
+    block = view.blocks.get(row.log.place.block_number)
+    return block is not None and block.hash != row.log.place.block_hash
 
 
 def _stage(
@@ -186,12 +191,12 @@ def _replaced(number: int, was: bytes, found: bytes) -> str:
 def _doubt_of_heads(cursor: Cursor, view: View) -> str | None:
     """A node behind a load balancer may be late, and answers as if nothing had happened since."""
     heads = view.heads
-    late = "The node is late, or the chain was made anew."
     if heads.finalized.number < cursor.finalized_number or view.blocks.get(cursor.finalized_number) is None:
-        final = f"below {cursor.finalized_number:,}, which was final before"
-        return f"The finalized head {heads.finalized.number:,} is {final}. {late}"
+        below = f"{heads.finalized.number:,} is below {cursor.finalized_number:,}, which was final before"
+        return f"The finalized head {below}. The node is late, or the chain was made anew."
     if heads.latest.number < cursor.safe_number:
-        return f"The head {heads.latest.number:,} is below {cursor.safe_number:,}, which was safe before. {late}"
+        below = f"{heads.latest.number:,} is below {cursor.safe_number:,}, which was safe before"
+        return f"The head {below}. The node is late."
     return None
 
 
@@ -206,9 +211,9 @@ def _doubt_of_logs(
         place = row.log.place
         if place.block_number > view.upto and view.upto < view.heads.latest.number:
             continue  # not read this time
-        block = view.blocks.get(place.block_number)
-        if block is None or block.hash == place.block_hash:
-            why = "does not know its block" if block is None else "shows its block, but not the log"
+        if not _block_is_gone(row, view):
+            known = view.blocks.get(place.block_number) is not None
+            why = "shows its block, but not the log" if known else "does not know its block"
             return f"{_name(row.log)} was seen in block {place.block_number:,}. The node {why}."
     rows = {key_of(row.log): row.log for row in stored}
     for log in view.logs:

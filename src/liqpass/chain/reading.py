@@ -1,0 +1,282 @@
+"""What the watcher reads through an endpoint: heads, logs and headers, typed and held against each other."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from eth_hash.auto import keccak
+from msgspec import Struct
+
+from liqpass.chain.checkout import (
+    PREMIUM_PAID_TOPIC,
+    TRANSFER_TOPIC,
+    BadLogError,
+    PremiumPaid,
+    decode_premium_paid,
+    decode_transfer,
+    word,
+)
+from liqpass.chain.rpc import BATCH_CALLS, Node, NodeError, NodeErrorKind
+from liqpass.chain.view import Cursor, Head, Heads, Log, StoredLog, View, Witness, key_of
+from liqpass.hexes import to_hex
+from liqpass.settings import ChainSettings
+
+CATCH_UP_BLOCKS = 10_000  # behind finalized, read in one step; then the cursor moves, and progress shows
+QUIET_BLOOM_BITS = 128  # of 2048; with more of them set, a bloom filter speaks of anything
+
+_TOO_MUCH = (NodeErrorKind.RANGE_TOO_WIDE, NodeErrorKind.TOO_LARGE)
+
+
+class MovedError(Exception):
+    """The answers do not fit together: the chain moved while it was read, or two nodes answered by turns.
+    The next step reads anew."""
+
+
+class Block(Struct, frozen=True):
+    """A header: the head it makes, and its bloom filter (empty when the node leaves it out)."""
+
+    head: Head
+    bloom: bytes
+
+
+class _RawBlock(Struct):
+    number: str
+    hash: str
+    timestamp: str
+    logsBloom: str = "0x"  # noqa: N815, the node's name
+
+
+async def read_start(node: Node, chain: ChainSettings) -> Head:
+    """The block after which a new database begins: the one before `start_block`, or the finalized head while
+    that is lower. Raises NodeError, MovedError."""
+    tips = await node.batch([("eth_chainId", []), _header("finalized")])
+    _check_chain(node, chain, tips[0])
+    finalized = _known(node, tips[1])
+    number = min(max(chain.start_block - 1, 0), finalized.head.number)
+    block = (await read_blocks(node, [number]))[number]
+    if block is None:
+        raise MovedError(f"{node.name} knows its finalized head, but not block {number:,}")
+    return block.head
+
+
+async def read_view(
+    node: Node, chain: ChainSettings, cursor: Cursor, stored: Sequence[StoredLog], *, alone: bool
+) -> View:
+    """All logs of ours after the cursor, and the headers that prove them. Raises NodeError, MovedError.
+
+    `stored` are the open rows: the block of each that is not shown is read as evidence. `alone`: there is
+    no second endpoint to ask, so the bloom filters of the headers are asked instead.
+    """
+    first = max(cursor.finalized_number + 1, chain.start_block)
+    finalized, safe, latest, logs = await _tips(node, chain, first, cursor)
+    upto = latest.head.number
+    if logs is None:
+        if finalized.head.number - cursor.finalized_number > CATCH_UP_BLOCKS:
+            upto = cursor.finalized_number + CATCH_UP_BLOCKS
+        logs = await read_logs(node, chain, first, upto)
+    logs = [log for log in logs if log.place.block_number <= upto]  # newer than the head: the next step's
+    safe_number = min(upto, safe.head.number if safe else _depth(chain, finalized, latest))
+    evidence = _evidence(cursor, stored, logs)
+    passing: range = range(0)
+    if alone and _is_quiet(latest.bloom):
+        passing = range(max(cursor.safe_number + 1, first), safe_number + 1)
+    tips = [finalized, latest] if safe is None else [finalized, safe, latest]
+    numbers = evidence | {tip.head.number for tip in tips} | {safe_number, upto}
+    blocks = await read_blocks(node, numbers.union(passing))
+    _check_together(node, tips, logs, blocks)
+    heads = Heads(
+        finalized=_head(node, blocks, min(upto, finalized.head.number)),
+        safe=_head(node, blocks, safe_number),
+        latest=latest.head,
+    )
+    return View(
+        heads=heads,
+        upto=upto,
+        logs=logs,
+        blocks={number: block.head if block else None for number, block in blocks.items()},
+        spoken=[n for n in passing if (b := blocks[n]) and _speaks(b.bloom, chain)],
+    )
+
+
+async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, safe: Head) -> Witness:
+    """What this endpoint shows of the same window up to `safe`. Raises NodeError, MovedError.
+
+    The header is read after the logs: with the same block there, both endpoints are on the same chain.
+    """
+    first = max(cursor.finalized_number + 1, chain.start_block)
+    logs = await read_logs(node, chain, first, safe.number)
+    block = (await read_blocks(node, [safe.number]))[safe.number]
+    if block is None or block.head.hash != safe.hash:
+        raise MovedError(f"{node.name} does not have block {safe.number:,} {to_hex(safe.hash)} (yet)")
+    return frozenset(logs)
+
+
+async def read_logs(node: Node, chain: ChainSettings, first: int, last: int) -> list[Log]:
+    """`PremiumPaid` of the checkout and `Transfer` into the treasury, both ends included. Ranges that the
+    node finds too wide are halved. Raises NodeError."""
+    logs: list[Log] = []
+    while first <= last:
+        width = node.range_width
+        starts = range(first, last + 1, width)[: BATCH_CALLS // 2]
+        calls = [call for start in starts for call in _log_calls(chain, start, min(last, start + width - 1))]
+        try:
+            answers = await node.batch(calls)
+        except NodeError as error:
+            if error.kind not in _TOO_MUCH or not node.narrow():
+                raise
+            continue
+        logs += _logs(node, chain, answers)
+        first = starts[-1] + width
+    return logs
+
+
+async def read_blocks(node: Node, numbers: Iterable[int]) -> dict[int, Block | None]:
+    """Headers by number; None where the node knows none. Raises NodeError."""
+    wanted = sorted(set(numbers))
+    blocks: dict[int, Block | None] = {}
+    for start in range(0, len(wanted), BATCH_CALLS):
+        asked = wanted[start : start + BATCH_CALLS]
+        answers = await node.batch([_header(hex(number)) for number in asked])
+        for number, answer in zip(asked, answers, strict=True):
+            block = blocks[number] = _block(node, answer)
+            if block is not None and block.head.number != number:
+                raise node.error(NodeErrorKind.BAD_ANSWER, f"answered another block than {number}")
+        await asyncio.sleep(0)  # thousands of headers are parsed while others want the loop
+    return blocks
+
+
+async def _tips(
+    node: Node, chain: ChainSettings, first: int, cursor: Cursor
+) -> tuple[Block, Block | None, Block, list[Log] | None]:
+    """The heads finalized, safe (None when the policy is another) and latest; and the logs from `first` on,
+    in the same batch, if that is likely to be within what the node gives at once."""
+    calls = [("eth_chainId", []), _header("finalized"), _header("latest")]
+    if chain.confirmation == "safe":
+        calls.append(_header("safe"))
+    log_calls = []
+    if first <= cursor.latest_number < first + node.range_width:
+        log_calls = _log_calls(chain, first, "latest")
+    try:
+        answers = await node.batch(calls + log_calls)
+    except NodeError as error:
+        # The head may have run far ahead while nobody looked, or the node is late and does not reach `first`:
+        # then the logs are asked for range by range, up to where the node says that it is.
+        if error.kind not in (*_TOO_MUCH, NodeErrorKind.REFUSED) or not log_calls:
+            raise
+        log_calls = []
+        answers = await node.batch(calls)
+    _check_chain(node, chain, answers[0])
+    finalized, latest, *safe = (_known(node, answer) for answer in answers[1 : len(calls)])
+    logs = _logs(node, chain, answers[len(calls) :]) if log_calls else None
+    return finalized, safe[0] if safe else None, latest, logs
+
+
+def _depth(chain: ChainSettings, finalized: Block, latest: Block) -> int:
+    """The safe height where the policy is not the `safe` tag. What is finalized is safe at any depth."""
+    if chain.confirmation == "finalized":
+        return finalized.head.number
+    return max(finalized.head.number, latest.head.number - int(chain.confirmation))
+
+
+def _evidence(cursor: Cursor, stored: Iterable[StoredLog], logs: Sequence[Log]) -> set[int]:
+    """The blocks whose headers decide: the cursor's, those of all logs, and those of rows not shown."""
+    shown = {key_of(log) for log in logs}
+    missing = {row.log.place.block_number for row in stored if key_of(row.log) not in shown}
+    return {cursor.finalized_number} | missing | {log.place.block_number for log in logs}
+
+
+def _check_together(
+    node: Node, tips: Iterable[Block], logs: Iterable[Log], blocks: Mapping[int, Block | None]
+) -> None:
+    """The heads and the blocks of the logs, read again by number after the logs, are still the same."""
+    claimed = [(tip.head.number, tip.head.hash) for tip in tips]
+    numbers = [number for number, _ in claimed]
+    if numbers != sorted(numbers):
+        raise MovedError(f"{node.name} shows a safe or finalized head above a later one")
+    for number, block_hash in claimed + [(log.place.block_number, log.place.block_hash) for log in logs]:
+        block = blocks[number]
+        if block is None or block.head.hash != block_hash:
+            raise MovedError(f"Block {number:,} changed while {node.name} was read")
+
+
+def _head(node: Node, blocks: Mapping[int, Block | None], number: int) -> Head:
+    block = blocks[number]
+    if block is None:
+        raise MovedError(f"{node.name} is above block {number:,} and does not know it")
+    return block.head
+
+
+def _check_chain(node: Node, chain: ChainSettings, answer: object) -> None:
+    if answer != hex(chain.chain_id):
+        raise node.error(NodeErrorKind.WRONG_CHAIN, f"serves chain {answer}, not {hex(chain.chain_id)}")
+
+
+def _header(block: str) -> tuple[str, list[Any]]:
+    return "eth_getBlockByNumber", [block, False]
+
+
+def _log_calls(chain: ChainSettings, first: int, last: int | str) -> list[tuple[str, list[Any]]]:
+    """Two filters, because the treasury stands in a topic of the one event only."""
+    span = {"fromBlock": hex(first), "toBlock": hex(last) if isinstance(last, int) else last}
+    paid = {"address": to_hex(chain.checkout), "topics": [to_hex(PREMIUM_PAID_TOPIC)]}
+    into = [to_hex(TRANSFER_TOPIC), None, to_hex(word(chain.treasury))]
+    moved = {"address": to_hex(chain.usdc), "topics": into}
+    return [("eth_getLogs", [{**span, **wanted}]) for wanted in (paid, moved)]
+
+
+def _logs(node: Node, chain: ChainSettings, answers: Sequence[Any]) -> list[Log]:
+    """Answers to `_log_calls`, which come in pairs."""
+    logs: list[Log] = []
+    try:
+        for place, answer in enumerate(answers):
+            if place % 2 == 0:
+                logs += [decode_premium_paid(raw, chain.checkout) for raw in answer]
+            else:
+                logs += [decode_transfer(raw, chain.usdc) for raw in answer]
+    except (BadLogError, TypeError) as error:
+        raise node.error(NodeErrorKind.BAD_ANSWER, f"answered eth_getLogs with: {error}") from None
+    for log in logs:
+        wrong = not isinstance(log, PremiumPaid) and log.recipient != chain.treasury
+        if wrong or max(log.amount, log.place.block_number) >= 2**63 or log.place.log_index >= 2**31:
+            raise node.error(NodeErrorKind.BAD_ANSWER, "answered eth_getLogs with what nobody asked for")
+    return logs
+
+
+def _known(node: Node, answer: object) -> Block:
+    block = _block(node, answer)
+    if block is None:
+        raise node.error(NodeErrorKind.BAD_ANSWER, "does not know one of its heads")
+    return block
+
+
+def _block(node: Node, answer: object) -> Block | None:
+    if answer is None:
+        return None
+    try:
+        raw = msgspec.convert(answer, _RawBlock)
+        block_hash = bytes.fromhex(raw.hash.removeprefix("0x"))
+        number, time = int(raw.number, 16), datetime.fromtimestamp(int(raw.timestamp, 16), UTC)
+        bloom = bytes.fromhex(raw.logsBloom.removeprefix("0x"))
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
+        raise node.error(NodeErrorKind.BAD_ANSWER, "answered with something that is no block") from None
+    if len(block_hash) != 32:
+        raise node.error(NodeErrorKind.BAD_ANSWER, "answered with a block whose hash is none")
+    return Block(head=Head(number=number, hash=block_hash, time=time), bloom=bloom)
+
+
+def _is_quiet(bloom: bytes) -> bool:
+    return len(bloom) == 256 and int.from_bytes(bloom, "big").bit_count() <= QUIET_BLOOM_BITS
+
+
+def _speaks(bloom: bytes, chain: ChainSettings) -> bool:
+    """The filter holds the checkout and its event. By chance: once in 17 million blocks at most."""
+    if not _is_quiet(bloom):
+        return False
+    bits = int.from_bytes(bloom, "big")
+    for digest in (keccak(chain.checkout), keccak(PREMIUM_PAID_TOPIC)):
+        for place in (0, 2, 4):
+            if not bits >> (int.from_bytes(digest[place : place + 2], "big") & 2047) & 1:
+                return False
+    return True
