@@ -126,8 +126,10 @@ class OkxGateway:
         if len(rows) != 1:
             raise self._told(error_for("unreadable"))
         config = self._parsed(records.account_config, rows)[0]
-        # Limits count per OKX user: from now on all keys of this account share one pace.
-        self._uids[creds.api_key] = config.uid
+        if self._uids.get(creds.api_key) != config.uid:
+            # Limits count per OKX user: from now on, and with this request, its keys share one pace.
+            self._uids[creds.api_key] = config.uid
+            self._pace.wait_sec(config.uid, CONFIG, self._monotonic(), self._timeout_sec)
         if len(self._uids) > REMEMBERED_USERS:
             self._uids.popitem(last=False)
         return config

@@ -1,0 +1,141 @@
+"""The sandbox exchange held to somebody else's idea of OKX: python-okx 0.4.4, unmodified.
+
+It is synchronous and returns the JSON of whatever arrives. Its flag "0" is production; its default is demo.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import okx.utils
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from okx.Account import AccountAPI
+from okx.PublicData import PublicAPI
+from okx.Trade import TradeAPI
+
+from liqpass.clock import system_clock
+from liqpass.exchange.okx import sign
+from liqpass.sandbox.okx_server import SandboxExchange
+
+Call = Callable[[Any], Any]
+BTC = "BTC-USDT-SWAP"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client obeys the environment's proxies; the sandbox is on this machine."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+async def exchange() -> AsyncIterator[SandboxExchange]:
+    async with SandboxExchange(system_clock) as running:
+        yield running
+
+
+async def ask(
+    exchange: SandboxExchange,
+    api: Any,
+    call: Call,
+    *,
+    flag: str = "0",
+    label: str = "reads one",
+    **wrong: str,
+) -> dict[str, Any]:
+    """One call of one API class of the client, with the key of this label."""
+    key = next(key for key in exchange.test_keys() if key["label"] == label)
+
+    def in_thread() -> dict[str, Any]:
+        client = api(
+            key["apiKey"],
+            wrong.get("secret", key["secret"]),
+            wrong.get("passphrase", key["passphrase"]),
+            flag=flag,
+            domain=exchange.hosts["global"],
+            debug=False,
+        )
+        with client:
+            answer: dict[str, Any] = call(client)
+        return answer
+
+    return await asyncio.to_thread(in_thread)
+
+
+async def test_it_reads_the_config(exchange: SandboxExchange) -> None:
+    answer = await ask(exchange, AccountAPI, lambda client: client.get_account_config())
+    assert answer["code"] == "0"
+    assert answer["data"][0]["perm"] == "read_only"
+
+
+async def test_it_reads_the_positions(exchange: SandboxExchange) -> None:
+    everything = await ask(exchange, AccountAPI, lambda client: client.get_positions())
+    swaps = await ask(exchange, AccountAPI, lambda client: client.get_positions(instType="SWAP", instId=BTC))
+    assert len(everything["data"]) == 3
+    (row,) = swaps["data"]
+    assert row in everything["data"]
+    listed = await ask(
+        exchange, AccountAPI, lambda client: client.get_positions(instId=f"{BTC},ETH-USDT-SWAP")
+    )
+    assert len(listed["data"]) == 2
+
+
+async def test_it_reads_a_liquidation_in_positions_history_orders_history_and_bills(
+    exchange: SandboxExchange,
+) -> None:
+    before = await ask(exchange, AccountAPI, lambda client: client.get_positions(instId=BTC))
+    pos_id = before["data"][0]["posId"]
+    exchange.books.move_mark(BTC, 50000)
+    history = await ask(
+        exchange, AccountAPI, lambda client: client.get_positions_history(posId=pos_id, type="3")
+    )
+    (row,) = history["data"]
+    assert (row["posId"], row["type"], row["direction"]) == (pos_id, "3", "long")
+    orders = await ask(exchange, TradeAPI, lambda client: client.get_orders_history("SWAP", instId=BTC))
+    assert [order["category"] for order in orders["data"]] == ["full_liquidation", "normal"]
+    bills = await ask(exchange, AccountAPI, lambda client: client.get_account_bills(type="5"))
+    assert [bill["ordId"] for bill in bills["data"]] == [orders["data"][0]["ordId"]]
+
+
+async def test_it_pages_through_the_orders(exchange: SandboxExchange) -> None:
+    everything = await ask(exchange, TradeAPI, lambda client: client.get_orders_history("SWAP"))
+    newest, older = everything["data"][0], everything["data"][1:]
+    page = await ask(
+        exchange, TradeAPI, lambda client: client.get_orders_history("SWAP", after=newest["ordId"], limit="1")
+    )
+    assert page["data"] == older[:1]
+
+
+async def test_it_reads_the_time_and_the_instruments_without_a_key(exchange: SandboxExchange) -> None:
+    def public() -> tuple[dict[str, Any], dict[str, Any]]:
+        with PublicAPI(flag="0", domain=exchange.hosts["us"], debug=False) as client:
+            return client.get_system_time(), client.get_instruments("SWAP", instId=BTC)
+
+    time, instruments = await asyncio.to_thread(public)
+    assert int(time["data"][0]["ts"]) > 0
+    assert instruments["data"][0]["ctVal"] == "0.01"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"flag": "1"}, "50101"),
+        ({"secret": "0" * 32}, "50113"),
+        ({"passphrase": "wrong"}, "50105"),
+        ({"label": "reads EEA"}, "50119"),
+    ],
+)
+async def test_it_is_refused_for_what_okx_refuses(
+    exchange: SandboxExchange, wrong: dict[str, str], code: str
+) -> None:
+    answer = await ask(exchange, AccountAPI, lambda client: client.get_account_config(), **wrong)
+    assert (answer["code"], "data" in answer, list(answer)) == (code, False, ["msg", "code"])
+
+
+@settings(deadline=None)
+@given(st.text("aZ09 ü"), st.text("/?&=%,aZ09"), st.text('{}":,aZ09ü'))
+def test_our_signature_is_the_clients(secret: str, target: str, body: str) -> None:
+    timestamp = "2026-03-01T12:00:00.000Z"
+    prehash = okx.utils.pre_hash(timestamp, "GET", target, body, False)
+    assert sign(secret, timestamp, "GET", target, body) == okx.utils.sign(prehash, secret).decode()

@@ -1,0 +1,60 @@
+"""No key, secret, passphrase or text of OKX in anything that could be printed."""
+
+import logging
+import traceback
+from dataclasses import replace
+
+import pytest
+from tests.exchange.conftest import MakeGateway
+
+from liqpass.exchange.errors import ExchangeError
+from liqpass.exchange.okx import Credentials
+from liqpass.sandbox.okx_server import SandboxExchange
+
+
+def everything_about(error: BaseException | None) -> str:
+    """The error with its traceback and its whole chain, the hidden parts too."""
+    told = ""
+    while error is not None:
+        told += repr(error) + str(error) + repr(vars(error)) + "".join(traceback.format_exception(error))
+        error = error.__cause__ or error.__context__
+    return told
+
+
+async def test_no_failure_tells_a_secret(
+    okx: SandboxExchange, make_gateway: MakeGateway, creds: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    bound = okx.books.add_key(okx.books.keys[creds.api_key].uid, label="keyfragment", ip="203.0.113.7")
+    gateway, down = make_gateway(), make_gateway(hosts={"global": "http://127.0.0.1:9"})
+    told = ""
+    for user, asked in (
+        (replace(creds, secret=f"{creds.secret}x"), gateway),
+        (replace(creds, passphrase=f"{creds.passphrase}x"), gateway),
+        (replace(creds, api_key=f"{creds.api_key}x"), gateway),
+        (replace(creds, passphrase=f"{creds.passphrase}\r\nHost: evil"), gateway),
+        (replace(creds, secret=f"{creds.secret}\ud800"), gateway),
+        (replace(creds, demo=True), gateway),
+        (Credentials(bound.api_key, bound.secret, bound.passphrase, "global", demo=False), gateway),
+        (creds, down),
+    ):
+        with pytest.raises(ExchangeError) as raised:
+            await asked.account_config(user)
+        told += everything_about(raised.value)
+    told += caplog.text
+    for secret in (
+        creds.api_key,
+        creds.secret,
+        creds.passphrase,
+        bound.api_key,
+        "keyfragment",
+        "127.0.0.1 is",
+    ):
+        assert secret not in told
+
+
+def test_credentials_show_nothing_of_themselves(creds: Credentials) -> None:
+    shown = f"{creds!r} {creds} {[creds]}"
+    assert shown.count("Credentials(region='global', demo=False)") == 3
+    for secret in (creds.api_key, creds.secret, creds.passphrase):
+        assert secret not in shown
