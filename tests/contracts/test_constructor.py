@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 from pytest import mark
-from tests.contracts.actors import simulated_refusal
 
 from liqpass.chain.checkout import word
 from liqpass.chain.verify import Terms, creation_code
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import simulated_refusal
 
 
 async def refused(chain: SandboxChain, terms: Terms, owner: bytes) -> str:

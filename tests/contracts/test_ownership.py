@@ -1,9 +1,8 @@
 """Ownership changes in two steps, so that a mistyped address cannot lose it, and it cannot be given up."""
 
-from tests.contracts.actors import as_owner, refusal
-
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import as_owner, refusal
 
 
 async def test_the_new_owner_has_to_accept(chain: SandboxChain) -> None:

@@ -1,10 +1,10 @@
 """pause and unpause: the owner stops the sale and opens it again."""
 
 import pytest
-from tests.contracts.actors import approve, as_owner, is_paid, new_quote, pay, refusal
 
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import approve, as_owner, is_paid, new_quote, pay, refusal
 
 
 async def test_a_quote_is_paid_after_the_pause_as_if_nothing_had_been(chain: SandboxChain) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contracts.actors import PREMIUM, Quote, approve, as_owner, is_paid, new_quote, pay, refusal
 
 from liqpass.chain.checkout import decode_premium_paid, decode_transfer
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import PREMIUM, Quote, approve, as_owner, is_paid, new_quote, pay, refusal
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 

@@ -1,5 +1,8 @@
 """payPremiumWithPermit: the same payment in one transaction; a permit may fail, the transfer decides."""
 
+from liqpass.chain.checkout import decode_premium_paid
+from liqpass.sandbox.anvil import encode_call
+from liqpass.sandbox.chain import SandboxChain
 from tests.contracts.actors import (
     PREMIUM,
     approve,
@@ -11,10 +14,6 @@ from tests.contracts.actors import (
     permit_data,
     refusal,
 )
-
-from liqpass.chain.checkout import decode_premium_paid
-from liqpass.sandbox.anvil import encode_call
-from liqpass.sandbox.chain import SandboxChain
 
 PERMIT = "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
 TOO_LITTLE = "ERC20: transfer amount exceeds allowance"

@@ -1,11 +1,10 @@
 """rescue: what was transferred to the checkout by mistake goes to the treasury, and nowhere else."""
 
-from tests.contracts.actors import PREMIUM, approve, as_owner, new_quote, pay, refusal
-
 from liqpass.chain.checkout import word
 from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import PREMIUM, approve, as_owner, new_quote, pay, refusal
 
 
 async def test_stray_usdc_goes_to_the_treasury_to_the_last_unit(chain: SandboxChain) -> None:

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from tests.contracts.actors import approve, as_owner, new_quote, pay, refusal
-
 from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import encode_call, wallet
 from liqpass.sandbox.chain import SandboxChain
+from tests.contracts.actors import approve, as_owner, new_quote, pay, refusal
 
 NEW = wallet("new quote signer")
 # Answers ERC-1271's magic value to whatever it is asked; the other one answers zero.

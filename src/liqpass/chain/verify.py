@@ -107,7 +107,7 @@ async def ask(rpc: Rpc, to: bytes, function: str, arguments: bytes = b"") -> byt
     try:
         answer = await rpc("eth_call", [{"to": to_hex(to), "data": data}, "latest"])
     except Exception as error:
-        if getattr(error, "code", None) == 3 or "revert" in str(error).lower():
+        if "revert" in str(error).lower():
             return None
         raise
     return bytes.fromhex(str(answer)[2:]) or None
@@ -148,8 +148,12 @@ async def _code_rows(rpc: Rpc, checkout: bytes, terms: Terms) -> list[Row]:
         return [Row("checkout code", False, f"there is no contract at {checksum(checkout)}")]
     if found == expected:
         return [Row("checkout code", True, f"{len(found)} bytes, as committed, immutables included")]
-    starts = {name: places[0] for name, places in artefact().immutables.items()}
-    wrong = {name: start for name, start in starts.items() if _at(found, start) != _at(expected, start)}
+    wrong = {
+        name: start
+        for name, places in artefact().immutables.items()
+        for start in places
+        if _at(found, start) != _at(expected, start)
+    }
     if _blank(found) != _blank(expected):
         return [Row("checkout code", False, "it is not the committed PremiumCheckout")]
     return [

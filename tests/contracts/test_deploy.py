@@ -1,0 +1,98 @@
+"""`contract deploy`: it shows what it will do, does it, and what it prints is what runs."""
+
+import pytest
+from eth_hash.auto import keccak
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from rlp import encode as rlp_encode  # type: ignore[import-untyped]
+
+from liqpass.chain.deploy import DeployError, created_by, deploy, environment, prepare
+from liqpass.chain.verify import USDBC, Row, verify
+from liqpass.hexes import checksum
+from liqpass.sandbox.anvil import wallet
+from liqpass.sandbox.chain import SandboxChain
+
+
+def wrong(rows: list[Row]) -> list[str]:
+    return [row.name for row in rows if not row.ok]
+
+
+async def no_sleep(_: float) -> None:
+    """The test's chain mines at once."""
+
+
+async def test_what_was_deployed_is_verified_and_has_its_settings(chain: SandboxChain) -> None:
+    key, owner = chain.deployer.key, chain.owner.address
+    prepared = await prepare(chain.rpc, key, chain.terms(), owner)
+    assert wrong(prepared.rows) == []
+    done = await deploy(chain.rpc, key, prepared, no_sleep)
+    assert wrong(await verify(chain.rpc, done.checkout, chain.terms(), owner)) == []
+    assert environment(done) == {
+        "LIQPASS_CHAIN_ID": "8453",
+        "LIQPASS_USDC": checksum(chain.usdc),
+        "LIQPASS_CHECKOUT": checksum(prepared.checkout),
+        "LIQPASS_TREASURY": checksum(chain.treasury),
+        "LIQPASS_START_BLOCK": str(await chain.block_number()),
+    }
+
+
+async def test_preparing_sends_nothing_and_names_everybody(chain: SandboxChain) -> None:
+    height = await chain.block_number()
+    prepared = await prepare(chain.rpc, chain.deployer.key, chain.terms(), chain.owner.address)
+    assert await chain.block_number() == height
+    details = " ".join(row.detail for row in prepared.rows)
+    for address in (chain.usdc, chain.treasury, chain.signer.address, chain.owner.address, prepared.checkout):
+        assert checksum(address) in details
+    assert "USD Coin, version 2" in details
+
+
+@pytest.mark.parametrize(
+    ("change", "row"),
+    [
+        ({"chain_id": 1}, "chain id"),
+        ({"usdc": bytes.fromhex("99" * 20)}, "USDC"),
+        ({"usdc": USDBC}, "USDC"),
+        ({"treasury": bytes(20)}, "treasury"),
+        ({"signer": bytes(20)}, "quote signer"),
+    ],
+)
+async def test_wrong_terms_are_refused_before_anything_is_sent(
+    chain: SandboxChain, change: dict[str, object], row: str
+) -> None:
+    terms = replace(chain.terms(), **change)
+    prepared = await prepare(chain.rpc, chain.deployer.key, terms, chain.owner.address)
+    assert row in wrong(prepared.rows)
+    with pytest.raises(DeployError):
+        await deploy(chain.rpc, chain.deployer.key, prepared, no_sleep)
+
+
+async def test_a_deployer_without_ether_is_told_so(chain: SandboxChain) -> None:
+    poor = wallet("a deployer without ether")
+    prepared = await prepare(chain.rpc, poor.key, chain.terms(), chain.owner.address)
+    assert wrong(prepared.rows) == ["deployer"]
+    assert prepared.transaction is None
+
+
+async def test_a_deployment_that_is_in_no_block_is_named_so_that_it_is_not_sent_twice(
+    chain: SandboxChain,
+) -> None:
+    prepared = await prepare(chain.rpc, chain.deployer.key, chain.terms(), chain.owner.address)
+    await chain.set_automine(False)
+    with pytest.raises(DeployError, match=r"0x[0-9a-f]{64} was sent and is in no block yet"):
+        await deploy(chain.rpc, chain.deployer.key, prepared, no_sleep)
+
+
+async def test_a_deployment_that_fails_is_not_called_a_checkout(chain: SandboxChain) -> None:
+    prepared = await prepare(chain.rpc, chain.deployer.key, chain.terms(), chain.owner.address)
+    assert prepared.transaction is not None
+    starved = replace(prepared, transaction={**prepared.transaction, "gas": 400_000})
+    with pytest.raises(DeployError, match="failed"):
+        await deploy(chain.rpc, chain.deployer.key, starved, no_sleep)
+
+
+@given(
+    st.binary(min_size=20, max_size=20), st.integers(min_value=0, max_value=2**64 - 1) | st.integers(0, 300)
+)
+def test_the_address_is_foretold_as_the_rlp_library_foretells_it(deployer: bytes, nonce: int) -> None:
+    assert created_by(deployer, nonce) == keccak(rlp_encode([deployer, nonce]))[-20:]
