@@ -83,7 +83,8 @@ def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, 
         route_handlers=[nonce, verify, logout, me],
         dependencies={
             "db": Provide(lambda: db, sync_to_thread=False),
-            "now": Provide(clock, sync_to_thread=False),
+            # Not the clock itself: Litestar copies a router's dependencies, and with them a clock's state.
+            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
             "door": Provide(lambda: door, sync_to_thread=False),
             "user": Provide(sessions.signed_in),
         },

@@ -83,7 +83,8 @@ def vault_router(
         route_handlers=[add, list_own, revoke],
         dependencies={
             "db": Provide(lambda: db, sync_to_thread=False),
-            "now": Provide(clock, sync_to_thread=False),
+            # Not the clock itself: Litestar copies a router's dependencies, and with them a clock's state.
+            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
             "vault": Provide(lambda: vault, sync_to_thread=False),
             "user": Provide(signed_in),
         },
