@@ -48,13 +48,17 @@ def make_venv() -> None:
         return
     say(f"Making a virtual environment for Python {sys.version.split()[0]} in .venv")
     shutil.rmtree(VENV, ignore_errors=True)
-    if importlib.util.find_spec("ensurepip") is None and not has_pip_for_others():
+    if not has_ensurepip() and not has_pip_for_others():
         install_ensurepip()
-    with_pip = importlib.util.find_spec("ensurepip") is not None
-    # by a process of its own: an ensurepip that was installed just now is seen there
-    options = [] if with_pip else ["--without-pip"]
-    run([sys.executable, "-m", "venv", *options, str(VENV)])
+    making = [sys.executable, "-m", "venv", str(VENV)]
+    run(making if has_ensurepip() else [*making, "--without-pip"])
     stamp.write_text(wanted)
+
+
+def has_ensurepip() -> bool:
+    importlib.invalidate_caches()
+    spec = importlib.util.find_spec("ensurepip")
+    return spec is not None and spec.origin is not None  # a folder that a removed package left has no origin
 
 
 def has_pip_for_others() -> bool:
@@ -70,13 +74,9 @@ def install_ensurepip() -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         stop("Python cannot make virtual environments yet; type: sudo apt-get install -y python3-venv")
     say("Installing Debian's python3-venv")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], environment=environment)
-    run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"],
-        environment=environment,
-    )
-    importlib.invalidate_caches()
+    quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], environment=quietly)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"], environment=quietly)
 
 
 def install_locked(name: str) -> None:
@@ -89,13 +89,13 @@ def install_locked(name: str) -> None:
     packages = sum(1 for line in lock.read_text().splitlines() if "==" in line)
     say(f"Installing Python packages from {name}")
     own = (SITE / "pip").exists()
-    pip = [PYTHON, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
+    pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--no-input"]
-    run_counting([*pip, "install", *options, "--disable-pip-version-check", "-r", lock], packages)
+    run_counting([*pip, "install", *options, "--disable-pip-version-check", "-r", str(lock)], packages)
     stamp.write_text(wanted)
 
 
-def run_counting(command: Sequence[str | Path], total: int) -> None:
+def run_counting(command: Sequence[str], total: int) -> None:
     """Shows pip's progress in one line on a terminal, in a few elsewhere; all that it said when it fails."""
     said = []
     done = 0
