@@ -6,7 +6,7 @@ every step, so a reorganisation needs no algorithm: the view says where each log
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -129,10 +129,14 @@ def compare(
 
 
 def moved(cursor: Cursor, view: View, changes: Changes, now: datetime) -> Cursor:
-    """The cursor after a good view. Finalized and safe move only on agreement, and never back."""
+    """The cursor after a good view. Finalized and safe move only on agreement, and never back.
+
+    `read_at` always moves on, if only by a microsecond: two watchers tell by it whether the row is the same.
+    """
     heads = view.heads
+    read_at = max(now, cursor.read_at + timedelta(microseconds=1))
     cursor = replace(
-        cursor, latest_number=heads.latest.number, latest_time=heads.latest.time, read_at=now, doubt=None
+        cursor, latest_number=heads.latest.number, latest_time=heads.latest.time, read_at=read_at, doubt=None
     )
     if not changes.agreed:
         return cursor
@@ -163,29 +167,29 @@ def _stage(
 
 
 def _contradiction(cursor: Cursor, stored: Sequence[StoredLog], view: View) -> str | None:
-    """What was final is not: no reorganisation does that, so a person has to look."""
-    found = view.blocks.get(cursor.finalized_number)
-    if found is not None and found.hash != cursor.finalized_hash:
-        return _replaced(cursor.finalized_number, cursor.finalized_hash, found.hash)
-    places = {log.place.tx_hash: log.place for log in view.logs}
-    for row in stored:
-        if row.stage is not Stage.FINAL:
-            continue
-        was = row.log.place
-        found = view.blocks.get(was.block_number)
-        if found is not None and found.hash != was.block_hash:
-            return _replaced(was.block_number, was.block_hash, found.hash)
-        now = places.get(was.tx_hash, was)
-        if now.block_hash != was.block_hash:
+    """What was final is not: no reorganisation does that, so a person has to look.
+
+    Only what the node calls final itself counts. A late one may still show a fork that has died since.
+    """
+    final = view.heads.finalized.number
+    finals = [row.log.place for row in stored if row.stage is Stage.FINAL]
+    claims = {place.block_number: place.block_hash for place in finals}
+    claims[cursor.finalized_number] = cursor.finalized_hash
+    for number, was in claims.items():
+        found = view.blocks.get(number)
+        if number <= final and found is not None and found.hash != was:
             return (
-                f"Transaction {to_hex(was.tx_hash)} was final in block {was.block_number:,}, "
+                f"Block {number:,} was final as {to_hex(was)}, and the node now shows {to_hex(found.hash)}."
+            )
+    places = {log.place.tx_hash: log.place for log in view.logs}
+    for place in finals:
+        now = places.get(place.tx_hash, place)
+        if cursor.finalized_number <= final and now.block_hash != place.block_hash:
+            return (
+                f"Transaction {to_hex(place.tx_hash)} was final in block {place.block_number:,}, "
                 f"and the node now shows it in block {now.block_number:,}."
             )
     return None
-
-
-def _replaced(number: int, was: bytes, found: bytes) -> str:
-    return f"Block {number:,} was final as {to_hex(was)}, and the node now shows {to_hex(found)}."
 
 
 def _doubt_of_heads(cursor: Cursor, view: View) -> str | None:

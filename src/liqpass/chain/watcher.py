@@ -108,7 +108,7 @@ async def _take(
     said = await asyncio.gather(*(_ask_witness(n, chain, cursor, view.heads.safe) for n in others))
     hashes = list({log.place.tx_hash for log in view.logs})
     stored = await db.run(lambda conn: known(conn, chain, hashes))
-    if view.heads.latest.number < cursor.finalized_number:
+    if view.heads.finalized.number < cursor.finalized_number:
         stored, view = await _with_anchor(db, node, chain, stored, view)
     witnesses = [None if isinstance(one, str) else one for one in said]
     changes = compare(cursor, stored, view, witnesses)
@@ -169,8 +169,8 @@ async def _with_anchor(
 ) -> tuple[list[StoredLog], View]:
     """The node does not reach the cursor. It is late, unless a final payment's block is another one there:
     then the chain was made anew."""
-    head = view.heads.latest.number
-    row = await db.run(lambda conn: sql.first_final_payment(conn, chain.chain_id, head))
+    upto = view.heads.finalized.number
+    row = await db.run(lambda conn: sql.first_final_payment(conn, chain.chain_id, upto))
     if row is None:
         return stored, view
     block = (await read_blocks(node, [row.block_number]))[row.block_number]
