@@ -69,7 +69,7 @@ def has_pip_for_others() -> bool:
 
 def install_ensurepip() -> None:
     """Debian keeps the part of `venv` that brings pip in a package of its own."""
-    if not sys.executable.startswith("/usr/bin/"):
+    if not Path(sys.executable).resolve().is_relative_to("/usr/bin"):
         stop(f"{sys.executable} has neither ensurepip nor pip: make PYTHON=/usr/bin/python3 …")
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         stop("Python cannot make virtual environments yet; type: sudo apt-get install -y python3-venv")
