@@ -5,11 +5,11 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.exchange.conftest import StandingTime
 
 from liqpass.exchange.errors import MEANINGS, ExchangeError, Kind, error_for, judge
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.sandbox.okx_server import SandboxExchange
+from tests.exchange.conftest import StandingTime
 
 # What OKX's documentation and the bodies seen in public say of each code: kind, and how often we ask.
 EXPECTED: dict[str, tuple[Kind, int]] = {

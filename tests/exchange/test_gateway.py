@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 from aiohttp import web
-from tests.exchange.conftest import MakeGateway, Serve, StandingTime
 
 from liqpass.exchange.errors import ExchangeError, Kind
 from liqpass.exchange.okx import Credentials, OkxGateway, sign, timestamp_of
 from liqpass.exchange.records import CloseType, Reading, key_refusal
 from liqpass.sandbox.okx_server import SandboxExchange
+from tests.exchange.conftest import MakeGateway, Serve, StandingTime
 
 BTC = "BTC-USDT-SWAP"
 
@@ -126,6 +126,20 @@ async def test_a_key_is_not_called_unknown_while_a_region_does_not_answer(
     with pytest.raises(ExchangeError) as raised:
         await gateway.find_region(replace(credentials_of("reads EEA"), region="us"))
     assert raised.value.kind is Kind.UNAVAILABLE
+
+
+async def test_a_region_that_does_not_answer_does_not_hide_the_one_that_knows_the_key(
+    okx: SandboxExchange, gateway: OkxGateway, credentials_of: Callable[[str], Credentials]
+) -> None:
+    okx.faults.html(region="us")
+    region, _ = await gateway.find_region(replace(credentials_of("reads EEA"), region="global"))
+    assert region == "eea"
+    okx.faults.heal()
+    okx.faults.html(region="eea")
+    account = okx.books.add_account(region="us")
+    key = okx.books.add_key(account.uid)
+    creds = Credentials(key.api_key, key.secret, key.passphrase, "global", demo=False)
+    assert (await gateway.find_region(creds))[0] == "us"
 
 
 async def test_a_wrong_passphrase_is_told_by_the_region_that_knows_the_key(
@@ -264,6 +278,23 @@ async def test_an_answer_that_is_too_large_is_dropped(
     assert (raised.value.kind, errors) == (Kind.UNAVAILABLE, ["too_large"] * 3)
 
 
+async def test_an_answer_without_end_is_not_read_to_its_end(
+    serve: Serve, make_gateway: MakeGateway, creds: Credentials, errors: list[str]
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 65_536)
+
+    async with serve(endless) as host:
+        with pytest.raises(ExchangeError):
+            await make_gateway(hosts={"global": host}, max_bytes=200_000, tries=1, timeout_sec=2).positions(
+                creds
+            )
+    assert errors == ["too_large"]
+
+
 async def test_a_row_that_cannot_be_read_is_no_absence_of_a_position(
     serve: Serve, make_gateway: MakeGateway, creds: Credentials, errors: list[str]
 ) -> None:
@@ -303,7 +334,8 @@ async def test_no_cookie_goes_from_one_users_answer_into_anothers_request(
         return response
 
     async with serve(sets_a_cookie) as host:
-        gateway = make_gateway(hosts={"global": host})
+        # A client that keeps cookies keeps none of a bare address.
+        gateway = make_gateway(hosts={"global": host.replace("127.0.0.1", "localhost")})
         await gateway.positions(creds)
         await gateway.positions(replace(creds, api_key="another"))
     assert cookies == [None, None]

@@ -1,15 +1,16 @@
 """No key, secret, passphrase or text of OKX in anything that could be printed."""
 
+import asyncio
 import logging
 import traceback
 from dataclasses import replace
 
 import pytest
-from tests.exchange.conftest import MakeGateway
 
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import Credentials
 from liqpass.sandbox.okx_server import SandboxExchange
+from tests.exchange.conftest import MakeGateway
 
 
 def everything_about(error: BaseException | None) -> str:
@@ -21,12 +22,21 @@ def everything_about(error: BaseException | None) -> str:
     return told
 
 
+async def answer_garbage(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """No HTTP: the client's own error for this carries the headers of the request."""
+    writer.write(b"garbage\r\n\r\n")
+    writer.close()
+
+
 async def test_no_failure_tells_a_secret(
     okx: SandboxExchange, make_gateway: MakeGateway, creds: Credentials, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     bound = okx.books.add_key(okx.books.keys[creds.api_key].uid, label="keyfragment", ip="203.0.113.7")
     gateway, down = make_gateway(), make_gateway(hosts={"global": "http://127.0.0.1:9"})
+    server = await asyncio.start_server(answer_garbage, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    garbled = make_gateway(hosts={"global": f"http://127.0.0.1:{port}"})
     told = ""
     for user, asked in (
         (replace(creds, secret=f"{creds.secret}x"), gateway),
@@ -37,10 +47,12 @@ async def test_no_failure_tells_a_secret(
         (replace(creds, demo=True), gateway),
         (Credentials(bound.api_key, bound.secret, bound.passphrase, "global", demo=False), gateway),
         (creds, down),
+        (creds, garbled),
     ):
         with pytest.raises(ExchangeError) as raised:
             await asked.account_config(user)
         told += everything_about(raised.value)
+    server.close()
     told += caplog.text
     for secret in (
         creds.api_key,
