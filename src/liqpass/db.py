@@ -15,7 +15,7 @@ import inspect
 import types
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 APP_ROLE = "liqpass_app"
+WAKE_CHANNEL = "liqpass_work"
 RETRIES = 5
 
 
@@ -36,6 +37,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
+        self._waking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -54,6 +56,19 @@ class Database:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("the loop returns or raises")
+
+    def wake(self) -> None:
+        """Tell the workers that there is something to do; many calls in a moment make one message.
+
+        Only a hint: workers look by themselves every second. So it is sent beside the request, not in it.
+        """
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._wake())
+
+    async def _wake(self) -> None:
+        await asyncio.sleep(0.02)
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
 
     async def close(self) -> None:
         """Close all connections; those in use are given five seconds."""

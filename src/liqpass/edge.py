@@ -10,8 +10,9 @@ import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
 from liqpass.chain.rpc import NodeError
@@ -112,7 +113,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         request_id = uuid4().hex
@@ -141,7 +142,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
     return wrapped
 
 
-def _is_foreign(scope: Scope, origin: str) -> bool:
+def _is_foreign(scope: HTTPScope, origin: str) -> bool:
     if scope["method"] in SAFE_METHODS:
         return False
     headers = dict(scope["headers"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from liqpass.db import APP_ROLE
+from liqpass.db import APP_ROLE, Connection
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
@@ -100,7 +100,9 @@ async def migrate(
         await conn.close()
 
 
-async def pending_migrations(conn: asyncpg.Connection, migrations: list[Migration]) -> list[Migration]:
+async def pending_migrations(
+    conn: asyncpg.Connection | Connection, migrations: list[Migration]
+) -> list[Migration]:
     """What `migrate` would apply; `conn` may be the application's. Raises as `migrate` does."""
     if await conn.fetchval("select to_regclass('schema_migrations')") is None:
         return migrations
@@ -118,7 +120,7 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     await conn.execute(_CREATE_TABLE)
 
 
-async def _applied(conn: asyncpg.Connection) -> dict[int, bytes]:
+async def _applied(conn: asyncpg.Connection | Connection) -> dict[int, bytes]:
     rows = await conn.fetch("select number, sha256 from schema_migrations order by number")
     return {row["number"]: row["sha256"] for row in rows}
 

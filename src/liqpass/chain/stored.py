@@ -128,3 +128,8 @@ def _time(log: Log, view: View) -> datetime:
     if block is None:
         raise LookupError("a view shows a log in a block without a header")
     return block.time
+
+
+async def cursor_of(conn: Connection, chain_id: int) -> Cursor | None:
+    """How far the chain is read; None before the watcher's first step."""
+    return await sql.cursor_of(conn, chain_id)

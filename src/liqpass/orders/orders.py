@@ -187,3 +187,8 @@ async def cancel(conn: Connection, now: datetime, user: bytes, purchase_order_id
 def order_not_found() -> Problem:
     """Also for somebody else's order: whether it exists is not told."""
     return Problem("ORDER_NOT_FOUND", "You have no such order.", field="purchaseOrderId")
+
+
+async def count_by_status(conn: Connection) -> dict[OrderStatus, int]:
+    """How many orders are in each state."""
+    return {row.status: row.orders for row in await sql.count_by_status(conn)}

@@ -52,8 +52,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 ORDER_COLUMNS = """user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
-    priced_from, status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, pay_tx_hash, payer,
-    submitted_at, paid_at, coverage_start_at, coverage_end_at, created_at"""
+    priced_from, status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout,
+    pay_tx_hash, payer, submitted_at, paid_at, coverage_start_at, coverage_end_at, created_at"""
 
 
 class ShownOrder(msgspec.Struct, frozen=True):

@@ -12,21 +12,9 @@ from uuid import UUID
 
 import msgspec
 
+from liqpass.chain.view import Stage
 from liqpass.hexes import to_hex
 from liqpass.orders.states import Move, OrderStatus
-
-
-class Stage(StrEnum):
-    """How sure the chain is of a payment."""
-
-    SEEN = "SEEN"
-    """In a block above the safe head."""
-    SAFE = "SAFE"
-    """At or below the safe head, shown by every configured endpoint."""
-    FINAL = "FINAL"
-    """At or below the finalized head: never changes again."""
-    DROPPED = "DROPPED"
-    """Its block is gone and no view shows it."""
 
 
 class Outcome(StrEnum):

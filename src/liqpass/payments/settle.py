@@ -4,22 +4,31 @@ Each function is one step in one transaction (or asks a node with none open); an
 run them, since every move names the state that it starts from.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import zip_longest
 
 import structlog
 
+from liqpass.chain.rpc import Node
+from liqpass.chain.stored import cursor_of
+from liqpass.chain.transactions import TransactionStage, TransactionState, transaction_state
+from liqpass.clock import Clock
 from liqpass.db import Connection, Database
+from liqpass.hexes import to_hex
 from liqpass.orders.states import Move
 from liqpass.payments import sql
 from liqpass.payments.matching import Outcome, PayableOrder, Payment, judge
+from liqpass.settings import ChainSettings
 
 log = structlog.get_logger()
 
 BATCH = 200
-ASK_AFTER = timedelta(seconds=20)
+FORGOTTEN_AFTER = timedelta(minutes=3)
+ASK_AFTER = timedelta(seconds=10)
 
 
 async def settle_changed(conn: Connection, now: datetime, chain_id: int) -> int:
@@ -104,3 +113,60 @@ async def _claim(
         await sql.claim_by_event(
             conn, hashes, [owners[h].user_id for h in hashes], [owners[h].id for h in hashes]
         )
+
+
+async def ask_pending(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock: Clock) -> int:
+    """Ask what became of submitted transactions of which the chain has shown no payment.
+
+    An order is released only by what every endpoint says: reverted, paying something else, or unknown to
+    all of them for three minutes. Whatever it is, a payment that shows up later still counts.
+    """
+    async with db.pool.acquire() as conn:
+        cursor = await cursor_of(conn, chain.chain_id)
+        waiting = await sql.pending_without_payment(conn, chain.chain_id, clock() - ASK_AFTER, BATCH)
+    if cursor is None:
+        return 0
+    released = 0
+    for order in waiting:
+        state = await transaction_state(
+            nodes,
+            chain,
+            order.pay_tx_hash,
+            safe_number=cursor.safe_number,
+            latest_number=cursor.latest_number,
+        )
+        reason = why_released(state, order.purchase_order_id, clock() - order.submitted_at)
+        if reason is not None:
+            released += await db.run(partial(_release, order, reason, clock()))
+    return released
+
+
+def why_released(state: TransactionState, purchase_order_id: bytes, waited: timedelta) -> str | None:
+    """Why a submitted transaction does not pay its order; None while it may.
+
+    NOT_FOUND counts only after a while: a transaction needs seconds to reach every node's pool.
+    """
+    if state.stage == TransactionStage.REVERTED:
+        return "TX_REVERTED"
+    if state.stage == TransactionStage.NOT_FOUND and waited > FORGOTTEN_AFTER:
+        return "TX_NOT_FOUND"
+    if state.stage == TransactionStage.INCLUDED and not any(
+        paid.purchase_order_id == purchase_order_id for paid in state.payments
+    ):
+        return "TX_PAYS_SOMETHING_ELSE"
+    return None
+
+
+async def _release(order: sql.PendingTx, reason: str, now: datetime, conn: Connection) -> int:
+    details = json.dumps({"txHash": to_hex(order.pay_tx_hash)})
+    return await sql.back_to_draft(conn, order.user_id, order.order_id, order.event_seq, reason, details, now)
+
+
+async def cancel_late(conn: Connection, now: datetime, chain_id: int) -> int:
+    """Cancel orders that were not paid in time. How many."""
+    return await sql.cancel_late(conn, chain_id, now, BATCH)
+
+
+async def expire_over(conn: Connection, now: datetime) -> int:
+    """End covers whose time is over. How many."""
+    return await sql.expire_over(conn, now, BATCH)

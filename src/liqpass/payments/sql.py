@@ -24,6 +24,7 @@ class PendingTx(msgspec.Struct, frozen=True):
 
     user_id: bytes
     order_id: UUID
+    purchase_order_id: bytes
     event_seq: int
     pay_tx_hash: bytes
     submitted_at: datetime
@@ -188,11 +189,12 @@ async def claim_by_event(
 
 
 @query("""
-    select o.user_id, o.id as order_id, o.event_seq, o.pay_tx_hash, o.submitted_at
+    select o.user_id, o.id as order_id, o.purchase_order_id, o.event_seq, o.pay_tx_hash, o.submitted_at
     from purchase_orders o
     where o.status = 'PAID_PENDING_CONFIRM' and o.submitted_at < $2 and o.chain_id = $1
       and not exists (select from premium_payments p
-                      where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id and p.stage <> 'DROPPED')
+                      where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
+                        and p.stage <> 'DROPPED')
     order by o.submitted_at
     limit $3
 """)

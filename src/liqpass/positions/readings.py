@@ -46,11 +46,8 @@ class PositionReader:
             raise Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.", field="apiAccountId")
         if stored.held_reason is not None:
             raise Problem("API_ACCOUNT_ON_HOLD", stored.held_reason, field="apiAccountId")
-        if (
-            stored.body is not None
-            and stored.read_at is not None
-            and self.clock() - stored.read_at <= max_age
-        ):
+        body, read_at = stored.body, stored.read_at
+        if body is not None and read_at is not None and self.clock() - read_at <= max_age:
             return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body))
         return await self.anew(user, api_account_id)
 

@@ -1,0 +1,181 @@
+"""The commands: python -m liqpass …, or liqpass ….
+
+Errors that an operator can mend are one line on stderr and exit status 1; everything else is a bug and
+shows its trace.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from liqpass.logs import configure_logs
+from liqpass.migrate import MigrationError
+from liqpass.postgres_programs import EmbeddedPostgresError
+from liqpass.settings import SettingError
+
+cli = typer.Typer(
+    help="Short cover against the liquidation of perpetual swaps, paid in USDC.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys_cli = typer.Typer(help="The keys that seal exchange secrets.", no_args_is_help=True)
+contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(contract_cli, name="contract")
+
+LOOPBACK = "127.0.0.1"
+console = Console(stderr=True, highlight=False)
+EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command; an error that its user can mend is one line."""
+    try:
+        asyncio.run(main())
+    except EXPECTED as error:
+        fail(str(error))
+    except ExceptionGroup as group:
+        expected = group.subgroup(EXPECTED)
+        if expected is None:
+            raise
+        fail(str(expected.exceptions[0]))
+
+
+def fail(line: str) -> NoReturn:
+    """One line, and exit status 1."""
+    console.print(f"liqpass: {line}", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def tell(line: str) -> None:
+    """Progress: to stderr, so that a command's output stays its own."""
+    console.print(line, style="dim", markup=False, soft_wrap=True)
+
+
+@cli.command(epilog="Example: liqpass serve --port 8000")
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; only loopback unless you say so.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Run the API."""
+    from liqpass.running import serve_api
+
+    configure_logs(level=log_level.upper())
+    run(lambda: serve_api(os.environ, host, port, tell))
+
+
+@cli.command(epilog="Example: liqpass work")
+def work(
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Run the watcher and the timers; any number of these may run."""
+    from liqpass.running import work_tasks
+
+    configure_logs(level=log_level.upper())
+    run(lambda: work_tasks(os.environ, tell))
+
+
+@cli.command(epilog="Example: DATABASE_URL=postgresql://owner@db/liqpass liqpass migrate")
+def migrate() -> None:
+    """Bring the database's schema up to date; harmless to repeat."""
+    from liqpass.running import migrate_database
+
+    run(lambda: migrate_database(os.environ, tell))
+
+
+@cli.command(epilog="Example: liqpass check && systemctl start liqpass")
+def check() -> None:
+    """Look at settings, database, node, contract, exchange and keys; exit status 1 when anything is wrong."""
+    from liqpass.running import check_all
+
+    configure_logs(level="ERROR")
+    run(lambda: check_all(os.environ, tell))
+
+
+@cli.command(epilog="Example: liqpass demo --once")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the story: exit status 0 or 1.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="Stay up, and write to this file (JSON) where everything listens.")
+    ] = None,
+) -> None:
+    """Play one order's life against a sandbox: real PostgreSQL, EVM node, USDC code and OKX protocol."""
+    from liqpass.sandbox.story import demo as play
+
+    configure_logs(level="ERROR")
+    run(lambda: play(once=once, state=state))
+
+
+@keys_cli.command(epilog="Example: liqpass keys generate >> liqpass.env")
+def generate() -> None:
+    """Print a new key as a line for the environment."""
+    from liqpass.vault.keys import generate_key
+
+    typer.echo(generate_key())
+
+
+@keys_cli.command(epilog="Example: API_KEYS_ENC_KEY=k2:…,k1:… liqpass keys rewrap")
+def rewrap() -> None:
+    """Seal all secrets with the first key of the ring, while everything runs; stopped, run it again."""
+    from liqpass.running import rewrap_secrets
+
+    run(lambda: rewrap_secrets(os.environ, tell))
+
+
+@keys_cli.command("check", epilog="Example: liqpass keys check")
+def check_keys() -> None:
+    """Open every sealed secret and say which ones do not open; changes nothing."""
+    from liqpass.running import check_secrets
+
+    run(lambda: check_secrets(os.environ, tell))
+
+
+Address = Annotated[str, typer.Option(help="0x and 40 hexadecimal digits.")]
+
+
+@contract_cli.command(
+    epilog="Example: liqpass contract deploy --rpc URL --usdc 0x… --treasury 0x… --signer 0x… --owner 0x…"
+)
+def deploy(
+    usdc: Address,
+    treasury: Address,
+    signer: Address,
+    owner: Address,
+    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of the chain.")],
+    chain_id: Annotated[int, typer.Option(help="The chain's id; Base is 8453.")] = 8453,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+) -> None:
+    """Deploy the checkout: shows what it will do, asks, sends, and prints what to put into the environment.
+
+    The deployer's key is asked for (or read from LIQPASS_DEPLOYER_KEY) and kept nowhere.
+    """
+    from liqpass.contracting import deploy_checkout
+
+    key = os.environ.get("LIQPASS_DEPLOYER_KEY") or typer.prompt("Deployer's private key", hide_input=True)
+    run(lambda: deploy_checkout(rpc, chain_id, key, usdc, treasury, signer, owner, yes=yes, tell=tell))
+
+
+@contract_cli.command(epilog="Example: liqpass contract verify")
+def verify() -> None:
+    """Compare the deployed checkout with the settings and the committed bytecode."""
+    from liqpass.contracting import verify_checkout
+
+    run(lambda: verify_checkout(os.environ))
+
+
+def main() -> None:
+    """The entry point `liqpass`."""
+    cli(prog_name="liqpass")
+
+
+if __name__ == "__main__":
+    main()

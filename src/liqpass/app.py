@@ -1,0 +1,133 @@
+"""The composition root of the API: settings → clients → routes → error mapper."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import Receive, Scope, Send
+from prometheus_client import Counter
+
+from liqpass.chain import verify
+from liqpass.chain.checkout import address_of
+from liqpass.chain.rpc import Node, NodeError
+from liqpass.clock import Clock, system_clock
+from liqpass.db import Database
+from liqpass.edge import MAX_BODY_BYTES, answer_problem, edge
+from liqpass.exchange.okx import OkxGateway
+from liqpass.health import health_router
+from liqpass.orders.orders import Terms
+from liqpass.orders.routes import orders_router
+from liqpass.payments.routes import payments_router
+from liqpass.positions.readings import PositionReader
+from liqpass.positions.routes import positions_router
+from liqpass.pricing.premium import refusal
+from liqpass.pricing.routes import pricing_router
+from liqpass.pricing.skus import Products, load_products
+from liqpass.settings import ChainSettings, Settings
+from liqpass.signin.routes import signin_router
+from liqpass.signin.sessions import signed_in
+from liqpass.vault.cipher import KeyRing
+from liqpass.vault.routes import vault_router
+
+exchange_errors = Counter(
+    "liqpass_exchange_errors_total", "Failed requests to the exchange, by its code.", ("code",)
+)
+
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Everything that speaks to the world outside, and the time."""
+
+    settings: Settings
+    db: Database
+    clock: Clock
+    gateway: OkxGateway
+    keyring: KeyRing
+    nodes: tuple[Node, ...]
+    products: Products
+
+
+@asynccontextmanager
+async def clients(settings: Settings, db: Database, clock: Clock = system_clock) -> AsyncIterator[Clients]:
+    """Make them, and close them at the end (the database belongs to the caller). Raises SettingError."""
+    gateway = OkxGateway(settings.okx_hosts, clock, on_error=lambda code: exchange_errors.labels(code).inc())
+    nodes = tuple(Node(url) for url in settings.chain.rpc_urls)
+    keyring = KeyRing.from_env(settings.api_keys_enc_key)
+    try:
+        yield Clients(settings, db, clock, gateway, keyring, nodes, load_products(settings.skus_path))
+    finally:
+        await gateway.close()
+        for node in nodes:
+            await node.close()
+
+
+def create_app(of: Clients) -> AsgiApp:
+    """The API as an ASGI application."""
+    chain, db, clock = of.settings.chain, of.db, of.clock
+    reader = PositionReader(db, of.gateway, of.keyring, clock)
+    terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
+    regions = list(of.settings.okx_hosts)
+    app = Litestar(
+        route_handlers=[
+            signin_router(
+                db=db,
+                clock=clock,
+                rpc=partial(_eth_call, of.nodes),
+                public_url=of.settings.public_url,
+                chain_id=chain.chain_id,
+            ),
+            vault_router(db=db, clock=clock, gateway=of.gateway, keyring=of.keyring, regions=regions),
+            positions_router(reader=reader, appraise=partial(refusal, of.products)),
+            pricing_router(products=of.products),
+            orders_router(reader=reader, terms=terms),
+            payments_router(db=db, clock=clock),
+            health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
+        ],
+        dependencies={
+            "db": Provide(lambda: db, sync_to_thread=False),
+            "now": Provide(clock, sync_to_thread=False),
+            "user": Provide(signed_in),
+        },
+        exception_handlers={Exception: answer_problem},
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=OpenAPIConfig(title="LiqPass", version="1", path="/schema", render_plugins=[]),
+        logging_config=None,
+    )
+    return edge(app, origin=of.settings.public_url)
+
+
+async def _eth_call(nodes: tuple[Node, ...], transaction: dict[str, str]) -> bytes:
+    """One eth_call for sign-in, from the first node that answers. Raises NodeError."""
+    answer = await ask_any(nodes, "eth_call", [transaction, "latest"])
+    return bytes.fromhex(str(answer).removeprefix("0x"))
+
+
+async def ask_any(nodes: tuple[Node, ...], method: str, params: list[object]) -> object:
+    """The answer of the first node that gives one. Raises the last one's NodeError."""
+    for node in nodes[:-1]:
+        try:
+            return await node.call(method, params)
+        except NodeError:
+            continue
+    return await nodes[-1].call(method, params)
+
+
+def checkout_terms(chain: ChainSettings) -> verify.Terms:
+    """What the deployed checkout must have been made for."""
+    return verify.Terms(
+        chain_id=chain.chain_id,
+        usdc=chain.usdc,
+        treasury=chain.treasury,
+        signer=address_of(chain.quote_signer_key),
+    )
+
+
+async def _obstacles(nodes: tuple[Node, ...], chain: ChainSettings) -> list[str]:
+    return await verify.sale_obstacles(partial(ask_any, nodes), chain.checkout, chain.usdc, chain.treasury)

@@ -1,0 +1,81 @@
+"""`liqpass contract deploy` and `liqpass contract verify`."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import typer
+
+from liqpass.app import ask_any, checkout_terms
+from liqpass.chain import deploy
+from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.verify import Row, Terms, verify
+from liqpass.hexes import address
+from liqpass.problems import Problem
+from liqpass.serving import Progress
+from liqpass.settings import SettingError, chain_from_env
+
+
+async def deploy_checkout(
+    url: str,
+    chain_id: int,
+    key: str,
+    usdc: str,
+    treasury: str,
+    signer: str,
+    owner: str,
+    *,
+    yes: bool,
+    tell: Progress,
+) -> None:
+    """Show, ask, send, compare, and print the environment. Raises SettingError for what cannot be used."""
+    if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key.strip()):
+        raise SettingError("LIQPASS_DEPLOYER_KEY", "is 0x and 64 hexadecimal digits")
+    deployer = bytes.fromhex(key.strip().removeprefix("0x"))
+    terms = Terms(
+        chain_id, _address("--usdc", usdc), _address("--treasury", treasury), _address("--signer", signer)
+    )
+    async with Node(url) as node:
+        try:
+            prepared = await deploy.prepare(node.call, deployer, terms, _address("--owner", owner))
+            if not _shown(prepared.rows) or prepared.transaction is None:
+                raise typer.Exit(1)
+            if not yes and not typer.confirm("Send this transaction?"):
+                raise typer.Exit(1)
+            tell("sent; waiting for its block …")
+            done = await deploy.deploy(node.call, deployer, prepared)
+            if not _shown(await verify(node.call, done.checkout, terms)):
+                raise typer.Exit(1)
+        except (NodeError, deploy.DeployError) as error:
+            raise SettingError("contract deploy", str(error)) from error
+    typer.echo("\n# put these into the environment, with LIQPASS_QUOTE_SIGNER_KEY of the signer:")
+    for name, value in deploy.environment(done).items():
+        typer.echo(f"{name}={value}")
+
+
+async def verify_checkout(env: Mapping[str, str]) -> None:
+    """Every comparison on a line of its own; exit status 1 when one fails."""
+    chain = chain_from_env(env)
+    nodes = tuple(Node(url) for url in chain.rpc_urls)
+    try:
+        rows = await verify(partial(ask_any, nodes), chain.checkout, checkout_terms(chain))
+    except NodeError as error:
+        raise SettingError("LIQPASS_RPC_URLS", str(error)) from error
+    finally:
+        for node in nodes:
+            await node.close()
+    if not _shown(rows):
+        raise typer.Exit(1)
+
+
+def _shown(rows: list[Row]) -> bool:
+    for row in rows:
+        typer.echo(f"{'ok  ' if row.ok else 'FAIL'}  {row.name}: {row.detail}")
+    return all(row.ok for row in rows)
+
+
+def _address(option: str, text: str) -> bytes:
+    try:
+        return address(text, option)
+    except Problem as problem:
+        raise SettingError(option, problem.detail) from None

@@ -1,0 +1,166 @@
+"""/healthz, /readyz, /metrics, /api/policy, /openapi.json and /docs: for operators and for programs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+import asyncpg
+import msgspec
+from litestar import MediaType, Request, Response, Router, get
+from litestar.di import Provide
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from liqpass.chain.stored import cursor_of
+from liqpass.chain.view import Cursor
+from liqpass.clock import Clock
+from liqpass.db import Database
+from liqpass.migrate import MigrationError, migrations_of, pending_migrations
+from liqpass.orders.orders import count_by_status
+from liqpass.orders.states import OrderStatus
+from liqpass.settings import ChainSettings
+
+WATCHER_LATE = timedelta(minutes=2)
+OBSTACLES_KEPT = timedelta(seconds=15)
+
+orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
+lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the watcher's last good view of the chain.")
+doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
+
+# What is in the way of taking money at present, one sentence each (asks a node).
+Obstacles = Callable[[], Awaitable[list[str]]]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Each check by name: "ok", or what is wrong."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class Policy(msgspec.Struct, frozen=True, rename="camel"):
+    """When a payment counts: `safe`, `finalized`, or that many blocks below the latest."""
+
+    chain_id: int
+    confirmation: str
+    endpoints: int
+    coverage_begins: str = "the time of the payment's block plus coverageDelaySec of the order"
+
+
+class Watched:
+    """What is asked of the node is kept for some seconds: probes come often, nodes are slow."""
+
+    def __init__(self, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> None:
+        self.db = db
+        self.clock = clock
+        self.chain = chain
+        self._obstacles = obstacles
+        self._answer: tuple[datetime, str] | None = None
+        self._asking = asyncio.Lock()
+
+    async def sale(self) -> str:
+        """ "ok", or why no premium can be paid at present."""
+        async with self._asking:
+            now = self.clock()
+            if self._answer is None or now - self._answer[0] > OBSTACLES_KEPT:
+                try:
+                    found = " ".join(await self._obstacles()) or "ok"
+                except Exception as error:
+                    found = f"the node does not answer: {error}"
+                self._answer = (now, found)
+            return self._answer[1]
+
+
+@get("/healthz", media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """The process answers."""
+    return "ok"
+
+
+@get("/readyz")
+async def readyz(watched: Watched) -> Response[Readiness]:
+    """Whether orders can be taken and paid; 503 and the reasons when not."""
+    checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
+    try:
+        async with watched.db.pool.acquire(timeout=3) as conn:
+            missing = await pending_migrations(conn, migrations_of())
+            if missing:
+                checks["migrations"] = f"{len(missing)} missing: liqpass migrate"
+            else:
+                cursor = await cursor_of(conn, watched.chain.chain_id)
+                checks["watcher"] = _watcher(cursor, watched.clock())
+    except MigrationError as error:
+        checks["migrations"] = str(error)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        checks["database"] = "does not answer"
+    ready = all(said == "ok" for said in checks.values())
+    return Response(Readiness(ready, checks), status_code=200 if ready else 503)
+
+
+def _watcher(cursor: Cursor | None, now: datetime) -> str:
+    if cursor is None:
+        return "has not begun: is liqpass work running?"
+    if cursor.halted:
+        return f"halted: {cursor.halted}"
+    lag = now - cursor.read_at
+    if lag > WATCHER_LATE:
+        return f"last good view of the chain {int(lag.total_seconds())} s ago: is liqpass work running?"
+    return "ok"
+
+
+@get("/metrics")
+async def metrics(watched: Watched) -> Response[bytes]:
+    """Prometheus text."""
+    async with watched.db.transaction() as conn:
+        counts = await count_by_status(conn)
+        cursor = await cursor_of(conn, watched.chain.chain_id)
+    for status in OrderStatus:
+        orders_gauge.labels(status.value).set(counts.get(status, 0))
+    if cursor is not None:
+        lag_gauge.set((watched.clock() - cursor.read_at).total_seconds())
+        doubt_gauge.set(cursor.doubtful_views)
+    return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+@get("/api/policy")
+async def policy(watched: Watched) -> Policy:
+    """When a payment counts, and from when on it covers."""
+    chain = watched.chain
+    return Policy(chain.chain_id, chain.confirmation, len(chain.rpc_urls))
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The API as OpenAPI 3.1."""
+    return request.app.openapi_schema.to_schema()
+
+
+@get("/docs", media_type=MediaType.HTML, include_in_schema=False)
+async def docs(request: Request[Any, Any, Any]) -> str:
+    """The calls on one plain page, without a script from anywhere."""
+    schema = request.app.openapi_schema.to_schema()
+    rows = [
+        f"<tr><td><code>{method.upper()}</code><td><code>{escape(path)}</code>"
+        f"<td>{escape(call.get('summary', ''))}<br><small>{escape(call.get('description', ''))}</small>"
+        for path, methods in sorted(schema["paths"].items())
+        for method, call in methods.items()
+    ]
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>LiqPass API</title>"
+        "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+        "td{padding:.4rem .8rem .4rem 0;vertical-align:top}</style>"
+        f"<h1>LiqPass API</h1><p>All of it, for programs: <a href=/openapi.json>openapi.json</a></p>"
+        f"<table>{''.join(rows)}</table></html>"
+    )
+
+
+def health_router(*, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> Router:
+    """Public; nothing here tells of a user."""
+    watched = Watched(db, clock, chain, obstacles)
+    return Router(
+        path="/",
+        route_handlers=[healthz, readyz, metrics, policy, openapi, docs],
+        dependencies={"watched": Provide(lambda: watched, sync_to_thread=False)},
+        tags=["operation"],
+    )

@@ -1,0 +1,124 @@
+"""The commands that run on a database: what each does between opening it and closing it."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+import typer
+
+from liqpass import check
+from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
+from liqpass.chain.rpc import NodeError
+from liqpass.chain.verify import verify
+from liqpass.migrate import MigrationError, migrations_of
+from liqpass.migrate import migrate as apply_migrations
+from liqpass.serving import Progress, database_place, keep_running, listening, ready_database, until_stopped
+from liqpass.settings import SettingError, Settings, required
+from liqpass.vault import keys
+from liqpass.vault.cipher import KeyRing
+from liqpass.worker import run_worker
+
+log = structlog.get_logger()
+
+ASK_AGAIN_SEC = 5.0
+HOW_TO_MAKE_A_KEY = "make one with: liqpass keys generate"
+
+
+async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress) -> None:
+    """`liqpass serve`: until a signal, or until the contract turns out to be not the one of the settings."""
+    settings = Settings.from_env(env)
+    with database_place(env, tell) as place:
+        async with ready_database(place, "liqpass serve", tell) as db, clients(settings, db) as of:
+            await _first_verification(of)
+            async with listening(create_app(of), host, port) as url:
+                tell(f"LiqPass answers at {url} (documentation: {url}/docs). Ctrl-C ends it.")
+                await until_stopped(keep_running(place.embedded), _verify_until_sure(of))
+
+
+async def work_tasks(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass work`: until a signal."""
+    settings = Settings.from_env(env)
+    with database_place(env, tell) as place:
+        async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
+            await _first_verification(of)
+            tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
+            await until_stopped(
+                keep_running(place.embedded), run_worker(of, place.url), _verify_until_sure(of)
+            )
+
+
+async def _first_verification(of: Clients) -> None:
+    """Stop the start on a difference; go on when no node answers: unknown is not failed."""
+    try:
+        await _verify(of)
+    except NodeError as error:
+        log.warning("contract_not_verified_yet", why=str(error))
+
+
+async def _verify_until_sure(of: Clients) -> None:
+    """Ask until a node answers, then never return; a difference ends the command."""
+    while True:
+        try:
+            await _verify(of)
+            break
+        except NodeError:
+            await asyncio.sleep(ASK_AGAIN_SEC)
+    await asyncio.Event().wait()
+
+
+async def _verify(of: Clients) -> None:
+    chain = of.settings.chain
+    rows = await verify(partial(ask_any, of.nodes), chain.checkout, checkout_terms(chain))
+    wrong = [f"{row.name}: {row.detail}" for row in rows if not row.ok]
+    if wrong:
+        raise SettingError("LIQPASS_CHECKOUT", f"{'; '.join(wrong)} (liqpass contract verify shows all)")
+
+
+async def migrate_database(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass migrate`."""
+    with database_place(env, tell) as place:
+        applied = await apply_migrations(place.url, migrations_of(), tell)
+    typer.echo(f"{len(applied)} migrations applied, the schema is up to date.")
+
+
+async def check_all(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass check`: a line each; exit status 1 when one is not in order."""
+    good = True
+    with database_place(env, tell) as place:
+        if place.embedded is not None:
+            await apply_migrations(place.url, migrations_of(), tell)
+        async for finding in check.findings(env, place):
+            good = good and finding.ok
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")
+    if not good:
+        raise typer.Exit(1)
+
+
+async def rewrap_secrets(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass keys rewrap`."""
+    keyring = KeyRing.from_env(required(env, "API_KEYS_ENC_KEY", HOW_TO_MAKE_A_KEY))
+    with database_place(env, tell) as place:
+        async with ready_database(place, "liqpass keys", tell) as db:
+            done = await keys.rewrap(db, keyring, lambda seen, total: tell(f"{seen} of {total} accounts"))
+    typer.echo(f"{done.rewritten} of {done.seen} accounts sealed anew.")
+    _show_unopened(done.unopened)
+
+
+async def check_secrets(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass keys check`."""
+    keyring = KeyRing.from_env(required(env, "API_KEYS_ENC_KEY", HOW_TO_MAKE_A_KEY))
+    with database_place(env, tell) as place:
+        async with ready_database(place, "liqpass keys", tell) as db:
+            unopened = await keys.check(db, keyring, lambda seen, total: tell(f"{seen} of {total} accounts"))
+    _show_unopened(unopened)
+    typer.echo("All sealed secrets open.")
+
+
+def _show_unopened(unopened: list[keys.Unopened]) -> None:
+    for row in unopened:
+        typer.echo(f"FAIL  user {row.user} account {row.account_id} {row.column}: {row.why}")
+    if unopened:
+        raise MigrationError(
+            f"{len(unopened)} secrets do not open: is the key that sealed them in API_KEYS_ENC_KEY?"
+        )

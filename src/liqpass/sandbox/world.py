@@ -1,0 +1,198 @@
+"""The sandbox world as one object: chain, exchange, database, the product's own processes, and where
+everything listens."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg
+
+from liqpass.clock import Clock, system_clock
+from liqpass.hexes import checksum, to_hex
+from liqpass.migrate import migrate, migrations_of
+from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.okx_server import SandboxExchange
+from liqpass.serving import Place, Progress, database_place, free_port, keep_running
+from liqpass.vault.keys import generate_key
+
+BLOCK_SEC = 1
+READY_SEC = 30
+SHORT_SKU = "SANDBOX_SECONDS"
+# One more product beside the real ones: a cover that ends while you watch.
+SHORT_SKU_TOML = f"""
+[[sku]]
+id = "{SHORT_SKU}"
+title = "8 seconds, to watch a cover end"
+duration_sec = 8
+delay_sec = 5
+max_leverage = 100
+min_notional_micro = 1_000_000
+max_notional_micro = 250_000_000_000
+min_distance_bps = 1
+payout_cap_micro = 2_000_000_000
+load_bps = 0
+fee_micro = 500_000
+floor_micro = 1_000_000
+bands = [{{ up_to_leverage = 100, probability_bps = 100, payout_ratio_bps = 5_000 }}]
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a story needs. `env` is what every command needs to work on this world."""
+
+    chain: SandboxChain
+    exchange: SandboxExchange
+    env: Mapping[str, str]
+    api: str
+    folder: Path
+
+    def state(self) -> dict[str, Any]:
+        """Where everything listens and the test keys, for programs (`liqpass demo --state`)."""
+        return {
+            "api": self.api,
+            "rpc": self.chain.url,
+            "chainId": self.chain.chain_id,
+            "usdc": checksum(self.chain.usdc),
+            "checkout": checksum(self.chain.checkout),
+            "treasury": checksum(self.chain.treasury),
+            "okx": self.exchange.hosts["global"],
+            "okxControl": self.exchange.control_url,
+            "databaseUrl": self.env["DATABASE_URL"],
+            "wallets": [
+                {"address": checksum(w.address), "privateKey": to_hex(w.key)} for w in self.chain.wallets
+            ],
+            "okxKeys": self.exchange.test_keys(),
+            "env": dict(self.env),
+        }
+
+
+def environment(
+    chain: SandboxChain, hosts: Mapping[str, str], *, api: str, skus: Path, rpc_urls: Sequence[str] = ()
+) -> dict[str, str]:
+    """The product's settings for a sandbox; the database's come on top."""
+    enc_key = generate_key().partition("=")[2]
+    return {
+        "API_KEYS_ENC_KEY": enc_key,
+        "LIQPASS_PUBLIC_URL": api,
+        "LIQPASS_CHAIN_ID": str(chain.chain_id),
+        "LIQPASS_RPC_URLS": ",".join(rpc_urls or [chain.url]),
+        "LIQPASS_USDC": checksum(chain.usdc),
+        "LIQPASS_CHECKOUT": checksum(chain.checkout),
+        "LIQPASS_TREASURY": checksum(chain.treasury),
+        "LIQPASS_QUOTE_SIGNER_KEY": to_hex(chain.signer.key),
+        "LIQPASS_START_BLOCK": str(chain.start_block),
+        "LIQPASS_OKX_HOSTS": ",".join(f"{region}={url}" for region, url in hosts.items()),
+        "LIQPASS_SKUS": str(skus),
+    }
+
+
+def write_skus(folder: Path) -> Path:
+    """The real products and the short one."""
+    real = (resources.files("liqpass.pricing") / "skus.toml").read_text(encoding="utf-8")
+    path = folder / "skus.toml"
+    path.write_text(real + SHORT_SKU_TOML, encoding="utf-8")
+    return path
+
+
+@asynccontextmanager
+async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIterator[World]:
+    """Start everything, in the order in which it is needed; stop it in the reverse order."""
+    port = free_port()
+    api = f"http://127.0.0.1:{port}"
+    with TemporaryDirectory(prefix="liqpass-demo-") as name, database_place(os.environ, tell) as place:
+        folder = Path(name)
+        watcher = asyncio.create_task(keep_running(place.embedded))
+        try:
+            tell("starting the chain, with the real USDC code, and the exchange …")
+            async with (
+                SandboxChain(slots_in_an_epoch=2) as chain,
+                SandboxExchange(clock) as exchange,
+                _fresh_database(place, tell) as database_url,
+            ):
+                await chain.mine_every(BLOCK_SEC)
+                skus = write_skus(folder)
+                env = environment(chain, exchange.hosts, api=api, skus=skus)
+                env["DATABASE_URL"] = database_url
+                tell("starting liqpass serve and liqpass work …")
+                async with command(env, folder, "serve", "--port", str(port)), command(env, folder, "work"):
+                    await _ready(api, folder)
+                    yield World(chain, exchange, env, api, folder)
+        finally:
+            watcher.cancel()
+
+
+@asynccontextmanager
+async def _fresh_database(place: Place, tell: Progress) -> AsyncIterator[str]:
+    """A database of its own, so that nothing of yours is touched; dropped at the end."""
+    name = f"liqpass_demo_{secrets.token_hex(4)}"
+    await _on_server(place.url, f"create database {name}")
+    url = urlunsplit(urlsplit(place.url)._replace(path=f"/{name}"))
+    try:
+        await migrate(url, migrations_of(), tell)
+        yield url
+    finally:
+        await _on_server(place.url, f"drop database if exists {name} with (force)")
+
+
+async def _on_server(url: str, statement: str) -> None:
+    conn = await asyncpg.connect(url, timeout=30)
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+@asynccontextmanager
+async def command(
+    env: Mapping[str, str], folder: Path, name: str, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A LiqPass command as a process of its own; what it says goes to a file in the folder."""
+    with (folder / f"{name}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "liqpass",
+            name,
+            *arguments,
+            env={**os.environ, **env},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _ready(api: str, folder: Path) -> None:
+    """Wait until the API says that orders can be taken and paid. Raises OSError with what the commands said."""
+    said = "no answer"
+    async with aiohttp.ClientSession() as http:
+        for _ in range(READY_SEC * 10):
+            try:
+                async with http.get(f"{api}/readyz") as answer:
+                    said = await answer.text()
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+    logs = "\n".join(f"--- {p.name}\n{p.read_text()[-2000:]}" for p in sorted(folder.glob("*.log")))
+    raise OSError(f"the API did not become ready: {said}\n{logs}")

@@ -1,0 +1,130 @@
+"""What long-running commands share: the database they work on, the HTTP server, the end by signal."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from liqpass.app import AsgiApp
+from liqpass.db import Database, open_database
+from liqpass.embedded import EmbeddedPostgres, default_data_dir, embedded_postgres
+from liqpass.migrate import MigrationError, migrate, migrations_of, pending_migrations
+from liqpass.postgres_programs import EmbeddedPostgresError
+
+log = structlog.get_logger()
+
+WATCH_SEC = 1.0
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the database is; `embedded` when LiqPass runs it itself."""
+
+    url: str
+    embedded: EmbeddedPostgres | None
+
+
+@contextmanager
+def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place]:
+    """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user."""
+    url = env.get("DATABASE_URL", "").strip()
+    if url:
+        yield Place(url, None)
+        return
+    with embedded_postgres(default_data_dir(env), progress) as server:
+        yield Place(server.url, server)
+
+
+@asynccontextmanager
+async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIterator[Database]:
+    """The application's pool. The embedded database is migrated by itself; another one has to be already.
+
+    Raises MigrationError.
+    """
+    if place.embedded is not None:
+        await migrate(place.url, migrations_of(), progress)
+    db = await open_database(place.url, name=name)
+    try:
+        async with db.pool.acquire() as conn:
+            missing = await pending_migrations(conn, migrations_of())
+        if missing:
+            raise MigrationError(f"the database lacks {len(missing)} migrations: run liqpass migrate first")
+        yield db
+    finally:
+        await db.close()
+
+
+async def keep_running(server: EmbeddedPostgres | None) -> None:
+    """Start the embedded PostgreSQL again when something kills it; never returns."""
+    while True:
+        await asyncio.sleep(WATCH_SEC)
+        if server is None or server.pid() is not None:
+            continue
+        log.warning("embedded_postgres_gone", action="starting it again")
+        with suppress(EmbeddedPostgresError):
+            await asyncio.to_thread(server.ensure_running)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind((host, 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[str]:
+    """Serve an ASGI application inside this event loop; yields its base URL once it accepts connections."""
+    logging.getLogger("_granian").setLevel(logging.WARNING)
+    server = Server(
+        app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        await _accepting(host, port, task)
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        with suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.wait_for(task, 5)
+
+
+async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:
+    for _ in range(200):
+        if task.done():
+            break
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        return
+    raise OSError(f"cannot listen at {host}:{port}: is the port in use?")
+
+
+async def until_stopped(*work: Awaitable[object]) -> None:
+    """Run `work` until SIGINT or SIGTERM; an error in any part ends all of it and is raised."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(part) for part in work]
+    waiter = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (*tasks, waiter):
+            task.cancel()
+        await asyncio.gather(*tasks, waiter, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""Everything that goes on in the background: one table of tasks, each with its period and its lock.
+
+Any number of workers may run. Each task has one owner at a time: the one whose connection holds the
+task's advisory lock. When the owner dies, its connection ends, the lock with it, and another worker takes
+over within a second. The locks only spare work: each step is correct whoever runs it, however often.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+import structlog
+
+from liqpass.app import Clients
+from liqpass.chain import watcher
+from liqpass.db import WAKE_CHANNEL
+from liqpass.payments import settle
+from liqpass.positions import bindings
+from liqpass.signin import sessions
+from liqpass.vault import api_accounts
+
+log = structlog.get_logger()
+
+LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
+TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
+RETRY_SEC = 1.0
+KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One background task: a step that is run every `period_sec`, or sooner when woken."""
+
+    number: int
+    name: str
+    period_sec: float
+    woken: bool
+    step: Callable[[], Awaitable[object]]
+
+
+def tasks_of(of: Clients) -> list[Task]:
+    """The table of tasks. Numbers name locks: never use one again for something else."""
+    chain = of.settings.chain
+    return [
+        Task(1, "watch", 1.0, True, partial(watcher.step, of.db, of.nodes, chain, of.clock)),
+        Task(2, "settle", 0.5, True, partial(_settle, of)),
+        Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
+        Task(4, "time", 1.0, False, partial(_time, of)),
+        Task(5, "recheck keys", 60.0, False, partial(_recheck, of)),
+        Task(6, "purge", 60.0, False, partial(_purge, of)),
+    ]
+
+
+async def _settle(of: Clients) -> None:
+    """Until nothing is left in the queue."""
+    while await of.db.run(lambda conn: settle.settle_changed(conn, of.clock(), of.settings.chain.chain_id)):
+        pass
+
+
+async def _time(of: Clients) -> None:
+    """What time does: late orders are cancelled, covers end, bindings nobody ordered for are given up."""
+    chain_id = of.settings.chain.chain_id
+    await of.db.run(lambda conn: settle.cancel_late(conn, of.clock(), chain_id))
+    await of.db.run(lambda conn: settle.expire_over(conn, of.clock()))
+    await of.db.run(lambda conn: bindings.give_up_unordered(conn, of.clock()))
+
+
+async def _recheck(of: Clients) -> None:
+    await api_accounts.recheck_due(of.db, of.gateway, of.keyring, of.clock)
+
+
+async def _purge(of: Clients) -> None:
+    await of.db.run(lambda conn: sessions.purge(conn, of.clock()))
+
+
+async def run_worker(of: Clients, url: str, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Run all tasks until cancelled. `url` is the database's: each task holds a connection of its own."""
+    ready()
+    async with asyncio.TaskGroup() as group:
+        for task in tasks_of(of):
+            group.create_task(_own_and_run(task, url), name=task.name)
+
+
+async def _own_and_run(task: Task, url: str) -> None:
+    """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
+    while True:
+        try:
+            conn = await asyncpg.connect(url, timeout=10, server_settings=_named(task, url))
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            log.warning("database_unavailable", task=task.name, error=type(error).__name__)
+            await asyncio.sleep(RETRY_SEC)
+            continue
+        try:
+            # Asked again and again, not waited for: a waiting statement would hold back vacuum for days.
+            while not await conn.fetchval(TRY_LOCK, LOCK_CLASS, task.number):  # noqa: ASYNC110
+                await asyncio.sleep(RETRY_SEC)
+            log.info("task_owned", task=task.name)
+            await _run_while_owned(task, conn)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("task_lost", task=task.name, error=type(error).__name__)
+            await asyncio.sleep(RETRY_SEC)
+        finally:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await conn.close(timeout=2)
+
+
+def _named(task: Task, url: str) -> dict[str, str]:
+    """TCP keepalives make PostgreSQL notice a machine that vanished; a Unix socket needs none."""
+    name = {"application_name": f"liqpass work: {task.name}"}
+    return name if "host=%2F" in url or "host=/" in url else {**name, **KEEPALIVE}
+
+
+async def _run_while_owned(task: Task, conn: asyncpg.Connection) -> None:
+    woken = asyncio.Event()
+    if task.woken:
+        await conn.add_listener(WAKE_CHANNEL, lambda *_: woken.set())
+    while True:
+        woken.clear()
+        await _step(task)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), task.period_sec)
+        await conn.execute("select 1")  # raises when the connection, and so the lock, is gone
+
+
+async def _step(task: Task) -> None:
+    """One step. What goes wrong is told and tried again: a task never ends by an error."""
+    structlog.contextvars.bind_contextvars(task=task.name)
+    try:
+        await task.step()
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        log.warning("step_failed", error=type(error).__name__)
+    except Exception:
+        log.exception("step_failed")
+
+
+async def step_all(tasks: Sequence[Task]) -> None:
+    """Each task once, in the table's order, errors raised: for tests and for the sandbox's story."""
+    for task in tasks:
+        await task.step()
