@@ -1,0 +1,214 @@
+"""Keys are asked again what they may do: hold, release, and what an outage changes, which is nothing."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from liqpass.db import Database
+from liqpass.exchange.okx import OkxGateway
+from liqpass.problems import Problem
+from liqpass.sandbox.anvil import wallet
+from liqpass.sandbox.okx_margin import Key
+from liqpass.sandbox.okx_server import SandboxExchange
+from liqpass.vault.api_accounts import credentials, recheck_due
+from liqpass.vault.cipher import KeyRing
+from tests.conftest import SettableClock
+from tests.vault.holders import PATH, added, own, rows, write
+
+ALICE = wallet("alice").address
+Recheck = Callable[[], Awaitable[int]]
+
+
+@pytest.fixture
+def recheck(db: Database, gateway: OkxGateway, keyring: KeyRing, clock: SettableClock) -> Recheck:
+    """One step of the worker, six hours later."""
+
+    async def step() -> int:
+        clock.advance(hours=6, seconds=1)
+        return await recheck_due(db, gateway, keyring, clock)
+
+    return step
+
+
+@pytest.fixture
+def key(okx: SandboxExchange) -> Key:
+    return next(iter(okx.books.keys.values()))
+
+
+@pytest.fixture
+async def account(http: httpx.AsyncClient, key: Key) -> dict[str, Any]:
+    """Alice's account, just let in."""
+    return await added(http, key)
+
+
+@pytest.fixture
+async def long_session(account: dict[str, Any], db: Database, clock: SettableClock) -> None:
+    """These tests let days pass."""
+    await write(db, "update sessions set expires_at = $1", clock() + timedelta(days=365))
+
+
+pytestmark = pytest.mark.usefixtures("long_session")
+
+
+async def test_a_key_that_grew_is_put_on_hold_and_its_owner_told(
+    http: httpx.AsyncClient, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+    assert await recheck() == 1
+    (shown,) = await own(http)
+    assert "trade" in shown["heldReason"]
+    assert shown["permissions"] == ["read_only", "trade"]
+
+
+async def test_an_account_on_hold_is_not_used_and_the_reason_is_told(
+    db: Database,
+    okx: SandboxExchange,
+    keyring: KeyRing,
+    key: Key,
+    account: dict[str, Any],
+    recheck: Recheck,
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,withdraw")
+    await recheck()
+    with pytest.raises(Problem) as caught:
+        await db.run(lambda conn: credentials(conn, keyring, ALICE, UUID(account["apiAccountId"])))
+    assert caught.value.code == "API_ACCOUNT_ON_HOLD"
+    assert "withdraw" in caught.value.detail
+
+
+async def test_a_key_that_only_reads_again_is_released(
+    http: httpx.AsyncClient, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+    await recheck()
+    okx.books.set_perm(key.api_key, "read_only")
+    await recheck()
+    (shown,) = await own(http)
+    assert shown["heldReason"] is None
+
+
+async def test_giving_the_key_again_releases_it_at_once(
+    http: httpx.AsyncClient, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+    await recheck()
+    okx.books.set_perm(key.api_key, "read_only")
+    assert (await added(http, key))["heldReason"] is None
+
+
+async def test_a_key_that_its_owner_deleted_is_put_on_hold(
+    http: httpx.AsyncClient, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.delete_key(key.api_key)
+    await recheck()
+    (shown,) = await own(http)
+    assert "does not know this key" in shown["heldReason"]
+    assert shown["permissions"] == ["read_only"]
+
+
+async def test_the_time_of_the_first_hold_is_kept(
+    db: Database, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+    await recheck()
+    (first,) = await rows(db)
+    await recheck()
+    (second,) = await rows(db)
+    assert second["held_at"] == first["held_at"]
+    assert second["checked_at"] > first["checked_at"]
+
+
+@pytest.mark.parametrize("fault", ["html", "fail", "rate_limit"])
+async def test_an_exchange_that_does_not_answer_changes_nothing(
+    db: Database, okx: SandboxExchange, recheck: Recheck, fault: str
+) -> None:
+    before = await rows(db)
+    arguments = ["50001"] if fault == "fail" else []
+    getattr(okx.faults, fault)(*arguments)
+    assert await recheck() == 0
+    assert await rows(db) == before
+    okx.faults.heal()
+    assert await recheck() == 1
+
+
+async def test_an_outage_does_not_release_a_key_on_hold(
+    http: httpx.AsyncClient, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+    await recheck()
+    okx.books.set_perm(key.api_key, "read_only")
+    okx.faults.html()
+    await recheck()
+    (shown,) = await own(http)
+    assert shown["heldReason"] is not None
+
+
+async def test_a_key_is_asked_about_once_in_six_hours(
+    db: Database, gateway: OkxGateway, keyring: KeyRing, clock: SettableClock, recheck: Recheck
+) -> None:
+    clock.advance(hours=6)
+    assert await recheck_due(db, gateway, keyring, clock) == 0
+    assert await recheck() == 1
+    assert await recheck_due(db, gateway, keyring, clock) == 0
+
+
+async def test_a_step_checks_no_more_than_it_is_told(
+    http: httpx.AsyncClient,
+    db: Database,
+    okx: SandboxExchange,
+    gateway: OkxGateway,
+    keyring: KeyRing,
+    clock: SettableClock,
+) -> None:
+    for other in list(okx.books.keys.values())[1:4]:
+        await added(http, other)
+    clock.advance(hours=7)
+    assert await recheck_due(db, gateway, keyring, clock, at_most=3) == 3
+    assert await recheck_due(db, gateway, keyring, clock, at_most=3) == 1
+
+
+async def test_a_revoked_account_is_not_asked_about(
+    http: httpx.AsyncClient, account: dict[str, Any], recheck: Recheck
+) -> None:
+    await http.delete(f"{PATH}/{account['apiAccountId']}")
+    assert await recheck() == 0
+
+
+async def test_an_account_revoked_while_the_exchange_answers_stays_as_it_is(
+    http: httpx.AsyncClient,
+    db: Database,
+    account: dict[str, Any],
+    okx: SandboxExchange,
+    key: Key,
+    gateway: OkxGateway,
+    keyring: KeyRing,
+    clock: SettableClock,
+) -> None:
+    okx.books.set_perm(key.api_key, "read_only,trade")
+
+    class Slow(OkxGateway):
+        """Its answer comes after the owner has revoked."""
+
+        async def account_config(self, creds: Any) -> Any:
+            answer = await gateway.account_config(creds)
+            await http.delete(f"{PATH}/{account['apiAccountId']}")
+            return answer
+
+    clock.advance(hours=7)
+    assert await recheck_due(db, Slow(okx.hosts, clock), keyring, clock) == 0
+    (row,) = await rows(db)
+    assert row["revoked_at"] is not None
+    assert row["held_at"] is None
+
+
+async def test_a_secret_that_does_not_open_does_not_keep_the_others_from_their_turn(
+    http: httpx.AsyncClient, db: Database, okx: SandboxExchange, account: dict[str, Any], recheck: Recheck
+) -> None:
+    await added(http, list(okx.books.keys.values())[1])
+    spoil = "update api_accounts set secret_enc = 'spoiled' where id = $1"
+    await write(db, spoil, UUID(account["apiAccountId"]))
+    assert await recheck() == 1
