@@ -7,11 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liqpass.chain.checkout import decode_premium_paid, decode_transfer
+from liqpass.chain.checkout import decode_premium_paid, decode_transfer, word
+from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import SandboxChain
 from tests.contracts.actors import PREMIUM, Quote, approve, as_owner, is_paid, new_quote, pay, refusal
 
+# A wallet in 36 bytes: calls the address in the first word with the rest, and reverts when that fails.
+FORWARDER = bytes.fromhex("6020360360206000376000600060203603600060006000355af115601f57005b60006000fd")
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -58,6 +61,17 @@ async def test_anyone_may_pay_for_anyone(chain: SandboxChain) -> None:
     receipt = await pay(chain, chain.wallets[1], quote)
     assert decode_premium_paid(receipt["logs"][1], chain.checkout).payer == chain.wallets[1].address
     assert await refusal(chain, chain.wallets[0], quote.data()) == "AlreadyPaid"
+
+
+async def test_a_contract_wallet_pays_from_its_own_balance_and_is_the_payer(chain: SandboxChain) -> None:
+    contract = wallet("contract wallet").address
+    await chain.rpc("anvil_setCode", [to_hex(contract), to_hex(FORWARDER)])
+    await chain.mint(contract, PREMIUM)
+    _, _, now = await chain.block()
+    for call in chain.quote_calls(wallet("an order").key, PREMIUM, now + 900):
+        receipt = await chain.transact(chain.wallets[0], contract, word(call.to) + call.data)
+    assert decode_premium_paid(receipt["logs"][1], chain.checkout).payer == contract
+    assert await chain.usdc_balance(contract) == 0
 
 
 async def test_the_same_order_is_not_paid_twice(chain: SandboxChain) -> None:
