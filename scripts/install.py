@@ -42,7 +42,7 @@ def main() -> None:
 
 def make_venv() -> None:
     """An environment that was made by another Python or in another place is made again."""
-    wanted = f"{sys.version} {TOP}\n"
+    wanted = f"{sys.version.split()[0]} {sys.executable} {TOP}\n"
     stamp = VENV / ".made"
     if stamp.exists() and stamp.read_text() == wanted and PYTHON.exists():
         return
@@ -102,7 +102,7 @@ def run_counting(command: Sequence[str], total: int) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout or ():
             said.append(line)
-            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied: ")):
                 done += 1
                 if sys.stdout.isatty():
                     print(f"\r  {done} of at most {total}", end="", flush=True)

@@ -1,0 +1,23 @@
+"""A command of its own that uses the data folder's server until its standard input ends.
+
+Says where the server is; says the process id again after every line it is sent, once the server runs.
+"""
+
+import sys
+from pathlib import Path
+
+from liqpass.embedded import embedded_postgres
+
+
+def main() -> None:
+    with embedded_postgres(Path(sys.argv[1]), options={"fsync": "off"}) as server:
+        sys.stdout.write(f"{server.pid()} {server.url}\n")
+        sys.stdout.flush()
+        for _ in sys.stdin:
+            server.ensure_running()
+            sys.stdout.write(f"{server.pid()}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
