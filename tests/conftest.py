@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,23 +16,11 @@ import pytest
 from liqpass.db import Database, open_database
 from liqpass.embedded import embedded_postgres
 from liqpass.migrate import migrate, migrations_of
+from tests.clock import SettableClock
+from tests.world import TestWorld, running_world
 
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _numbers = count(1)
-
-
-class SettableClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        """Move on by a timedelta's arguments: `clock.advance(minutes=5)`."""
-        self.now += timedelta(**by)
 
 
 def in_database(url: str, name: str) -> str:
@@ -98,3 +86,10 @@ async def on_server(url: str, statement: str) -> None:
         raise AssertionError(f"the server is still busy: {statement}")
     finally:
         await conn.close()
+
+
+@pytest.fixture
+async def world(db: Database, clock: SettableClock, tmp_path: Path) -> AsyncIterator[TestWorld]:
+    """The whole product, a fresh one for this test."""
+    async with running_world(db, clock, tmp_path) as running:
+        yield running

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.types import Receive, Scope, Send
@@ -84,17 +84,22 @@ def create_app(of: Clients) -> AsgiApp:
                 chain_id=chain.chain_id,
             ),
             vault_router(db=db, clock=clock, gateway=of.gateway, keyring=of.keyring, regions=regions),
-            positions_router(reader=reader, appraise=partial(refusal, of.products)),
             pricing_router(products=of.products),
-            orders_router(reader=reader, terms=terms),
-            payments_router(db=db, clock=clock),
+            Router(
+                path="/",
+                route_handlers=[
+                    positions_router(reader=reader, appraise=partial(refusal, of.products)),
+                    orders_router(reader=reader, terms=terms),
+                    payments_router(clock=clock),
+                ],
+                dependencies={
+                    "db": Provide(lambda: db, sync_to_thread=False),
+                    "now": Provide(clock, sync_to_thread=False),
+                    "user": Provide(signed_in),
+                },
+            ),
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
         ],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            "now": Provide(clock, sync_to_thread=False),
-            "user": Provide(signed_in),
-        },
         exception_handlers={Exception: answer_problem},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(title="LiqPass", version="1", path="/schema", render_plugins=[]),

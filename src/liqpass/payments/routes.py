@@ -41,14 +41,11 @@ async def submit_payment(user: bytes, db: Database, clock: Clock, data: SubmitRe
     return SubmitAnswer(ok=True, status=status)
 
 
-def payments_router(*, db: Database, clock: Clock) -> Router:
-    """For signed-in users; `user` is provided by the app."""
+def payments_router(*, clock: Clock) -> Router:
+    """For signed-in users; `user` and `db` are provided by the app."""
     return Router(
         path="/api/insurance",
         route_handlers=[submit_payment],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            "clock": Provide(lambda: clock, sync_to_thread=False),
-        },
+        dependencies={"clock": Provide(lambda: clock, sync_to_thread=False)},
         tags=["payments"],
     )

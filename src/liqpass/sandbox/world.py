@@ -182,7 +182,7 @@ async def command(
 
 
 async def _ready(api: str, folder: Path) -> None:
-    """Wait until the API says that orders can be taken and paid. Raises OSError with what the commands said."""
+    """Wait until the API says that orders can be taken. Raises OSError with what the commands said."""
     said = "no answer"
     async with aiohttp.ClientSession() as http:
         for _ in range(READY_SEC * 10):
@@ -194,5 +194,9 @@ async def _ready(api: str, folder: Path) -> None:
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.1)
-    logs = "\n".join(f"--- {p.name}\n{p.read_text()[-2000:]}" for p in sorted(folder.glob("*.log")))
-    raise OSError(f"the API did not become ready: {said}\n{logs}")
+    raise OSError(f"the API did not become ready: {said}\n{last_words(folder)}")
+
+
+def last_words(folder: Path) -> str:
+    """The ends of what the commands wrote."""
+    return "\n".join(f"--- {path.name}\n{path.read_text()[-2000:]}" for path in sorted(folder.glob("*.log")))

@@ -1,0 +1,225 @@
+"""`liqpass demo`: one order's life, told as it happens. Every line is an answer of the running product."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from liqpass.money import usd
+from liqpass.sandbox.trader import Refused, Trader, calls_of
+from liqpass.sandbox.world import SHORT_SKU, World, last_words, sandbox_world
+from liqpass.serving import until_stopped
+
+PATIENCE_SEC = 30
+POLL_SEC = 0.1
+
+
+class StoryError(Exception):
+    """Something came otherwise than the story tells it."""
+
+
+class Teller:
+    """Writes the story: numbered chapters, and under each what the product answered."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._chapter = 0
+
+    def chapter(self, title: str) -> None:
+        """A new numbered chapter."""
+        self._chapter += 1
+        self._console.print(f"\n[bold]{self._chapter:2}. {title}[/bold]")
+
+    def line(self, name: str, said: object) -> None:
+        """One fact."""
+        self._console.print(f"    [cyan]{name:<18}[/cyan] {said}", highlight=False, soft_wrap=True)
+
+    def dim(self, text: str) -> None:
+        """Something beside the story."""
+        self._console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+async def demo(*, once: bool, state: Path | None) -> None:
+    """Play the story; then end (`once`), or stay up until a signal. Exit status 1 when it fails."""
+    console = Console()
+    teller = Teller(console)
+    teller.dim(
+        "LiqPass demo: real PostgreSQL, a real EVM node, the real USDC code, OKX's real wire protocol."
+    )
+    async with sandbox_world(teller.dim) as world:
+        try:
+            await play(world, teller)
+        except (StoryError, Refused) as error:
+            console.print(f"\nThe story failed: {error}", style="bold red", markup=False)
+            teller.dim(last_words(world.folder))
+            raise typer.Exit(1) from error
+        console.print("\n[bold green]The order loop works, end to end.[/bold green]")
+        if once:
+            return
+        if state is not None:
+            _write_state(state, world)
+            teller.dim(f"Where everything listens is in {state}.")
+        teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
+        await until_stopped()
+
+
+def _write_state(path: Path, world: World) -> None:
+    """Whole or not at all: a program that waits for the file never reads half of it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(world.state(), indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+async def play(world: World, teller: Teller) -> None:
+    """The whole story. Raises StoryError or Refused."""
+    trader_wallet, vanishing_wallet = world.chain.wallets[:2]
+    keys = {str(key["label"]): key for key in world.exchange.test_keys()}
+    async with Trader(world.api, trader_wallet) as trader:
+        account, positions = await _keys_and_positions(trader, teller, keys)
+        order = await _bind_and_order(trader, teller, account, positions[0], SHORT_SKU)
+        await _pay_and_submit(world, trader, teller, order)
+        await _cover(trader, teller, order["purchaseOrderId"])
+        await _vanished_browser(world, teller, keys["reads two"], vanishing_wallet)
+
+
+async def _keys_and_positions(
+    trader: Trader, teller: Teller, keys: dict[str, dict[str, Any]]
+) -> tuple[str, list[dict[str, Any]]]:
+    teller.chapter("A trader signs in with a wallet")
+    await trader.sign_in()
+    teller.line("signed in", (await trader.call("GET", "/api/auth/me"))["address"])
+    teller.chapter("A key that can trade is refused, a read-only one is accepted")
+    teller.line("key that trades", await _refusal(trader.add_key(keys["trades"]), "API_KEY_NOT_READ_ONLY"))
+    account = await trader.add_key(keys["reads one"])
+    teller.line("read-only key", f"accepted as account {account}")
+    teller.chapter("Its open positions, read over OKX's wire protocol")
+    positions = await trader.positions(account)
+    for p in positions:
+        mark = "insurable" if p["insurable"] else f"not insurable: {p['reason']}"
+        what = f"{p['instId']} {p['mgnMode']} {p['posSide']} {p['lever']}x {p['pos']} contracts"
+        teller.line("position", f"{what}, mark {p['markPx']}, liquidation {p['liqPx'] or '-'} ({mark})")
+    insurable = [p for p in positions if p["insurable"]]
+    _expect(bool(insurable), "no position is insurable")
+    return account, insurable
+
+
+async def _bind_and_order(
+    trader: Trader, teller: Teller, account: str, position: dict[str, Any], sku: str
+) -> dict[str, Any]:
+    teller.chapter("One position is bound, twice: the same answer")
+    bound = await trader.bind(account, position, sku)
+    _expect(await trader.bind(account, position, sku) == bound, "binding again answered something else")
+    teller.line("bindId", f"{bound['bindId']} ({bound['status']})")
+    teller.chapter("An order is made, twice: the same order")
+    order = await trader.create_order(bound["bindId"])
+    again = await trader.create_order(bound["bindId"])
+    _expect(again["purchaseOrderId"] == order["purchaseOrderId"], "a second order was made")
+    _expect(again["calls"] == order["calls"], "the same order asks for other calls")
+    teller.line("purchaseOrderId", order["purchaseOrderId"])
+    teller.line("premium", f"{order['premiumUsd']} USDC, pays {order['payoutUsd']} USDC on liquidation")
+    teller.line("pay before", order["payBefore"])
+    return order
+
+
+async def _pay_and_submit(world: World, trader: Trader, teller: Teller, order: dict[str, Any]) -> None:
+    chain, order_id = world.chain, order["purchaseOrderId"]
+    approve, pay_premium = calls_of(order)
+    before = await chain.usdc_balance(chain.treasury)
+    teller.chapter("The premium is paid: approve, then payPremium")
+    await chain.transact(trader.wallet, approve.to, approve.data)
+    # From here on the story mines block by block, so that the reorgs below hit exactly the payment.
+    await chain.set_automine(on=False)
+    raw = await chain.sign(trader.wallet, pay_premium.to, pay_premium.data)
+    tx_hash = await chain.send_raw(raw)
+    await chain.mine()
+    teller.line("payPremium", "0x" + tx_hash.hex())
+    teller.line("treasury", f"+{usd(await chain.usdc_balance(chain.treasury) - before)} USDC")
+    teller.chapter("The hash is submitted, twice: the same answer")
+    _expect(
+        await trader.submit(order_id, tx_hash) == await trader.submit(order_id, tx_hash), "answers differ"
+    )
+    shown = await _until(trader, order_id, lambda o: _stage(o) == "SEEN")
+    teller.line("status", f"{shown['status']}, seen in block {shown['payment']['blockNumber']}")
+    teller.chapter("A reorg takes the payment away, a second one brings it back")
+    await chain.reorg(1)
+    shown = await _until(trader, order_id, lambda o: _stage(o) == "DROPPED")
+    teller.line("reorg", f"payment {shown['payment']['stage']}, order still {shown['status']}")
+    await chain.reorg(1, keep=[raw])
+    shown = await _until(trader, order_id, lambda o: _stage(o) != "DROPPED")
+    teller.line(
+        "reorg", f"payment {shown['payment']['stage']} again, block {shown['payment']['blockNumber']}"
+    )
+    await chain.mine_every(1)
+
+
+async def _cover(trader: Trader, teller: Teller, order_id: str) -> None:
+    teller.chapter("The payment is at the safe head: the order is cover")
+    shown = await _until(trader, order_id, lambda o: o["status"] == "ACTIVE")
+    teller.line("status", shown["status"])
+    teller.line("paid", shown["paidAt"])
+    teller.line(
+        "covered from",
+        f"{shown['coverageStartAt']} (after a waiting period of {shown['coverageDelaySec']} s)",
+    )
+    teller.line("covered until", shown["coverageEndAt"])
+    teller.chapter("The cover is over")
+    shown = await _until(trader, order_id, lambda o: o["status"] == "EXPIRED")
+    for event in shown["history"]:
+        moved = f"{event['fromStatus'] or 'nothing'} → {event['toStatus']}"
+        teller.line(event["at"][11:23], f"{moved}: {event['reason']} ({event['actor']})")
+
+
+async def _vanished_browser(world: World, teller: Teller, key: dict[str, Any], wallet: Any) -> None:
+    teller.chapter("A second trader pays, and the browser is gone before the hash is submitted")
+    async with Trader(world.api, wallet) as trader:
+        await trader.sign_in()
+        account = await trader.add_key(key)
+        position = next(p for p in await trader.positions(account) if p["insurable"])
+        bound = await trader.bind(account, position, "LIQPASS_24H")
+        order = await trader.create_order(bound["bindId"])
+        teller.line("premium", f"{order['premiumUsd']} USDC for 24 hours of {position['instId']}")
+        tx_hash = await trader.pay(world.chain, order)
+        teller.line("payPremium", f"0x{tx_hash.hex()}, told to nobody")
+        shown = await _until(trader, order["purchaseOrderId"], lambda o: o["status"] == "ACTIVE")
+        _expect(shown["payTxHash"] == "0x" + tx_hash.hex(), "another transaction was taken for the payment")
+        teller.line("status", f"{shown['status']}: the watcher found the payment by itself")
+
+
+async def _refusal(call: Awaitable[object], code: str) -> str:
+    """What the API said when it refused. Raises StoryError when it did not refuse, or otherwise."""
+    try:
+        await call
+    except Refused as refused:
+        _expect(refused.code == code, f"refused with {refused.code}, not {code}")
+        return f"refused, {refused.status} {refused.code}: {refused.body['detail']}"
+    raise StoryError(f"not refused with {code}")
+
+
+async def _until(trader: Trader, order_id: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Look at the order until something holds. Raises StoryError after half a minute."""
+    shown: dict[str, Any] = {}
+    for _ in range(int(PATIENCE_SEC / POLL_SEC)):
+        shown = await trader.order(order_id)
+        if holds(shown):
+            return shown
+        await asyncio.sleep(POLL_SEC)
+    raise StoryError(f"waited in vain; the order is {shown['status']}, its payment {shown['payment']}")
+
+
+async def _until_time(moment: str) -> None:
+    left = datetime.fromisoformat(moment) - datetime.now(UTC)
+    await asyncio.sleep(max(0.0, left.total_seconds()))
+
+
+def _stage(order: dict[str, Any]) -> str | None:
+    return order["payment"]["stage"] if order["payment"] else None
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise StoryError(otherwise)

@@ -1,0 +1,96 @@
+"""The whole product in one test process: real HTTP, PostgreSQL, chain and exchange; time is set by hand."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from liqpass.app import Clients, clients, create_app
+from liqpass.db import Database
+from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.okx_server import SandboxExchange
+from liqpass.sandbox.rpc_proxy import RpcProxy
+from liqpass.sandbox.trader import Trader
+from liqpass.sandbox.world import environment, write_skus
+from liqpass.serving import free_port, listening
+from liqpass.settings import Settings
+from liqpass.worker import step_all, tasks_of
+from tests.clock import SettableClock
+
+SKU = "LIQPASS_24H"
+
+
+@dataclass(frozen=True)
+class TestWorld:
+    """`node` stands between the product and the chain and can be made to fail; `of` is the product's inside,
+    for what no door shows."""
+
+    __test__ = False
+
+    api: str
+    clock: SettableClock
+    chain: SandboxChain
+    node: RpcProxy
+    second_node: RpcProxy | None
+    exchange: SandboxExchange
+    db: Database
+    of: Clients
+    env: Mapping[str, str]
+
+    def trader(self, number: int = 0) -> Trader:
+        """A trader with the wallet of that number, not signed in."""
+        return Trader(self.api, self.chain.wallets[number])
+
+    def key(self, label: str = "reads one") -> dict[str, str | bool]:
+        """One of the exchange's test keys by its label."""
+        return next(key for key in self.exchange.test_keys() if key["label"] == label)
+
+    async def work(self, times: int = 1) -> None:
+        """Let every background task do one step, that many times."""
+        for _ in range(times):
+            await step_all(tasks_of(self.of))
+
+    async def confirm(self) -> None:
+        """Mine until what is paid now is at the safe head, and let the workers see it."""
+        await self.work()
+        await self.chain.mine(self.chain.slots_in_an_epoch)
+        await self.work(2)
+
+    async def pass_time(self, **by: float) -> None:
+        """Time passes for everybody: the product, the exchange, the chain."""
+        before = self.clock.now
+        self.clock.advance(**by)
+        await self.chain.warp(int((self.clock.now - before).total_seconds()))
+
+
+@asynccontextmanager
+async def running_world(
+    database: Database, clock: SettableClock, folder: Path, *, second_endpoint: bool = False, **env: str
+) -> AsyncIterator[TestWorld]:
+    """Everything up; `env` changes settings."""
+    port = free_port()
+    api = f"http://127.0.0.1:{port}"
+    async with (
+        SandboxChain(slots_in_an_epoch=4) as chain,
+        RpcProxy(chain.url) as node,
+        RpcProxy(chain.url) as second,
+        SandboxExchange(clock) as exchange,
+    ):
+        urls = [node.url, second.url] if second_endpoint else [node.url]
+        made = environment(chain, exchange.hosts, api=api, skus=write_skus(folder), rpc_urls=urls)
+        settings = Settings.from_env({**made, **env})
+        async with (
+            clients(settings, database, clock) as of,
+            listening(create_app(of), "127.0.0.1", port),
+        ):
+            second_node = second if second_endpoint else None
+            yield TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
+
+
+async def covered_position(world: TestWorld, trader: Trader, sku: str = SKU) -> tuple[str, dict[str, object]]:
+    """Sign in, hand over the first key, and bind the first insurable position: account and order."""
+    await trader.sign_in()
+    account = await trader.add_key(world.key())
+    position = next(p for p in await trader.positions(account) if p["insurable"])
+    bound = await trader.bind(account, position, sku)
+    return account, await trader.create_order(bound["bindId"])
