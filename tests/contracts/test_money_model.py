@@ -161,8 +161,8 @@ def test_whatever_people_do_each_order_is_paid_once_and_all_money_is_accounted_f
     try:
         machine = type("Machine", (CheckoutMachine,), {"world": world})
         bounded = settings(
-            max_examples=25,
-            stateful_step_count=25,
+            max_examples=15,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         )
