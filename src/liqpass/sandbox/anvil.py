@@ -257,14 +257,14 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def node_modules() -> Path:
-    """Where npm put the chain's parts: beside the sources, or under the folder that one stands in."""
-    for top in (Path(__file__).parents[3], Path.cwd()):
-        if (top / "contracts" / "node_modules" / _anvil()).exists():
-            return top / "contracts" / "node_modules"
-    raise RuntimeError(
-        "The local chain (anvil) is not installed: run `make` in the project's folder; it puts anvil and the "
-        "USDC contracts into contracts/node_modules (npm install --ignore-scripts --legacy-peer-deps)."
-    )
+    """Where npm put the chain's parts, in the project's folder that these sources stand in."""
+    found = Path(__file__).parents[3] / "contracts" / "node_modules"
+    if not (found / _anvil()).exists():
+        raise RuntimeError(
+            "The local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and the "
+            "USDC contracts into contracts/node_modules (npm install --ignore-scripts --legacy-peer-deps)."
+        )
+    return found
 
 
 def _anvil() -> str:
