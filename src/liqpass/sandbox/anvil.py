@@ -261,8 +261,8 @@ def node_modules() -> Path:
     found = Path(__file__).parents[3] / "contracts" / "node_modules"
     if not (found / _anvil()).exists():
         raise RuntimeError(
-            "The local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and the "
-            "USDC contracts into contracts/node_modules (npm install --ignore-scripts --legacy-peer-deps)."
+            "The local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and "
+            "the USDC contracts into contracts/node_modules."
         )
     return found
 
