@@ -214,7 +214,7 @@ def _end_remains(server: EmbeddedPostgres) -> None:
     """
     remains = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     remains = [pid for pid in remains if _is_ours(server, pid)]
-    for sign, wait_sec in ((signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+    for sign, wait_sec in ((signal.SIGQUIT, 2), (signal.SIGKILL, 5)):
         for pid in remains:
             with suppress(ProcessLookupError):
                 os.kill(pid, sign)

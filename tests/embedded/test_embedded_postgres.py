@@ -5,13 +5,12 @@ The commands are processes of their own, so that they can be killed.
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +50,38 @@ class Command:
         self.process.communicate()
 
 
+@pytest.fixture(scope="module")
+def initialized() -> Iterator[Path]:
+    """A cluster fresh from initdb, to be copied: initdb takes longer than all that is tested here."""
+    with temporary_folder() as made:
+        with embedded_postgres(made, options=THROWAWAY) as server:
+            pass
+        yield server.cluster
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not pytest's tmp_path: root's is closed to root's PostgreSQL, and its name is long."""
-    made = Path(tempfile.mkdtemp(prefix="liqpass-test-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
+    with temporary_folder() as made:
+        yield made
 
 
 @pytest.fixture
-def data_dir(folder: Path) -> Path:
-    return folder / "data"
+def data_dir(folder: Path, initialized: Path) -> Path:
+    return with_cluster(folder / "data", initialized)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Not pytest's tmp_path: root's is closed to root's PostgreSQL, and its name is long."""
+    with tempfile.TemporaryDirectory(prefix="liqpass-tests-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def with_cluster(data_dir: Path, initialized: Path) -> Path:
+    data_dir.mkdir()
+    subprocess.run(["cp", "-a", initialized, data_dir / initialized.name], check=True)
+    return data_dir
 
 
 def lives(pid: int) -> bool:
@@ -174,7 +193,8 @@ def test_lock_files_with_the_process_id_of_somebody_else_are_no_obstacle(data_di
         assert sql(server.url, "SELECT 1") == 1
 
 
-def test_an_interrupted_initdb_is_repaired(data_dir: Path) -> None:
+def test_an_interrupted_initdb_is_repaired(folder: Path) -> None:
+    data_dir = folder / "data"
     unfinished = data_dir / "pg18.unfinished"
     (unfinished / "base").mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
@@ -183,9 +203,9 @@ def test_an_interrupted_initdb_is_repaired(data_dir: Path) -> None:
     assert not unfinished.exists()
 
 
-@pytest.mark.parametrize("name", ["with space", 'it\'s $HOME & "more"', "a,b", "100%", "数据", "long" * 40])
-def test_the_data_folder_may_have_any_name(folder: Path, name: str) -> None:
-    with embedded_postgres(folder / name, options=THROWAWAY) as server:
+@pytest.mark.parametrize("name", ["it's $HOME & 100% 数据", 'a,"b"', "long" * 40])
+def test_the_data_folder_may_have_any_name(folder: Path, initialized: Path, name: str) -> None:
+    with embedded_postgres(with_cluster(folder / name, initialized), options=THROWAWAY) as server:
         assert sql(server.url, "SELECT current_database()") == "liqpass"
         assert server.socket_dir.stat().st_mode & 0o777 == 0o700
         psql = [str(server.bin_dir / "psql"), "-XAtc", "SELECT 1", server.url]
@@ -193,8 +213,8 @@ def test_the_data_folder_may_have_any_name(folder: Path, name: str) -> None:
     assert server.socket_dir == server.cluster or not server.socket_dir.exists()
 
 
-def test_somebody_elses_folder_is_not_used_for_the_socket(folder: Path) -> None:
-    data_dir = folder / ("long" * 40)
+def test_somebody_elses_folder_is_not_used_for_the_socket(folder: Path, initialized: Path) -> None:
+    data_dir = with_cluster(folder / ("long" * 40), initialized)
     with embedded_postgres(data_dir, options=THROWAWAY) as server:
         socket_dir = server.socket_dir
     socket_dir.mkdir(mode=0o755)
