@@ -15,7 +15,7 @@ from liqpass.db import Database
 from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import Anvil, node_modules, wallet
 from liqpass.signin.contract_wallet import WRAPPER_END, Wrapped, accepts, unwrap
-from tests.conftest import SettableClock
+from tests.clock import SettableClock
 from tests.signin.visitors import browser, door, message_for, refusal, signature_of, verify
 
 OWNER, STRANGER = wallet("owner of a contract wallet"), wallet("stranger")

@@ -11,7 +11,7 @@ from liqpass.db import Database
 from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
 from liqpass.signin import sessions
-from tests.conftest import SettableClock
+from tests.clock import SettableClock
 from tests.signin.visitors import (
     SITE,
     FakeNode,

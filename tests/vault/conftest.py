@@ -13,7 +13,7 @@ from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
-from tests.conftest import SettableClock
+from tests.clock import SettableClock
 from tests.signin.visitors import FakeNode, browser, door, sign_in
 from tests.vault.holders import KEY
 

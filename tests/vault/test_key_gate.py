@@ -10,7 +10,7 @@ import pytest
 from liqpass.db import Database
 from liqpass.sandbox.okx_margin import Key
 from liqpass.sandbox.okx_server import SandboxExchange
-from tests.conftest import SettableClock
+from tests.clock import SettableClock
 from tests.signin.visitors import refusal
 from tests.vault.conftest import Enter
 from tests.vault.holders import PATH, add, added, body_of, own, rows, write

@@ -1,8 +1,11 @@
 """`liqpass keys rewrap` and `keys check`: rotation, the old layout, interruption."""
 
 import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -94,6 +97,27 @@ async def test_accounts_that_are_revoked_or_renewed_meanwhile_are_left_to_their_
     by_id = {row["id"]: row for row in await rows(db)}
     assert all(by_id[account_id]["secret_enc"] is None for account_id in revoked)
     await assert_all_open(db, ROTATING, {account_id: accounts[account_id] for account_id in renewed})
+
+
+async def test_an_account_that_is_revoked_between_opening_and_sealing_stays_revoked(
+    db: Database, database_url: str, accounts: dict[UUID, Key]
+) -> None:
+    async def revoke() -> None:
+        conn = await asyncpg.connect(database_url)
+        await conn.execute(
+            "update api_accounts set secret_enc = null, passphrase_enc = null, revoked_at = now()"
+        )
+        await conn.close()
+
+    def random(size: int) -> bytes:
+        """Asked for when a secret is sealed: by then it was read and opened."""
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(asyncio.run, revoke()).result()
+        return os.urandom(size)
+
+    done = await rewrap(db, KeyRing({"k2": NEXT_KEY, "k1": KEY}, random), batch=1)
+    assert done.rewritten == 0
+    assert [row["secret_enc"] for row in await rows(db)] == [None] * len(accounts)
 
 
 async def test_what_does_not_open_is_named_left_alone_and_does_not_stop_the_rest(

@@ -16,7 +16,7 @@ from liqpass.sandbox.okx_margin import Key
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.api_accounts import credentials, recheck_due
 from liqpass.vault.cipher import KeyRing
-from tests.conftest import SettableClock
+from tests.clock import SettableClock
 from tests.vault.holders import PATH, added, own, rows, write
 
 ALICE = wallet("alice").address
