@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from litestar import MediaType, Request, Response, Router, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from liqpass.chain.stored import cursor_of
@@ -79,7 +79,7 @@ async def healthz() -> str:
 
 
 @get("/readyz")
-async def readyz(watched: Watched) -> Response[Readiness]:
+async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     """Whether orders can be taken and paid; 503 and the reasons when not."""
     checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
     try:
@@ -110,7 +110,7 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
 
 
 @get("/metrics")
-async def metrics(watched: Watched) -> Response[bytes]:
+async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     """Prometheus text."""
     async with watched.db.transaction() as conn:
         counts = await count_by_status(conn)
@@ -124,7 +124,7 @@ async def metrics(watched: Watched) -> Response[bytes]:
 
 
 @get("/api/policy")
-async def policy(watched: Watched) -> Policy:
+async def policy(watched: NamedDependency[Watched]) -> Policy:
     """When a payment counts, and from when on it covers."""
     chain = watched.chain
     return Policy(chain.chain_id, chain.confirmation, len(chain.rpc_urls))

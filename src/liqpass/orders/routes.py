@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, post
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from msgspec import Meta
 
@@ -19,6 +19,10 @@ from liqpass.orders import orders, sql
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer, order_view
 from liqpass.positions.readings import PositionReader
+from liqpass.signin.sessions import User
+
+Reader = NamedDependency[PositionReader]
+QuoteTerms = NamedDependency[orders.Terms]
 
 NEWEST = UUID(int=(1 << 128) - 1)
 EVENT_POLL_SEC = 1.0
@@ -46,7 +50,10 @@ class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 @post("/create-order", status_code=200, summary="Get the price of a binding and what to send to pay it")
 async def create_order(
-    user: bytes, reader: PositionReader, terms: orders.Terms, data: CreateRequest
+    user: User,
+    reader: Reader,
+    terms: QuoteTerms,
+    data: JSONBody[CreateRequest],
 ) -> OrderAnswer:
     """One open order per binding: asking again answers the same until its quote runs out."""
     async with reader.db.pool.acquire() as conn:
@@ -62,7 +69,7 @@ async def create_order(
 
 
 @post("/cancel", status_code=200, summary="Cancel an order that is not paid")
-async def cancel_order(user: bytes, reader: PositionReader, data: OrderRequest) -> CancelAnswer:
+async def cancel_order(user: User, reader: Reader, data: JSONBody[OrderRequest]) -> CancelAnswer:
     """Only a draft can be cancelled; the binding ends with it. Again is harmless."""
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
     status = await reader.db.run(lambda conn: orders.cancel(conn, reader.clock(), user, order_id))
@@ -71,10 +78,10 @@ async def cancel_order(user: bytes, reader: PositionReader, data: OrderRequest) 
 
 @get("/orders", summary="Your orders, newest first")
 async def list_orders(
-    user: bytes,
-    reader: PositionReader,
-    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
-    before: UUID = NEWEST,
+    user: User,
+    reader: Reader,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
+    before: FromQuery[UUID] = NEWEST,
 ) -> OrderList:
     """One page; `before` is the `next` of the page before it."""
     async with reader.db.pool.acquire() as conn:
@@ -85,7 +92,10 @@ async def list_orders(
 
 @get("/orders/{purchase_order_id:str}", summary="One order with its payment, cover and history")
 async def get_order(
-    user: bytes, reader: PositionReader, terms: orders.Terms, purchase_order_id: str
+    user: User,
+    reader: Reader,
+    terms: QuoteTerms,
+    purchase_order_id: FromPath[str],
 ) -> OrderView:
     """Also what to send to pay it, while it is a draft."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
@@ -100,10 +110,10 @@ async def get_order(
 
 @get("/orders/{purchase_order_id:str}/events", summary="An order's moves as server-sent events")
 async def order_events(
-    user: bytes,
-    reader: PositionReader,
-    purchase_order_id: str,
-    last_event_id: Annotated[int | None, Parameter(header="Last-Event-ID", ge=0)] = None,
+    user: User,
+    reader: Reader,
+    purchase_order_id: FromPath[str],
+    last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0)] = None,
 ) -> ServerSentEvent:
     """First the moves so far (after Last-Event-ID), then each as it happens. The stream ends with the order,
     or after a quarter of an hour: a browser then connects again by itself and goes on where it was."""

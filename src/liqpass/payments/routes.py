@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Router, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody
 from msgspec import Meta
 
 from liqpass import hexes
@@ -12,6 +13,7 @@ from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.orders.states import OrderStatus
 from liqpass.payments import submission
+from liqpass.signin.sessions import User
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -30,7 +32,12 @@ class SubmitAnswer(msgspec.Struct, frozen=True):
 
 
 @post("/submit-payment", status_code=200, summary="Say which transaction pays an order")
-async def submit_payment(user: bytes, db: Database, clock: Clock, data: SubmitRequest) -> SubmitAnswer:
+async def submit_payment(
+    user: User,
+    db: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+    data: JSONBody[SubmitRequest],
+) -> SubmitAnswer:
     """A hint that makes things quicker: the payment is found without it too. Never waits for a node."""
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
     tx_hash = hexes.bytes32(data.pay_tx_hash, "payTxHash")

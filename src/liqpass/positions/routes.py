@@ -7,15 +7,18 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, post
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
 from liqpass.exchange.records import Position
 from liqpass.positions import bindings, readings
 from liqpass.positions.bindings import Appraise, Slot
+from liqpass.signin.sessions import User
 
+Reader = NamedDependency[readings.PositionReader]
+Judge = NamedDependency[Appraise]
 InstId = Annotated[str, Meta(pattern="^[A-Z0-9_-]{1,64}$")]
 
 
@@ -65,11 +68,11 @@ class BindAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 @get("/api/okx/positions", summary="The open positions of one of your exchange accounts")
 async def list_positions(
-    user: bytes,
-    reader: readings.PositionReader,
-    appraise: Appraise,
-    api_account_id: Annotated[UUID, Parameter(query="apiAccountId")],
-    inst_id: Annotated[InstId | None, Parameter(query="instId")] = None,
+    user: User,
+    reader: Reader,
+    appraise: Judge,
+    api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
+    inst_id: Annotated[InstId | None, QueryParameter(name="instId")] = None,
 ) -> PositionList:
     """Asks the exchange anew; what it answers is what can be bound for the next 30 seconds."""
     account = await reader.anew(user, api_account_id)
@@ -85,7 +88,10 @@ async def list_positions(
 
 @post("/api/insurance/bind-position", status_code=200, summary="Tie a position to a product")
 async def bind_position(
-    user: bytes, reader: readings.PositionReader, appraise: Appraise, data: BindRequest
+    user: User,
+    reader: Reader,
+    appraise: Judge,
+    data: JSONBody[BindRequest],
 ) -> BindAnswer:
     """The position as last seen (at most 30 seconds ago, else it is read anew) is what gets bound."""
     slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)

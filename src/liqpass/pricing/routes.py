@@ -2,7 +2,7 @@
 
 import msgspec
 from litestar import Router, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 
 from liqpass.money import usd
 from liqpass.pricing.skus import Products, Sku
@@ -28,7 +28,7 @@ class SkuList(msgspec.Struct, frozen=True):
 
 
 @get("/skus", summary="The products on sale")
-async def list_skus(products: Products) -> SkuList:
+async def list_skus(products: NamedDependency[Products]) -> SkuList:
     """What can be bought, whoever asks."""
     return SkuList([_view(sku, products.version) for sku in products.sku])
 

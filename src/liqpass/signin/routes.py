@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery, JSONBody
 from msgspec import Meta
 
 from liqpass import hexes
@@ -93,7 +94,12 @@ def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, 
 
 
 @post("/nonce", status_code=200)
-async def nonce(data: NonceAsked, db: Database, now: datetime, door: Door) -> NonceGiven:
+async def nonce(
+    data: JSONBody[NonceAsked],
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    door: NamedDependency[Door],
+) -> NonceGiven:
     """Get a text to sign: good once, for five minutes."""
     address = hexes.address(data.address, "address")
     if data.chain_id not in (None, door.site.chain_id):
@@ -103,7 +109,12 @@ async def nonce(data: NonceAsked, db: Database, now: datetime, door: Door) -> No
 
 
 @post("/verify", status_code=200)
-async def verify(data: Signed, db: Database, now: datetime, door: Door) -> Response[SignedIn]:
+async def verify(
+    data: JSONBody[Signed],
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    door: NamedDependency[Door],
+) -> Response[SignedIn]:
     """Sign in with the signed text: sets the session's cookie, good for seven days."""
     signature = _signature(data.signature)
     message = await db.run(lambda conn: sessions.check_message(conn, now, door.site, data.message))
@@ -118,10 +129,10 @@ async def verify(data: Signed, db: Database, now: datetime, door: Door) -> Respo
 @post("/logout", status_code=200)
 async def logout(
     request: Request[Any, Any, Any],
-    db: Database,
-    now: datetime,
-    door: Door,
-    everywhere: bool = False,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    door: NamedDependency[Door],
+    everywhere: FromQuery[bool] = False,
 ) -> Response[SignedOut]:
     """End this session, or with `?everywhere=true` all sessions of its user. Repeating it is harmless."""
     token = sessions.token_in(request)
@@ -131,7 +142,7 @@ async def logout(
 
 
 @get("/me")
-async def me(user: bytes) -> SignedIn:
+async def me(user: sessions.User) -> SignedIn:
     """Who is signed in."""
     return SignedIn(address=hexes.checksum(user))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request
+from litestar.di import NamedDependency
 
 from liqpass.db import Connection, Database
 from liqpass.problems import Problem
@@ -21,6 +22,9 @@ NONCE_LIVES = timedelta(minutes=5)
 SESSION_LIVES = timedelta(days=7)
 
 Random = Callable[[int], bytes]
+
+# What a route asks for when it needs to know who is calling: the address, 20 bytes.
+User = NamedDependency[bytes]
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -52,7 +56,9 @@ def token_in(request: Request[Any, Any, Any]) -> Token | None:
     return Token(secret) if len(secret) == 32 else None
 
 
-async def signed_in(request: Request[Any, Any, Any], db: Database, now: datetime) -> bytes:
+async def signed_in(
+    request: Request[Any, Any, Any], db: NamedDependency[Database], now: NamedDependency[datetime]
+) -> bytes:
     """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN.
 
     A single statement, so it is sent without the round trips of a transaction around it.

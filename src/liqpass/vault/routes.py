@@ -8,14 +8,15 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, delete, get, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.problems import Problem
-from liqpass.signin.sessions import signed_in
+from liqpass.signin.sessions import User, signed_in
 from liqpass.vault import api_accounts, sql
 from liqpass.vault.cipher import KeyRing
 
@@ -93,7 +94,13 @@ def vault_router(
 
 
 @post("/", status_code=200)
-async def add(data: KeyGiven, db: Database, now: datetime, vault: Vault, user: bytes) -> Account:
+async def add(
+    data: JSONBody[KeyGiven],
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    vault: NamedDependency[Vault],
+    user: User,
+) -> Account:
     """Hand over a key. It is kept only if OKX says that it can read and nothing else."""
     given = Credentials(
         api_key=_filled(data.api_key, "apiKey"),
@@ -113,14 +120,16 @@ async def add(data: KeyGiven, db: Database, now: datetime, vault: Vault, user: b
 
 
 @get("/")
-async def list_own(db: Database, user: bytes) -> Accounts:
+async def list_own(db: NamedDependency[Database], user: User) -> Accounts:
     """The accounts whose keys are kept."""
     async with db.pool.acquire() as conn:
         return Accounts(api_accounts=[_shown(account) for account in await sql.accounts_of(conn, user)])
 
 
 @delete("/{api_account_id:str}", status_code=200)
-async def revoke(api_account_id: str, db: Database, now: datetime, user: bytes) -> Revoked:
+async def revoke(
+    api_account_id: FromPath[str], db: NamedDependency[Database], now: NamedDependency[datetime], user: User
+) -> Revoked:
     """Destroy a key's secrets for good. Orders and covers stay; repeating it is harmless."""
     try:
         account_id = UUID(api_account_id)
