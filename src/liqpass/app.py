@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.edge import MAX_BODY_BYTES, answer_problem, edge
@@ -94,7 +94,7 @@ def create_app(of: Clients) -> AsgiApp:
                 ],
                 dependencies={
                     "db": Provide(lambda: db, sync_to_thread=False),
-                    "now": Provide(clock, sync_to_thread=False),
+                    "now": Provide(lambda: clock(), sync_to_thread=False),
                     "user": Provide(signed_in),
                 },
             ),
@@ -111,7 +111,10 @@ def create_app(of: Clients) -> AsgiApp:
 async def _eth_call(nodes: tuple[Node, ...], transaction: dict[str, str]) -> bytes:
     """One eth_call for sign-in, from the first node that answers. Raises NodeError."""
     answer = await ask_any(nodes, "eth_call", [transaction, "latest"])
-    return bytes.fromhex(str(answer).removeprefix("0x"))
+    try:
+        return bytes.fromhex(str(answer).removeprefix("0x"))
+    except ValueError:
+        raise NodeError(NodeErrorKind.BAD_ANSWER, "a node answered eth_call with something else") from None
 
 
 async def ask_any(nodes: tuple[Node, ...], method: str, params: list[object]) -> object:

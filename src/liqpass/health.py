@@ -26,6 +26,7 @@ OBSTACLES_KEPT = timedelta(seconds=15)
 
 orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the watcher's last good view of the chain.")
+halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
 
 # What is in the way of taking money at present, one sentence each (asks a node).
@@ -120,6 +121,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     if cursor is not None:
         lag_gauge.set((watched.clock() - cursor.read_at).total_seconds())
         doubt_gauge.set(cursor.doubtful_views)
+        halt_gauge.set(cursor.halted is not None)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

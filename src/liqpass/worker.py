@@ -45,13 +45,24 @@ def tasks_of(of: Clients) -> list[Task]:
     """The table of tasks. Numbers name locks: never use one again for something else."""
     chain = of.settings.chain
     return [
-        Task(1, "watch", 1.0, True, partial(watcher.step, of.db, of.nodes, chain, of.clock)),
+        Task(1, "watch", 1.0, True, partial(_watch, of)),
         Task(2, "settle", 0.5, True, partial(_settle, of)),
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
         Task(4, "time", 1.0, False, partial(_time, of)),
         Task(5, "recheck keys", 60.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
     ]
+
+
+async def _watch(of: Clients) -> None:
+    """One view of the chain; while it catches up, one after the other."""
+    while True:
+        report = await watcher.step(of.db, of.nodes, of.settings.chain, of.clock)
+        if report.outcome != watcher.Outcome.GOOD:
+            log.warning("chain_view", outcome=report.outcome, detail=report.detail)
+        if report.outcome != watcher.Outcome.GOOD or not report.blocks_left:
+            return
+        log.info("chain_catching_up", blocks_left=report.blocks_left)
 
 
 async def _settle(of: Clients) -> None:
