@@ -18,6 +18,7 @@ from prometheus_client import Histogram
 from liqpass.chain.rpc import NodeError
 from liqpass.exchange.errors import ExchangeError
 from liqpass.problems import Problem
+from liqpass.vault.cipher import CipherError
 from liqpass.vault.exchange_trouble import problem_of as exchange_problem
 
 log = structlog.get_logger()
@@ -57,6 +58,11 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, NodeError):
         return Problem(
             "NODE_UNAVAILABLE", "The chain's node does not answer. Nothing was changed; try again."
+        )
+    if isinstance(error, CipherError):
+        return Problem(
+            "API_ACCOUNT_UNREADABLE",
+            "The stored key of this account does not open on our side: hand it over again.",
         )
     if isinstance(error, ValidationException):
         return _of_validation(error)
