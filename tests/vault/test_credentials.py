@@ -84,7 +84,7 @@ async def test_a_ciphertext_that_was_copied_to_another_row_does_not_open(
 ) -> None:
     await added(http, keys[0])
     victim = (await added(http, keys[1]))["apiAccountId"]
-    first = (await rows(db))[0]
+    first = next(row for row in await rows(db) if row["id"] != UUID(victim))
     copy = "update api_accounts set secret_enc = $2 where id = $1"
     await write(db, copy, UUID(victim), first["secret_enc"])
     with pytest.raises(DoesNotOpenError):
