@@ -32,10 +32,13 @@ begin
     if not pg_has_role(current_user, '{APP_ROLE}', 'SET') then
         execute format('grant {APP_ROLE} to %I', current_user);
     end if;
-exception when undefined_column or invalid_parameter_value then
-    if not pg_has_role(current_user, '{APP_ROLE}', 'MEMBER') then  -- before PostgreSQL 16
-        execute format('grant {APP_ROLE} to %I', current_user);
-    end if;
+exception
+    when undefined_column or invalid_parameter_value then
+        if not pg_has_role(current_user, '{APP_ROLE}', 'MEMBER') then  -- before PostgreSQL 16
+            execute format('grant {APP_ROLE} to %I', current_user);
+        end if;
+    when unique_violation or internal_error then
+        null;  -- the same: granted a moment ago (an existing grant says "tuple concurrently updated")
 end
 $$;
 """
@@ -111,13 +114,27 @@ async def pending_migrations(
 
 async def _prepare(conn: asyncpg.Connection) -> None:
     try:
-        await conn.execute(_CREATE_ROLE)
+        async with conn.transaction():
+            await conn.execute(_CREATE_ROLE)
     except asyncpg.InsufficientPrivilegeError as error:
+        made = await conn.fetchval("select exists (select from pg_roles where rolname = $1)", APP_ROLE)
+        me = await conn.fetchval("select quote_ident(current_user)")
         raise MigrationError(
-            f"the role of DATABASE_URL may not make the role {APP_ROLE}. As a superuser: "
-            f"create role {APP_ROLE} nologin; grant {APP_ROLE} to <the role of DATABASE_URL>;"
+            f"the role of DATABASE_URL, {me}, may not make the role {APP_ROLE} or act as it. As a superuser: "
+            f"{'' if made else f'create role {APP_ROLE} nologin; '}grant {APP_ROLE} to {me};"
         ) from error
-    await conn.execute(_CREATE_TABLE)
+    try:
+        async with conn.transaction():
+            await conn.execute(_CREATE_TABLE)
+    except asyncpg.InsufficientPrivilegeError as error:
+        me = await conn.fetchval("select quote_ident(current_user)")
+        here = await conn.fetchval("select quote_ident(current_database())")
+        raise MigrationError(
+            f"the role of DATABASE_URL, {me}, may not make tables in its database. As a superuser: "
+            f"alter database {here} owner to {me};"
+        ) from error
+    # Whoever waits for a lock on a table makes everybody behind it wait.
+    await conn.execute("set local lock_timeout = '10s'")
 
 
 async def _applied(conn: asyncpg.Connection | Connection) -> dict[int, bytes]:
