@@ -148,7 +148,8 @@ create table insured_bindings (
     coverage_end_at timestamptz,
     primary key (user_id, id),
     foreign key (user_id, api_account_id) references api_accounts (user_id, id) on delete restrict,
-    check (status not in ('ACTIVE', 'EXPIRED') or (coverage_start_at is not null and coverage_end_at is not null)),
+    check (num_nonnulls(coverage_start_at, coverage_end_at)
+        = case when status in ('ACTIVE', 'EXPIRED') then 2 else 0 end),
     check (coverage_end_at > coverage_start_at)
 );
 create unique index uniq_binding_active
@@ -200,12 +201,13 @@ create table purchase_orders (
     unique (user_id, purchase_order_id),
     foreign key (user_id, binding_id) references insured_bindings (user_id, id) on delete restrict,
     check (pay_before > created_at),
-    -- A draft carries nothing of a payment; a pending one carries a hash; a covered one carries all of it.
-    check (status <> 'DRAFT' or pay_tx_hash is null),
-    check (status <> 'PAID_PENDING_CONFIRM' or pay_tx_hash is not null),
-    check ((status in ('ACTIVE', 'EXPIRED'))
-        = (paid_at is not null and coverage_start_at is not null and coverage_end_at is not null)),
-    check (status not in ('ACTIVE', 'EXPIRED') or (pay_tx_hash is not null and payer is not null)),
+    -- A draft carries nothing of a payment; a pending one carries a hash, and since when to ask for it; a covered
+    -- one carries all of it, and no other has a cover.
+    check (status <> 'DRAFT' or num_nonnulls(pay_tx_hash, payer, submitted_at) = 0),
+    check (status <> 'PAID_PENDING_CONFIRM' or num_nulls(pay_tx_hash, submitted_at) = 0),
+    check (num_nonnulls(paid_at, coverage_start_at, coverage_end_at)
+        = case when status in ('ACTIVE', 'EXPIRED') then 3 else 0 end),
+    check (status not in ('ACTIVE', 'EXPIRED') or num_nulls(pay_tx_hash, payer, submitted_at) = 0),
     -- No cover begins before its payment: it begins the waiting period after it.
     check (coverage_start_at = paid_at + make_interval(secs => coverage_delay_sec)),
     check (coverage_end_at = coverage_start_at + make_interval(secs => duration_sec))

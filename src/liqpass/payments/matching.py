@@ -149,7 +149,7 @@ def _seen(order: PayableOrder, paying: Payment) -> Move:
         details=_of(paying),
         pay_tx_hash=paying.tx_hash,
         payer=paying.payer,
-        submitted_at=order.submitted_at,
+        submitted_at=_known_since(order, paying),
         paid_at=None,
         coverage_start_at=None,
         coverage_end_at=None,
@@ -188,11 +188,17 @@ def _covered(order: PayableOrder, paying: Payment, seq: int) -> Move:
         details=_of(paying),
         pay_tx_hash=paying.tx_hash,
         payer=paying.payer,
-        submitted_at=order.submitted_at,
+        submitted_at=_known_since(order, paying),
         paid_at=paying.block_time,
         coverage_start_at=start,
         coverage_end_at=start + timedelta(seconds=order.duration_sec),
     )
+
+
+def _known_since(order: PayableOrder, paying: Payment) -> datetime:
+    """A payment that no browser told of counts as submitted when it was mined: should it leave the chain for
+    good, what became of its transaction is asked for as if it had been submitted."""
+    return order.submitted_at or paying.block_time
 
 
 def _of(payment: Payment) -> str:
