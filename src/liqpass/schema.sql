@@ -1,0 +1,475 @@
+-- The whole schema as the migrations leave it, to be read in one piece. Made by `make schema`, held equal to
+-- the migrations by a test. A database is made by `liqpass migrate`, never from this file.
+
+CREATE TYPE public.binding_status AS ENUM (
+    'DRAFT',
+    'ACTIVE',
+    'EXPIRED',
+    'CANCELLED'
+);
+
+CREATE TYPE public.chain_stage AS ENUM (
+    'SEEN',
+    'SAFE',
+    'FINAL',
+    'DROPPED'
+);
+
+CREATE TYPE public.margin_mode AS ENUM (
+    'cross',
+    'isolated'
+);
+
+CREATE TYPE public.order_status AS ENUM (
+    'DRAFT',
+    'PAID_PENDING_CONFIRM',
+    'ACTIVE',
+    'EXPIRED',
+    'CANCELLED'
+);
+
+CREATE TYPE public.position_side AS ENUM (
+    'long',
+    'short',
+    'net'
+);
+
+CREATE TYPE public.settle_outcome AS ENUM (
+    'MATCHED',
+    'UNKNOWN_ORDER',
+    'WRONG_AMOUNT',
+    'LATE',
+    'ORDER_CLOSED',
+    'DROPPED'
+);
+
+CREATE FUNCTION public.queue_for_settling() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into settle_queue (chain_id, tx_hash, log_index)
+    values (new.chain_id, new.tx_hash, new.log_index)
+    on conflict (chain_id, tx_hash, log_index) do update set bumps = settle_queue.bumps + 1;
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.refuse_change_of_final() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'final rows of % cannot be changed', tg_table_name using errcode = 'restrict_violation';
+end
+$$;
+
+CREATE TABLE public.api_accounts (
+    user_id bytea NOT NULL,
+    id uuid NOT NULL,
+    exchange text NOT NULL,
+    region text NOT NULL,
+    demo boolean NOT NULL,
+    uid text NOT NULL,
+    main_uid text NOT NULL,
+    api_key text NOT NULL,
+    secret_enc text,
+    passphrase_enc text,
+    label text NOT NULL,
+    permissions text[] NOT NULL,
+    ip_bound boolean NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    held_at timestamp with time zone,
+    held_reason text,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_accounts_api_key_check CHECK ((api_key <> ''::text)),
+    CONSTRAINT api_accounts_check CHECK ((((revoked_at IS NULL) = (secret_enc IS NOT NULL)) AND ((revoked_at IS NULL) = (passphrase_enc IS NOT NULL)))),
+    CONSTRAINT api_accounts_check1 CHECK (((held_at IS NULL) = (held_reason IS NULL))),
+    CONSTRAINT api_accounts_exchange_check CHECK ((exchange = 'okx'::text)),
+    CONSTRAINT api_accounts_main_uid_check CHECK ((main_uid <> ''::text)),
+    CONSTRAINT api_accounts_uid_check CHECK ((uid <> ''::text)),
+    CONSTRAINT api_accounts_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.chain_cursors (
+    chain_id bigint NOT NULL,
+    finalized_number bigint NOT NULL,
+    finalized_hash bytea NOT NULL,
+    safe_number bigint NOT NULL,
+    safe_time timestamp with time zone NOT NULL,
+    latest_number bigint NOT NULL,
+    latest_time timestamp with time zone NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    doubtful_views bigint DEFAULT 0 NOT NULL,
+    doubt text,
+    halted text,
+    CONSTRAINT chain_cursors_check CHECK ((safe_number >= finalized_number)),
+    CONSTRAINT chain_cursors_check1 CHECK ((latest_number >= safe_number)),
+    CONSTRAINT chain_cursors_finalized_hash_check CHECK ((length(finalized_hash) = 32))
+);
+
+CREATE TABLE public.insured_bindings (
+    user_id bytea NOT NULL,
+    id uuid NOT NULL,
+    api_account_id uuid NOT NULL,
+    exchange_uid text NOT NULL,
+    inst_id text NOT NULL,
+    mgn_mode public.margin_mode NOT NULL,
+    pos_side public.position_side NOT NULL,
+    sku text NOT NULL,
+    status public.binding_status NOT NULL,
+    pos_id text NOT NULL,
+    pos_created_ms bigint NOT NULL,
+    position_as_read text NOT NULL,
+    position_sha256 bytea NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    order_id uuid,
+    coverage_start_at timestamp with time zone,
+    coverage_end_at timestamp with time zone,
+    CONSTRAINT insured_bindings_check CHECK ((num_nonnulls(coverage_start_at, coverage_end_at) =
+CASE
+    WHEN (status = ANY (ARRAY['ACTIVE'::public.binding_status, 'EXPIRED'::public.binding_status])) THEN 2
+    ELSE 0
+END)),
+    CONSTRAINT insured_bindings_check1 CHECK ((coverage_end_at > coverage_start_at)),
+    CONSTRAINT insured_bindings_position_sha256_check CHECK ((length(position_sha256) = 32))
+);
+
+CREATE TABLE public.insured_positions (
+    exchange text NOT NULL,
+    exchange_uid text NOT NULL,
+    inst_id text NOT NULL,
+    mgn_mode public.margin_mode NOT NULL,
+    pos_side public.position_side NOT NULL,
+    user_id bytea NOT NULL,
+    api_account_id uuid NOT NULL,
+    binding_id uuid NOT NULL,
+    CONSTRAINT insured_positions_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.order_events (
+    user_id bytea NOT NULL,
+    order_id uuid NOT NULL,
+    seq integer NOT NULL,
+    from_status public.order_status,
+    to_status public.order_status NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    details text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT order_events_actor_check CHECK ((actor = ANY (ARRAY['USER'::text, 'CHAIN'::text, 'CLOCK'::text, 'OPERATOR'::text]))),
+    CONSTRAINT order_events_check CHECK (((from_status IS NULL) = (seq = 1))),
+    CONSTRAINT order_events_check1 CHECK (((from_status IS NOT NULL) OR (to_status = 'DRAFT'::public.order_status))),
+    CONSTRAINT order_events_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.order_moves (
+    from_status public.order_status NOT NULL,
+    to_status public.order_status NOT NULL,
+    meaning text NOT NULL
+);
+
+CREATE TABLE public.order_refs (
+    purchase_order_id bytea NOT NULL,
+    user_id bytea NOT NULL,
+    order_id uuid NOT NULL,
+    CONSTRAINT order_refs_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT order_refs_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.payment_settlements (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    stage public.chain_stage NOT NULL,
+    block_hash bytea NOT NULL,
+    outcome public.settle_outcome NOT NULL,
+    settled_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.position_readings (
+    user_id bytea NOT NULL,
+    api_account_id uuid NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    body bytea NOT NULL,
+    body_sha256 bytea NOT NULL,
+    CONSTRAINT position_readings_body_sha256_check CHECK ((length(body_sha256) = 32))
+);
+
+CREATE TABLE public.premium_payments (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    block_number bigint NOT NULL,
+    block_hash bytea NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    purchase_order_id bytea NOT NULL,
+    payer bytea NOT NULL,
+    amount bigint NOT NULL,
+    stage public.chain_stage NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT premium_payments_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT premium_payments_block_hash_check CHECK ((length(block_hash) = 32)),
+    CONSTRAINT premium_payments_log_index_check CHECK ((log_index >= 0)),
+    CONSTRAINT premium_payments_payer_check CHECK ((length(payer) = 20)),
+    CONSTRAINT premium_payments_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT premium_payments_tx_hash_check CHECK ((length(tx_hash) = 32))
+);
+
+CREATE TABLE public.purchase_orders (
+    user_id bytea NOT NULL,
+    id uuid NOT NULL,
+    purchase_order_id bytea NOT NULL,
+    binding_id uuid NOT NULL,
+    sku text NOT NULL,
+    premium_amount bigint NOT NULL,
+    payout_amount bigint NOT NULL,
+    priced_from text NOT NULL,
+    status public.order_status NOT NULL,
+    event_seq integer NOT NULL,
+    coverage_delay_sec integer NOT NULL,
+    duration_sec integer NOT NULL,
+    pay_before timestamp with time zone NOT NULL,
+    chain_id bigint NOT NULL,
+    checkout bytea NOT NULL,
+    pay_tx_hash bytea,
+    payer bytea,
+    submitted_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    coverage_start_at timestamp with time zone,
+    coverage_end_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT purchase_orders_check CHECK ((pay_before > created_at)),
+    CONSTRAINT purchase_orders_check1 CHECK (((status <> 'DRAFT'::public.order_status) OR (num_nonnulls(pay_tx_hash, payer, submitted_at) = 0))),
+    CONSTRAINT purchase_orders_check2 CHECK (((status <> 'PAID_PENDING_CONFIRM'::public.order_status) OR (num_nulls(pay_tx_hash, submitted_at) = 0))),
+    CONSTRAINT purchase_orders_check3 CHECK ((num_nonnulls(paid_at, coverage_start_at, coverage_end_at) =
+CASE
+    WHEN (status = ANY (ARRAY['ACTIVE'::public.order_status, 'EXPIRED'::public.order_status])) THEN 3
+    ELSE 0
+END)),
+    CONSTRAINT purchase_orders_check4 CHECK (((status <> ALL (ARRAY['ACTIVE'::public.order_status, 'EXPIRED'::public.order_status])) OR (num_nulls(pay_tx_hash, payer, submitted_at) = 0))),
+    CONSTRAINT purchase_orders_check5 CHECK ((coverage_start_at = (paid_at + make_interval(secs => (coverage_delay_sec)::double precision)))),
+    CONSTRAINT purchase_orders_check6 CHECK ((coverage_end_at = (coverage_start_at + make_interval(secs => (duration_sec)::double precision)))),
+    CONSTRAINT purchase_orders_checkout_check CHECK ((length(checkout) = 20)),
+    CONSTRAINT purchase_orders_coverage_delay_sec_check CHECK ((coverage_delay_sec >= 0)),
+    CONSTRAINT purchase_orders_duration_sec_check CHECK ((duration_sec > 0)),
+    CONSTRAINT purchase_orders_event_seq_check CHECK ((event_seq > 0)),
+    CONSTRAINT purchase_orders_pay_tx_hash_check CHECK ((length(pay_tx_hash) = 32)),
+    CONSTRAINT purchase_orders_payer_check CHECK ((length(payer) = 20)),
+    CONSTRAINT purchase_orders_payout_amount_check CHECK ((payout_amount > 0)),
+    CONSTRAINT purchase_orders_premium_amount_check CHECK ((premium_amount > 0)),
+    CONSTRAINT purchase_orders_purchase_order_id_check CHECK ((length(purchase_order_id) = 32))
+);
+
+CREATE TABLE public.schema_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    sha256 bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_migrations_sha256_check CHECK ((length(sha256) = 32))
+);
+
+CREATE TABLE public.sessions (
+    token_sha256 bytea NOT NULL,
+    user_id bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT sessions_token_sha256_check CHECK ((length(token_sha256) = 32)),
+    CONSTRAINT sessions_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.settle_queue (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    bumps bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE public.signin_nonces (
+    nonce text NOT NULL,
+    address bytea NOT NULL,
+    chain_id bigint NOT NULL,
+    message text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT signin_nonces_address_check CHECK ((length(address) = 20))
+);
+
+CREATE TABLE public.submitted_txs (
+    tx_hash bytea NOT NULL,
+    user_id bytea NOT NULL,
+    order_id uuid NOT NULL,
+    CONSTRAINT submitted_txs_tx_hash_check CHECK ((length(tx_hash) = 32)),
+    CONSTRAINT submitted_txs_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.usdc_transfers (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    block_number bigint NOT NULL,
+    block_hash bytea NOT NULL,
+    block_time timestamp with time zone NOT NULL,
+    sender bytea NOT NULL,
+    amount bigint NOT NULL,
+    stage public.chain_stage NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT usdc_transfers_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT usdc_transfers_block_hash_check CHECK ((length(block_hash) = 32)),
+    CONSTRAINT usdc_transfers_log_index_check CHECK ((log_index >= 0)),
+    CONSTRAINT usdc_transfers_sender_check CHECK ((length(sender) = 20)),
+    CONSTRAINT usdc_transfers_tx_hash_check CHECK ((length(tx_hash) = 32))
+);
+
+ALTER TABLE ONLY public.api_accounts
+    ADD CONSTRAINT api_accounts_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.api_accounts
+    ADD CONSTRAINT api_accounts_user_id_exchange_api_key_key UNIQUE (user_id, exchange, api_key);
+
+ALTER TABLE ONLY public.chain_cursors
+    ADD CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id);
+
+ALTER TABLE ONLY public.insured_bindings
+    ADD CONSTRAINT insured_bindings_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.insured_positions
+    ADD CONSTRAINT insured_positions_pkey PRIMARY KEY (exchange, exchange_uid, inst_id, mgn_mode, pos_side);
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_pkey PRIMARY KEY (user_id, order_id, seq);
+
+ALTER TABLE ONLY public.order_moves
+    ADD CONSTRAINT order_moves_pkey PRIMARY KEY (from_status, to_status);
+
+ALTER TABLE ONLY public.order_refs
+    ADD CONSTRAINT order_refs_pkey PRIMARY KEY (purchase_order_id);
+
+ALTER TABLE ONLY public.payment_settlements
+    ADD CONSTRAINT payment_settlements_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+
+ALTER TABLE ONLY public.position_readings
+    ADD CONSTRAINT position_readings_pkey PRIMARY KEY (user_id, api_account_id);
+
+ALTER TABLE ONLY public.premium_payments
+    ADD CONSTRAINT premium_payments_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+
+ALTER TABLE ONLY public.purchase_orders
+    ADD CONSTRAINT purchase_orders_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.purchase_orders
+    ADD CONSTRAINT purchase_orders_user_id_purchase_order_id_key UNIQUE (user_id, purchase_order_id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_sha256);
+
+ALTER TABLE ONLY public.settle_queue
+    ADD CONSTRAINT settle_queue_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+
+ALTER TABLE ONLY public.signin_nonces
+    ADD CONSTRAINT signin_nonces_pkey PRIMARY KEY (nonce);
+
+ALTER TABLE ONLY public.submitted_txs
+    ADD CONSTRAINT uniq_pay_tx_hash PRIMARY KEY (tx_hash);
+
+ALTER TABLE ONLY public.usdc_transfers
+    ADD CONSTRAINT usdc_transfers_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+
+CREATE INDEX api_accounts_check_due ON public.api_accounts USING btree (checked_at) WHERE (revoked_at IS NULL);
+
+CREATE INDEX insured_bindings_unordered ON public.insured_bindings USING btree (created_at) WHERE ((status = 'DRAFT'::public.binding_status) AND (order_id IS NULL));
+
+CREATE INDEX insured_positions_binding ON public.insured_positions USING btree (user_id, binding_id);
+
+CREATE INDEX premium_payments_open ON public.premium_payments USING btree (chain_id, block_number) WHERE (stage = ANY (ARRAY['SEEN'::public.chain_stage, 'SAFE'::public.chain_stage]));
+
+CREATE INDEX premium_payments_order ON public.premium_payments USING btree (purchase_order_id);
+
+CREATE INDEX purchase_orders_ending ON public.purchase_orders USING btree (coverage_end_at) WHERE (status = 'ACTIVE'::public.order_status);
+
+CREATE INDEX purchase_orders_pay_before ON public.purchase_orders USING btree (pay_before) WHERE (status = ANY (ARRAY['DRAFT'::public.order_status, 'PAID_PENDING_CONFIRM'::public.order_status]));
+
+CREATE INDEX purchase_orders_pending ON public.purchase_orders USING btree (submitted_at) WHERE (status = 'PAID_PENDING_CONFIRM'::public.order_status);
+
+CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
+
+CREATE INDEX signin_nonces_expiry ON public.signin_nonces USING btree (expires_at);
+
+CREATE INDEX submitted_txs_order ON public.submitted_txs USING btree (user_id, order_id);
+
+CREATE UNIQUE INDEX uniq_binding_active ON public.insured_bindings USING btree (user_id, api_account_id, inst_id, mgn_mode, pos_side) WHERE (status = ANY (ARRAY['DRAFT'::public.binding_status, 'ACTIVE'::public.binding_status]));
+
+CREATE UNIQUE INDEX uniq_open_order_per_binding ON public.purchase_orders USING btree (user_id, binding_id) WHERE (status = ANY (ARRAY['DRAFT'::public.order_status, 'PAID_PENDING_CONFIRM'::public.order_status, 'ACTIVE'::public.order_status]));
+
+CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id, block_number) WHERE (stage = ANY (ARRAY['SEEN'::public.chain_stage, 'SAFE'::public.chain_stage]));
+
+CREATE TRIGGER changed_payment_is_settled AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_settling();
+
+CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
+
+CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
+
+ALTER TABLE ONLY public.insured_bindings
+    ADD CONSTRAINT insured_bindings_user_id_api_account_id_fkey FOREIGN KEY (user_id, api_account_id) REFERENCES public.api_accounts(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_from_status_to_status_fkey FOREIGN KEY (from_status, to_status) REFERENCES public.order_moves(from_status, to_status);
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_user_id_order_id_fkey FOREIGN KEY (user_id, order_id) REFERENCES public.purchase_orders(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.payment_settlements
+    ADD CONSTRAINT payment_settlements_chain_id_tx_hash_log_index_fkey FOREIGN KEY (chain_id, tx_hash, log_index) REFERENCES public.premium_payments(chain_id, tx_hash, log_index) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.position_readings
+    ADD CONSTRAINT position_readings_user_id_api_account_id_fkey FOREIGN KEY (user_id, api_account_id) REFERENCES public.api_accounts(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.purchase_orders
+    ADD CONSTRAINT purchase_orders_user_id_binding_id_fkey FOREIGN KEY (user_id, binding_id) REFERENCES public.insured_bindings(user_id, id) ON DELETE RESTRICT;
+
+GRANT USAGE ON SCHEMA public TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.chain_cursors TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.insured_bindings TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.insured_positions TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.order_events TO liqpass_app;
+
+GRANT SELECT ON TABLE public.order_moves TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.order_refs TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payment_settlements TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.premium_payments TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT SELECT ON TABLE public.schema_migrations TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.settle_queue TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.signin_nonces TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.submitted_txs TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usdc_transfers TO liqpass_app;
+
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'PAID_PENDING_CONFIRM', 'a hash was submitted, or the payment was seen');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'CANCELLED', 'cancelled by the user, or the quote expired');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('PAID_PENDING_CONFIRM', 'ACTIVE', 'the exact payment is at the safe head');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('PAID_PENDING_CONFIRM', 'DRAFT', 'the transaction reverted, vanished or does not pay this order');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('PAID_PENDING_CONFIRM', 'CANCELLED', 'the same, after pay_before');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('ACTIVE', 'PAID_PENDING_CONFIRM', 'the payment was reorged away: suspended');
+INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('ACTIVE', 'EXPIRED', 'the cover is over');

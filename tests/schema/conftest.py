@@ -1,0 +1,49 @@
+"""Databases that nobody has migrated, and a server where nobody has made the application's role."""
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+
+from liqpass.db import APP_ROLE
+from liqpass.embedded import embedded_postgres
+from tests.conftest import QUICK, in_database, on_server
+
+_numbers = count(1)
+
+
+@pytest.fixture
+async def empty_database(server_url: str, template: str) -> AsyncIterator[str]:
+    """A database without anything in it, gone after the test."""
+    name = f"{template}_empty_{next(_numbers)}"
+    await on_server(server_url, f"create database {name}")
+    yield in_database(server_url, name)
+    await on_server(server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def untouched_server() -> Iterator[str]:
+    """A server of its own, since roles belong to the server and not to a database."""
+    with (
+        TemporaryDirectory(prefix="liqpass-tests-") as folder,
+        embedded_postgres(Path(folder), options=QUICK) as server,
+    ):
+        yield server.url
+
+
+@pytest.fixture
+async def roleless(untouched_server: str) -> AsyncIterator[str]:
+    """A server on which there is no role of the application; it ends as it began."""
+    yield untouched_server
+    conn = await asyncpg.connect(untouched_server)
+    try:
+        for row in await conn.fetch("select datname from pg_database where datname like 'test_%'"):
+            await conn.execute(f"drop database {row['datname']} with (force)")
+        await conn.execute(f"drop role if exists {APP_ROLE}")
+        for row in await conn.fetch("select rolname from pg_roles where rolname like 'test_%'"):
+            await conn.execute(f"drop role {row['rolname']}")
+    finally:
+        await conn.close()
