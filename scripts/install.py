@@ -82,9 +82,7 @@ def install_ensurepip() -> None:
 def install_locked(name: str) -> None:
     """pip, which takes nothing that is not in the lock file with its hash."""
     lock = TOP / name
-    stamp = VENV / f".{name}.installed"
-    wanted = digest([lock])
-    if stamp.exists() and stamp.read_text() == wanted:
+    if is_installed(name):
         return
     packages = sum(1 for line in lock.read_text().splitlines() if "==" in line)
     say(f"Installing Python packages from {name}")
@@ -92,7 +90,18 @@ def install_locked(name: str) -> None:
     pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--no-input"]
     run_counting([*pip, "install", *options, "--disable-pip-version-check", "-r", str(lock)], packages)
-    stamp.write_text(wanted)
+    mark_installed(name)
+    if name == LOCK_FILES["dev"]:
+        mark_installed(LOCK_FILES["runtime"])  # of which it holds every pin; a test says so
+
+
+def is_installed(name: str) -> bool:
+    stamp = VENV / f".{name}.installed"
+    return stamp.exists() and stamp.read_text() == digest([TOP / name])
+
+
+def mark_installed(name: str) -> None:
+    (VENV / f".{name}.installed").write_text(digest([TOP / name]))
 
 
 def run_counting(command: Sequence[str], total: int) -> None:
