@@ -24,4 +24,6 @@ async def test_a_constraint_more_is_a_difference(database_url: str) -> None:
 
 def test_schema_sql_names_no_owner_no_server_and_no_day() -> None:
     text = FILE.read_text(encoding="utf-8")
-    assert not any(word in text for word in ("OWNER", "Dumped", "\\restrict", "transaction_timeout", "postgres"))
+    assert not any(
+        word in text for word in ("OWNER", "Dumped", "\\restrict", "transaction_timeout", "postgres")
+    )
