@@ -1,0 +1,1 @@
+"""How fast the order loop is, beside the database alone."""
