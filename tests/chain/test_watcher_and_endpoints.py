@@ -1,0 +1,184 @@
+"""The watcher when endpoints fail, lie, disagree, or give only narrow ranges."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from liqpass.chain.rpc import Node
+from liqpass.chain.watcher import Outcome
+from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.rpc_proxy import RpcProxy
+from tests.chain.conftest import PREMIUM, Watched
+
+
+async def _refuse(endpoint: RpcProxy) -> None:
+    await endpoint.refuse()
+
+
+def _set(name: str) -> Callable[[RpcProxy], Any]:
+    async def spoil(endpoint: RpcProxy) -> None:
+        setattr(endpoint, name, True)
+
+    return spoil
+
+
+def _lie_about_the_chain(method: str, _params: list[Any], result: Any) -> Any:
+    return "0x1" if method == "eth_chainId" else result
+
+
+async def _other_chain(endpoint: RpcProxy) -> None:
+    endpoint.rewrite = _lie_about_the_chain
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(_refuse, "cannot be reached", id="down"),
+        pytest.param(_set("unavailable"), "answered HTTP 503", id="503"),
+        pytest.param(_set("html"), "did not answer in JSON-RPC", id="a page"),
+        pytest.param(_set("rate_limited"), "request rate limited", id="rate limited"),
+        pytest.param(_other_chain, "serves chain 0x1, not 0x2105", id="another chain"),
+    ],
+)
+async def test_a_node_that_fails_changes_nothing_and_the_next_one_is_asked(
+    watched_by_two: Watched,
+    chain: SandboxChain,
+    endpoint: RpcProxy,
+    spoil: Callable[[RpcProxy], Any],
+    said: str,
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    before = await watched.everything()
+    await spoil(endpoint)
+    await watched.pay(1)
+    first, second = watched.nodes
+    watched.nodes = [first]
+    report = await watched.step()
+    assert report.outcome is Outcome.NO_NODE
+    assert said in str(report.detail)
+    assert await watched.everything() == before
+    watched.nodes = [first, second]
+    await watched.good_step()
+    assert await watched.stages() == {1: "SEEN"}
+    await chain.finalize()
+    if spoil is not _other_chain:  # which is right about everything but its name
+        report = await watched.good_step()
+        assert said in str(report.detail)
+        assert await watched.stages() == {1: "SEEN"}
+
+
+async def test_a_slow_node_is_given_up(
+    watched: Watched, endpoint: RpcProxy, open_node: Callable[..., Node]
+) -> None:
+    endpoint.delay_sec = 0.5
+    watched.nodes = [open_node(endpoint.url, timeout_sec=0.1)]
+    report = await watched.step()
+    assert report.outcome is Outcome.NO_NODE
+    assert "gave no answer within 0.1 seconds" in str(report.detail)
+
+
+async def test_a_payment_is_safe_only_when_every_endpoint_shows_it(
+    watched_by_two: Watched, chain: SandboxChain, second: RpcProxy
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    start = await watched.cursor()
+    second.empty_logs = True
+    await watched.pay(1)
+    await chain.finalize()
+    report = await watched.good_step()
+    assert str(report.detail).endswith("does not show 2 of the logs")
+    assert await watched.stages() == {1: "SEEN"}
+    held = await watched.cursor()
+    for column in ("finalized_number", "safe_number", "safe_time"):
+        assert held[column] == start[column]
+    assert held["latest_number"] == await chain.block_number()
+    second.empty_logs = False
+    await watched.good_step()
+    assert await watched.stages() == {1: "FINAL"}
+
+
+async def test_a_payment_that_only_the_second_endpoint_shows_stops_the_first_from_going_on(
+    watched_by_two: Watched, chain: SandboxChain, endpoint: RpcProxy
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    before = await watched.everything()
+    endpoint.empty_logs = True
+    await watched.pay(1)
+    await chain.finalize()
+    report = await watched.step()
+    assert report.outcome is Outcome.DOUBTFUL
+    assert "Another endpoint shows" in str(report.detail)
+    assert await watched.everything() == before
+
+
+def _inflate(method: str, _params: list[Any], result: Any) -> Any:
+    if method == "eth_getLogs":
+        return json.loads(json.dumps(result).replace(f"{PREMIUM:064x}", f"{PREMIUM + 1:064x}"))
+    return result
+
+
+async def test_two_endpoints_that_show_different_amounts_make_nothing_safe(
+    watched_by_two: Watched, chain: SandboxChain, second: RpcProxy
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    second.rewrite = _inflate
+    await watched.pay(1)
+    await chain.finalize()
+    assert (await watched.step()).outcome is Outcome.DOUBTFUL
+    assert await watched.stages() == {}
+
+
+async def test_an_endpoint_that_has_not_reached_the_safe_head_is_waited_for(
+    watched_by_two: Watched, chain: SandboxChain, second: RpcProxy
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    await watched.pay(1)
+    await chain.mine(4)
+    second.lag = 6
+    assert "(yet)" in str((await watched.good_step()).detail)
+    assert await watched.stages() == {1: "SEEN"}
+    second.lag = 3
+    assert (await watched.good_step()).detail is None
+    assert await watched.stages() == {1: "SAFE"}
+
+
+@pytest.mark.parametrize("limit", [{"max_range": 3}, {"max_logs": 2}])
+async def test_ranges_that_are_too_wide_are_halved_until_the_node_gives_them(
+    watched: Watched, chain: SandboxChain, endpoint: RpcProxy, limit: dict[str, int]
+) -> None:
+    for order in range(1, 7):
+        await watched.pay(order)
+    for name, value in limit.items():
+        setattr(endpoint, name, value)
+    await watched.good_step()
+    assert list(await watched.stages()) == [1, 2, 3, 4, 5, 6]
+    assert watched.nodes[0].range_width < 10
+    asked = len(endpoint.seen)
+    await watched.good_step()
+    assert len(endpoint.seen) - asked < asked, "the width that was found is kept"
+
+
+async def test_a_refused_width_is_tried_again_after_a_hundred_good_steps() -> None:
+    node = Node("http://127.0.0.1:1")
+    assert node.narrow()
+    for _ in range(99):
+        node.widen()
+    assert node.range_width == 500
+    node.widen()
+    assert node.range_width == 1000
+
+
+async def test_a_node_that_does_not_give_one_block_is_an_error(watched: Watched, endpoint: RpcProxy) -> None:
+    await watched.good_step()
+    await watched.pay(1)
+    endpoint.max_logs = 0
+    report = await watched.step()
+    assert report.outcome is Outcome.NO_NODE
+    assert "query returned more than 0 results" in str(report.detail)
