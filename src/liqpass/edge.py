@@ -70,6 +70,10 @@ def problem_of(error: Exception) -> Problem:
         return Problem(*_BY_STATUS[error.status_code])
     if isinstance(error, HTTPException) and error.status_code < 500:
         return Problem("MALFORMED_JSON", "The body is not JSON, or the request is not HTTP as it should be.")
+    if isinstance(
+        error, RecursionError | UnicodeDecodeError
+    ):  # nothing here raises them but the JSON decoder
+        return Problem("MALFORMED_JSON", "The body is nested too deeply, or is not UTF-8.")
     if isinstance(error, asyncpg.DataError | UnicodeEncodeError):
         return Problem("INVALID_FIELD", "A text holds characters that cannot be stored.")
     if isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError | OSError | TimeoutError):

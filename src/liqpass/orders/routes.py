@@ -113,7 +113,7 @@ async def order_events(
     user: User,
     reader: Reader,
     purchase_order_id: FromPath[str],
-    last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0)] = None,
+    last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, lt=2**31)] = None,
 ) -> ServerSentEvent:
     """First the moves so far (after Last-Event-ID), then each as it happens. The stream ends with the order,
     or after a quarter of an hour: a browser then connects again by itself and goes on where it was."""

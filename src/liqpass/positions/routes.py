@@ -19,7 +19,7 @@ from liqpass.signin.sessions import User
 
 Reader = NamedDependency[readings.PositionReader]
 Judge = NamedDependency[Appraise]
-InstId = Annotated[str, Meta(pattern="^[A-Z0-9_-]{1,64}$")]
+INST_ID = "^[A-Z0-9_-]{1,64}$"
 
 
 class PositionView(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,7 +52,7 @@ class BindRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Which position, and which product it is to be covered by."""
 
     api_account_id: UUID
-    inst_id: InstId
+    inst_id: Annotated[str, Meta(pattern=INST_ID)]
     mgn_mode: Literal["cross", "isolated"]
     pos_side: Literal["long", "short", "net"]
     sku: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -72,7 +72,7 @@ async def list_positions(
     reader: Reader,
     appraise: Judge,
     api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
-    inst_id: Annotated[InstId | None, QueryParameter(name="instId")] = None,
+    inst_id: Annotated[str | None, QueryParameter(name="instId", pattern=INST_ID)] = None,
 ) -> PositionList:
     """Asks the exchange anew; what it answers is what can be bound for the next 30 seconds."""
     account = await reader.anew(user, api_account_id)
