@@ -6,6 +6,8 @@ shows its trace.
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -29,15 +31,21 @@ contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
 
-LOOPBACK = "127.0.0.1"
 console = Console(stderr=True, highlight=False)
 EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a command; an error that its user can mend is one line."""
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False) -> None:
+    """Run a command; an error that its user can mend is one line, and a signal ends it tidily.
+
+    `lasting`: it runs until a signal comes, whose coming is no failure.
+    """
     try:
-        asyncio.run(main())
+        asyncio.run(_ended_by_sigterm(main))
+    except asyncio.CancelledError:
+        raise typer.Exit(0 if lasting else 128 + signal.SIGTERM) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0 if lasting else 128 + signal.SIGINT) from None
     except EXPECTED as error:
         fail(str(error))
     except ExceptionGroup as group:
@@ -45,6 +53,14 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if expected is None:
             raise
         fail(str(expected.exceptions[0]))
+
+
+async def _ended_by_sigterm(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """SIGTERM does what asyncio.run does on Ctrl-C: whatever the command has started is stopped first."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101, asyncio.run made it
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await main()
 
 
 def fail(line: str) -> NoReturn:
@@ -70,7 +86,7 @@ def serve(
     from liqpass.running import serve_api
 
     configure_logs(level=log_level.upper())
-    run(lambda: serve_api(os.environ, host, port, tell))
+    run(lambda: serve_api(os.environ, host, port, tell), lasting=True)
 
 
 @cli.command(epilog="Example: liqpass work")
@@ -81,7 +97,7 @@ def work(
     from liqpass.running import work_tasks
 
     configure_logs(level=log_level.upper())
-    run(lambda: work_tasks(os.environ, tell))
+    run(lambda: work_tasks(os.environ, tell), lasting=True)
 
 
 @cli.command(epilog="Example: DATABASE_URL=postgresql://owner@db/liqpass liqpass migrate")
@@ -173,8 +189,19 @@ def verify() -> None:
 
 
 def main() -> None:
-    """The entry point `liqpass`."""
-    cli(prog_name="liqpass")
+    """The entry point `liqpass`.
+
+    It leaves without the interpreter's own end: a thread of granian may outlive its server for a moment,
+    and would then abort the process.
+    """
+    code = 0
+    try:
+        cli(prog_name="liqpass")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

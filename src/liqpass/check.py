@@ -1,24 +1,26 @@
 """`liqpass check`: settings, database, migrations, node, contract, exchange hosts, keys; one line each."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
-import asyncpg
 
-from liqpass import app
-from liqpass.app import Clients, checkout_terms, clients
+from liqpass.app import ask_any, checkout_terms
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import sale_obstacles, verify
-from liqpass.clock import system_clock
+from liqpass.clock import Clock, system_clock
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
+from liqpass.exchange.okx import OkxGateway
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
-from liqpass.postgres_programs import EmbeddedPostgresError
-from liqpass.serving import Place
-from liqpass.settings import SettingError, Settings
+from liqpass.serving import Place, named_database_errors, well_formed
+from liqpass.settings import ChainSettings, SettingError, Settings
 from liqpass.vault import keys
+from liqpass.vault.cipher import KeyRing
+
+CLOCKS_APART_SEC = 20
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,31 @@ async def findings(env: Mapping[str, str], place: Place) -> AsyncIterator[Findin
     """All checks in order; one that fails does not hide those behind it."""
     settings = None
     try:
-        settings = Settings.from_env(env)
+        settings = well_formed(env)
         yield Finding("settings", True, "all there and well formed")
     except SettingError as error:
         yield Finding("settings", False, str(error))
-    db = None
+    async for finding in _database(place, settings):
+        yield finding
+    if settings is not None:
+        async for finding in _outside(settings, system_clock):
+            yield finding
+
+
+async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Finding]:
     try:
-        db = await open_database(place.url, name="liqpass check", size=2)
+        with named_database_errors():
+            db = await open_database(place.url, name="liqpass check", size=2)
+    except (SettingError, MigrationError) as error:
+        yield Finding("database", False, str(error))
+        return
+    try:
         yield Finding("database", True, await _server(db))
-        yield await _migrations(db)
-    except (OSError, asyncpg.PostgresError, EmbeddedPostgresError) as error:
-        yield Finding("database", False, f"{error}: is DATABASE_URL right, and was liqpass migrate run?")
-    if settings is not None and db is not None:
-        async with clients(settings, db, system_clock) as of:
-            async for finding in _outside(of):
-                yield finding
-    if db is not None:
+        migrations = await _migrations(db)
+        yield migrations
+        if migrations.ok and settings is not None:
+            yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
+    finally:
         await db.close()
 
 
@@ -70,30 +81,37 @@ async def _migrations(db: Database) -> Finding:
     return Finding("migrations", True, f"{len(migrations_of())} applied, none missing")
 
 
-async def _outside(of: Clients) -> AsyncIterator[Finding]:
-    for node in of.nodes:
-        yield await _node(of, node.name, node)
-    yield await _contract(of)
-    for region in of.settings.okx_hosts:
-        yield await _exchange(of, region)
-    unopened = await keys.check(of.db, of.keyring)
-    said = f"{len(unopened)} sealed secrets do not open: liqpass keys check" if unopened else "all open"
-    yield Finding("keys", not unopened, said)
+async def _keys(db: Database, keyring: KeyRing) -> Finding:
+    unopened = await keys.check(db, keyring)
+    if unopened:
+        return Finding("keys", False, f"{len(unopened)} sealed secrets do not open: liqpass keys check")
+    return Finding("keys", True, "every sealed secret opens")
 
 
-async def _node(of: Clients, name: str, node: Node) -> Finding:
+async def _outside(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+    async with AsyncExitStack() as stack:
+        urls = settings.chain.rpc_urls
+        nodes = tuple([await stack.enter_async_context(Node(url)) for url in urls])
+        for node in nodes:
+            yield await _node(node, settings.chain.chain_id)
+        yield await _contract(nodes, settings.chain)
+        gateway = OkxGateway(settings.okx_hosts, clock)
+        stack.push_async_callback(gateway.close)
+        for region in settings.okx_hosts:
+            yield await _exchange(gateway, region, clock)
+
+
+async def _node(node: Node, wanted: int) -> Finding:
     try:
         chain_id = int(str(await node.call("eth_chainId", [])), 16)
     except NodeError as error:
-        return Finding(f"node {name}", False, str(error))
-    wanted = of.settings.chain.chain_id
+        return Finding(f"node {node.name}", False, str(error))
     said = f"chain {chain_id}" + ("" if chain_id == wanted else f", but LIQPASS_CHAIN_ID is {wanted}")
-    return Finding(f"node {name}", chain_id == wanted, said)
+    return Finding(f"node {node.name}", chain_id == wanted, said)
 
 
-async def _contract(of: Clients) -> Finding:
-    chain = of.settings.chain
-    ask = partial(app.ask_any, of.nodes)
+async def _contract(nodes: tuple[Node, ...], chain: ChainSettings) -> Finding:
+    ask = partial(ask_any, nodes)
     try:
         wrong = [row for row in await verify(ask, chain.checkout, checkout_terms(chain)) if not row.ok]
         obstacles = [] if wrong else await sale_obstacles(ask, chain.checkout, chain.usdc, chain.treasury)
@@ -106,10 +124,11 @@ async def _contract(of: Clients) -> Finding:
     )
 
 
-async def _exchange(of: Clients, region: str) -> Finding:
+async def _exchange(gateway: OkxGateway, region: str, clock: Clock) -> Finding:
     try:
-        shown = await of.gateway.server_time(region)
+        shown = await gateway.server_time(region)
     except (ExchangeError, aiohttp.ClientError) as error:
         return Finding(f"exchange {region}", False, str(error))
-    apart = abs((of.clock() - shown).total_seconds())
-    return Finding(f"exchange {region}", apart < 20, f"answers; clocks are {apart:.1f} s apart")
+    apart = abs((clock() - shown).total_seconds())
+    said = f"answers; clocks are {apart:.1f} s apart"
+    return Finding(f"exchange {region}", apart < CLOCKS_APART_SEC, said)

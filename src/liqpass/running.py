@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
@@ -9,12 +10,21 @@ import typer
 
 from liqpass import check
 from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
-from liqpass.chain.rpc import NodeError
+from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import verify
 from liqpass.migrate import MigrationError, migrations_of
 from liqpass.migrate import migrate as apply_migrations
-from liqpass.serving import Progress, database_place, keep_running, listening, ready_database, until_stopped
-from liqpass.settings import SettingError, Settings, required
+from liqpass.serving import (
+    Progress,
+    database_place,
+    keep_running,
+    listening,
+    named_database_errors,
+    ready_database,
+    until_stopped,
+    well_formed,
+)
+from liqpass.settings import ChainSettings, SettingError, Settings, required
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 from liqpass.worker import run_worker
@@ -22,64 +32,82 @@ from liqpass.worker import run_worker
 log = structlog.get_logger()
 
 ASK_AGAIN_SEC = 5.0
+# which setting a difference speaks of, by how the row's name begins; any other row: the checkout's address
+SETTING_OF_ROW = (
+    ("chain id", "LIQPASS_CHAIN_ID"),
+    ("USDC", "LIQPASS_USDC"),
+    ("checkout token", "LIQPASS_USDC"),
+    ("checkout treasury", "LIQPASS_TREASURY"),
+    ("checkout signer", "LIQPASS_QUOTE_SIGNER_KEY"),
+)
 HOW_TO_MAKE_A_KEY = "make one with: liqpass keys generate"
 
 
 async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress) -> None:
     """`liqpass serve`: until a signal, or until the contract turns out to be not the one of the settings."""
-    settings = Settings.from_env(env)
+    settings = await checked_settings(env)
     with database_place(env, tell) as place:
-        async with ready_database(place, "liqpass serve", tell) as db, clients(settings, db) as of:
-            await _first_verification(of)
-            async with listening(create_app(of), host, port) as url:
-                tell(f"LiqPass answers at {url} (documentation: {url}/docs). Ctrl-C ends it.")
-                await until_stopped(keep_running(place.embedded), _verify_until_sure(of))
+        async with (
+            ready_database(place, "liqpass serve", tell) as db,
+            clients(settings, db) as of,
+            listening(create_app(of), host, port) as url,
+        ):
+            tell(f"LiqPass answers at {url} (documentation: {url}/docs). Ctrl-C ends it.")
+            await until_stopped(keep_running(place.embedded), _verify_until_sure(of))
 
 
 async def work_tasks(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass work`: until a signal."""
-    settings = Settings.from_env(env)
+    settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
-            await _first_verification(of)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
             await until_stopped(
                 keep_running(place.embedded), run_worker(of, place.url), _verify_until_sure(of)
             )
 
 
-async def _first_verification(of: Clients) -> None:
-    """Stop the start on a difference; go on when no node answers: unknown is not failed."""
-    try:
-        await _verify(of)
-    except NodeError as error:
-        log.warning("contract_not_verified_yet", why=str(error))
+async def checked_settings(env: Mapping[str, str]) -> Settings:
+    """The settings, held against the deployed contract before anything is started; when no node answers it
+    is started all the same: unknown is not failed. Raises SettingError."""
+    settings = well_formed(env)
+    async with AsyncExitStack() as stack:
+        urls = settings.chain.rpc_urls
+        nodes = tuple([await stack.enter_async_context(Node(url)) for url in urls])
+        try:
+            await _verify(nodes, settings.chain)
+        except NodeError as error:
+            log.warning("contract_not_verified_yet", why=str(error))
+    return settings
 
 
 async def _verify_until_sure(of: Clients) -> None:
     """Ask until a node answers, then never return; a difference ends the command."""
     while True:
         try:
-            await _verify(of)
+            await _verify(of.nodes, of.settings.chain)
             break
         except NodeError:
             await asyncio.sleep(ASK_AGAIN_SEC)
     await asyncio.Event().wait()
 
 
-async def _verify(of: Clients) -> None:
-    chain = of.settings.chain
-    rows = await verify(partial(ask_any, of.nodes), chain.checkout, checkout_terms(chain))
-    wrong = [f"{row.name}: {row.detail}" for row in rows if not row.ok]
-    if wrong:
-        raise SettingError("LIQPASS_CHECKOUT", f"{'; '.join(wrong)} (liqpass contract verify shows all)")
+async def _verify(nodes: tuple[Node, ...], chain: ChainSettings) -> None:
+    rows = await verify(partial(ask_any, nodes), chain.checkout, checkout_terms(chain))
+    wrong = next((row for row in rows if not row.ok), None)
+    if wrong is not None:
+        setting = next((s for begin, s in SETTING_OF_ROW if wrong.name.startswith(begin)), "LIQPASS_CHECKOUT")
+        raise SettingError(setting, f"{wrong.name}: {wrong.detail} (liqpass contract verify shows all)")
 
 
 async def migrate_database(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass migrate`."""
-    with database_place(env, tell) as place:
+    with database_place(env, tell) as place, named_database_errors():
         applied = await apply_migrations(place.url, migrations_of(), tell)
-    typer.echo(f"{len(applied)} migrations applied, the schema is up to date.")
+    done = {0: "Nothing to do", 1: "1 migration applied"}.get(
+        len(applied), f"{len(applied)} migrations applied"
+    )
+    typer.echo(f"{done}: the schema is up to date.")
 
 
 async def check_all(env: Mapping[str, str], tell: Progress) -> None:

@@ -2,21 +2,26 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
+import asyncpg
 import structlog
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from liqpass.app import AsgiApp
-from liqpass.db import Database, open_database
+from liqpass.db import APP_ROLE, Database, open_database
 from liqpass.embedded import EmbeddedPostgres, default_data_dir, embedded_postgres
 from liqpass.migrate import MigrationError, migrate, migrations_of, pending_migrations
 from liqpass.postgres_programs import EmbeddedPostgresError
+from liqpass.pricing.skus import load_products
+from liqpass.settings import SettingError, Settings
+from liqpass.vault.cipher import KeyRing
 
 log = structlog.get_logger()
 
@@ -30,6 +35,14 @@ class Place:
 
     url: str
     embedded: EmbeddedPostgres | None
+
+
+def well_formed(env: Mapping[str, str]) -> Settings:
+    """All settings, the key ring's and the products' own rules included. Raises SettingError."""
+    settings = Settings.from_env(env)
+    KeyRing.from_env(settings.api_keys_enc_key)
+    load_products(settings.skus_path)
+    return settings
 
 
 @contextmanager
@@ -47,11 +60,12 @@ def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place
 async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIterator[Database]:
     """The application's pool. The embedded database is migrated by itself; another one has to be already.
 
-    Raises MigrationError.
+    Raises MigrationError, SettingError.
     """
     if place.embedded is not None:
         await migrate(place.url, migrations_of(), progress)
-    db = await open_database(place.url, name=name)
+    with named_database_errors():
+        db = await open_database(place.url, name=name)
     try:
         async with db.pool.acquire() as conn:
             missing = await pending_migrations(conn, migrations_of())
@@ -60,6 +74,25 @@ async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIt
         yield db
     finally:
         await db.close()
+
+
+@contextmanager
+def named_database_errors() -> Iterator[None]:
+    """What keeps us out of the database, in one line. Raises SettingError, MigrationError."""
+    try:
+        yield
+    except asyncpg.ClientConfigurationError:
+        # its own words may hold a part of the password
+        raise SettingError(
+            "DATABASE_URL", "is no address such as postgresql://user:password@host:5432/liqpass"
+        ) from None
+    except asyncpg.InvalidParameterValueError as error:
+        if APP_ROLE not in str(error):
+            raise
+        raise MigrationError("the database was never migrated: run liqpass migrate first") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error) or type(error).__name__
+        raise SettingError("DATABASE_URL", f"the database does not let us in: {why}") from None
 
 
 async def keep_running(server: EmbeddedPostgres | None) -> None:
@@ -83,7 +116,11 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @asynccontextmanager
 async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[str]:
-    """Serve an ASGI application inside this event loop; yields its base URL once it accepts connections."""
+    """Serve an ASGI application inside this event loop; yields its base URL once it accepts connections.
+
+    Raises OSError where it cannot listen.
+    """
+    _refuse_used_port(host, port)
     logging.getLogger("_granian").setLevel(logging.WARNING)
     server = Server(
         app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
@@ -98,6 +135,15 @@ async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[str]:
             await asyncio.wait_for(task, 5)
 
 
+def _refuse_used_port(host: str, port: int) -> None:
+    """granian shares a port with whoever listens there already, and the kernel then deals out requests."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise OSError(f"cannot listen at {host}:{port}: {os.strerror(error.errno or 0)}") from None
+
+
 async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:
     for _ in range(200):
         if task.done():
@@ -109,7 +155,7 @@ async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:
             continue
         writer.close()
         return
-    raise OSError(f"cannot listen at {host}:{port}: is the port in use?")
+    raise OSError(f"cannot listen at {host}:{port}")
 
 
 async def until_stopped(*work: Awaitable[object]) -> None:
