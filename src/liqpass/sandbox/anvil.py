@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from liqpass.chain.checkout import address_of
 from liqpass.hexes import checksum, to_hex
+from liqpass.sandbox.children import end_with_parent
 
 GAS = 1_000_000
 DEPLOY_GAS = 8_000_000
@@ -95,6 +96,7 @@ class Anvil:
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=end_with_parent,
         )
         stack.push_async_callback(_stop, process)
         assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
@@ -260,8 +262,8 @@ def node_modules() -> Path:
     """Where npm put the chain's parts, in the project's folder that these sources stand in."""
     found = Path(__file__).parents[3] / "contracts" / "node_modules"
     if not (found / _anvil()).exists():
-        raise RuntimeError(
-            "The local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and "
+        raise FileNotFoundError(
+            "the local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and "
             "the USDC contracts into contracts/node_modules."
         )
     return found

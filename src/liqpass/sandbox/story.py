@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import typer
 from rich.console import Console
 
@@ -14,6 +16,7 @@ from liqpass.money import usd
 from liqpass.sandbox.trader import Refused, Trader, calls_of
 from liqpass.sandbox.world import SHORT_SKU, World, last_words, sandbox_world
 from liqpass.serving import until_stopped
+from liqpass.settings import SettingError
 
 PATIENCE_SEC = 30
 POLL_SEC = 0.1
@@ -37,7 +40,7 @@ class Teller:
 
     def line(self, name: str, said: object) -> None:
         """One fact."""
-        self._console.print(f"    [cyan]{name:<18}[/cyan] {said}", highlight=False, soft_wrap=True)
+        self._console.print(f"    [cyan]{name:<19}[/cyan] {said}", highlight=False, soft_wrap=True)
 
     def dim(self, text: str) -> None:
         """Something beside the story."""
@@ -49,16 +52,23 @@ async def demo(*, once: bool, state: Path | None) -> None:
     console = Console()
     teller = Teller(console)
     teller.dim(
-        "LiqPass demo: real PostgreSQL, a real EVM node, the real USDC code, OKX's real wire protocol."
+        "LiqPass demo. Real: PostgreSQL, an EVM node, the code of USDC, liqpass serve and liqpass work."
     )
+    teller.dim(
+        "Played: OKX, by a server that speaks its wire protocol. Nothing outside this machine is asked."
+    )
+    if state is not None:
+        _refuse_lost_folder(state)
+    began = datetime.now(UTC)
     async with sandbox_world(teller.dim) as world:
         try:
             await play(world, teller)
-        except (StoryError, Refused) as error:
-            console.print(f"\nThe story failed: {error}", style="bold red", markup=False)
+        except (StoryError, Refused, aiohttp.ClientError) as error:
+            console.print(f"\nThe story failed: {error}", style="bold red", markup=False, soft_wrap=True)
             teller.dim(last_words(world.folder))
             raise typer.Exit(1) from error
-        console.print("\n[bold green]The order loop works, end to end.[/bold green]")
+        took = (datetime.now(UTC) - began).total_seconds()
+        console.print(f"\n[bold green]The order loop works, end to end[/bold green] ({took:.0f} s).")
         if once:
             return
         if state is not None:
@@ -66,6 +76,12 @@ async def demo(*, once: bool, state: Path | None) -> None:
             teller.dim(f"Where everything listens is in {state}.")
         teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
         await until_stopped()
+
+
+def _refuse_lost_folder(path: Path) -> None:
+    """Said before the story, not after it."""
+    if not path.absolute().parent.is_dir():
+        raise SettingError("--state", f"{path.absolute().parent} is no folder")
 
 
 def _write_state(path: Path, world: World) -> None:
@@ -100,9 +116,12 @@ async def _keys_and_positions(
     teller.chapter("Its open positions, read over OKX's wire protocol")
     positions = await trader.positions(account)
     for p in positions:
-        mark = "insurable" if p["insurable"] else f"not insurable: {p['reason']}"
-        what = f"{p['instId']} {p['mgnMode']} {p['posSide']} {p['lever']}x {p['pos']} contracts"
-        teller.line("position", f"{what}, mark {p['markPx']}, liquidation {p['liqPx'] or '-'} ({mark})")
+        what = (
+            f"{p['mgnMode']} {p['posSide']}, {p['pos']} contracts at {p['lever']}x, mark price {p['markPx']}"
+        )
+        at = f", liquidated at {Decimal(p['liqPx']):.2f}" if p["liqPx"] else ""
+        teller.line(p["instId"], what + at)
+        teller.line("", "can be covered" if p["insurable"] else f"cannot be covered: {p['reason']}")
     insurable = [p for p in positions if p["insurable"]]
     _expect(bool(insurable), "no position is insurable")
     return account, insurable
@@ -121,7 +140,8 @@ async def _bind_and_order(
     _expect(again["purchaseOrderId"] == order["purchaseOrderId"], "a second order was made")
     _expect(again["calls"] == order["calls"], "the same order asks for other calls")
     teller.line("purchaseOrderId", order["purchaseOrderId"])
-    teller.line("premium", f"{order['premiumUsd']} USDC, pays {order['payoutUsd']} USDC on liquidation")
+    teller.line("premium", f"{order['premiumUsd']} USDC")
+    teller.line("pays on liquidation", f"{order['payoutUsd']} USDC")
     teller.line("pay before", order["payBefore"])
     return order
 
@@ -148,12 +168,13 @@ async def _pay_and_submit(world: World, trader: Trader, teller: Teller, order: d
     teller.chapter("A reorg takes the payment away, a second one brings it back")
     await chain.reorg(1)
     shown = await _until(trader, order_id, lambda o: _stage(o) == "DROPPED")
-    teller.line("reorg", f"payment {shown['payment']['stage']}, order still {shown['status']}")
+    teller.line(
+        "first reorg", f"the payment is {shown['payment']['stage']}, the order stays {shown['status']}"
+    )
     await chain.reorg(1, keep=[raw])
     shown = await _until(trader, order_id, lambda o: _stage(o) != "DROPPED")
-    teller.line(
-        "reorg", f"payment {shown['payment']['stage']} again, block {shown['payment']['blockNumber']}"
-    )
+    payment = shown["payment"]
+    teller.line("second reorg", f"the payment is {payment['stage']} again, in block {payment['blockNumber']}")
     await chain.mine_every(1)
 
 
@@ -167,7 +188,8 @@ async def _cover(trader: Trader, teller: Teller, order_id: str) -> None:
         f"{shown['coverageStartAt']} (after a waiting period of {shown['coverageDelaySec']} s)",
     )
     teller.line("covered until", shown["coverageEndAt"])
-    teller.chapter("The cover is over")
+    teller.dim("    … waiting until then")
+    teller.chapter("The cover is over; the order's whole history")
     shown = await _until(trader, order_id, lambda o: o["status"] == "EXPIRED")
     for event in shown["history"]:
         moved = f"{event['fromStatus'] or 'nothing'} → {event['toStatus']}"
@@ -209,11 +231,6 @@ async def _until(trader: Trader, order_id: str, holds: Callable[[dict[str, Any]]
             return shown
         await asyncio.sleep(POLL_SEC)
     raise StoryError(f"waited in vain; the order is {shown['status']}, its payment {shown['payment']}")
-
-
-async def _until_time(moment: str) -> None:
-    left = datetime.fromisoformat(moment) - datetime.now(UTC)
-    await asyncio.sleep(max(0.0, left.total_seconds()))
 
 
 def _stage(order: dict[str, Any]) -> str | None:

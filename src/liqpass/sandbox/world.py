@@ -5,8 +5,9 @@ import asyncio
 import os
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,13 +21,24 @@ import asyncpg
 from liqpass.clock import Clock, system_clock
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
+from liqpass.sandbox.anvil import node_modules
 from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
-from liqpass.serving import Place, Progress, database_place, free_port, keep_running
+from liqpass.serving import (
+    Place,
+    Progress,
+    database_place,
+    free_port,
+    keep_running,
+    named_database_errors,
+)
 from liqpass.vault.keys import generate_key
 
 BLOCK_SEC = 1
 READY_SEC = 30
+OF_DEMOS = "^liqpass_demo_[0-9]{9,11}_[0-9a-f]{8}$"
+LEFT_AFTER_SEC = 600
 SHORT_SKU = "SANDBOX_SECONDS"
 # One more product beside the real ones: a cover that ends while you watch.
 SHORT_SKU_TOML = f"""
@@ -107,14 +119,18 @@ def write_skus(folder: Path) -> Path:
 
 @asynccontextmanager
 async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIterator[World]:
-    """Start everything, in the order in which it is needed; stop it in the reverse order."""
+    """Start everything, in the order in which it is needed; stop it in the reverse order.
+
+    Raises OSError and SettingError in words for whoever started it.
+    """
+    node_modules()  # before anything is started: said at once when it is missing
     port = free_port()
     api = f"http://127.0.0.1:{port}"
     with TemporaryDirectory(prefix="liqpass-demo-") as name, database_place(os.environ, tell) as place:
         folder = Path(name)
         watcher = asyncio.create_task(keep_running(place.embedded))
         try:
-            tell("starting the chain, with the real USDC code, and the exchange …")
+            tell("Starting the chain, with the real USDC code, and the exchange")
             async with (
                 SandboxChain(slots_in_an_epoch=2) as chain,
                 SandboxExchange(clock) as exchange,
@@ -124,9 +140,12 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
                 skus = write_skus(folder)
                 env = environment(chain, exchange.hosts, api=api, skus=skus)
                 env["DATABASE_URL"] = database_url
-                tell("starting liqpass serve and liqpass work …")
-                async with command(env, folder, "serve", "--port", str(port)), command(env, folder, "work"):
-                    await _ready(api, folder)
+                tell("Starting liqpass serve and liqpass work")
+                async with (
+                    command(env, folder, "serve", "--port", str(port)) as serve,
+                    command(env, folder, "work") as work,
+                ):
+                    await _ready(api, folder, serve, work)
                     yield World(chain, exchange, env, api, folder)
         finally:
             watcher.cancel()
@@ -134,8 +153,16 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
 
 @asynccontextmanager
 async def _fresh_database(place: Place, tell: Progress) -> AsyncIterator[str]:
-    """A database of its own, so that nothing of yours is touched; dropped at the end."""
-    name = f"liqpass_demo_{secrets.token_hex(4)}"
+    """A database of its own, so that nothing of yours is touched; dropped at the end.
+
+    Those of demos that were killed go now: the name tells their age, and nobody uses them.
+    """
+    now = int(time.time())
+    for left in await _on_server(place.url, "select datname from pg_database where datname ~ $1", OF_DEMOS):
+        if now - int(left["datname"].split("_")[2]) > LEFT_AFTER_SEC:
+            with suppress(asyncpg.ObjectInUseError, asyncpg.InvalidCatalogNameError):
+                await _on_server(place.url, f"drop database {left['datname']}")
+    name = f"liqpass_demo_{now}_{secrets.token_hex(4)}"
     await _on_server(place.url, f"create database {name}")
     url = urlunsplit(urlsplit(place.url)._replace(path=f"/{name}"))
     try:
@@ -145,10 +172,11 @@ async def _fresh_database(place: Place, tell: Progress) -> AsyncIterator[str]:
         await _on_server(place.url, f"drop database if exists {name} with (force)")
 
 
-async def _on_server(url: str, statement: str) -> None:
-    conn = await asyncpg.connect(url, timeout=30)
+async def _on_server(url: str, statement: str, *values: object) -> list[asyncpg.Record]:
+    with named_database_errors():
+        conn = await asyncpg.connect(url, timeout=30)
     try:
-        await conn.execute(statement)
+        return list(await conn.fetch(statement, *values))
     finally:
         await conn.close()
 
@@ -168,6 +196,7 @@ async def command(
             env={**os.environ, **env},
             stdout=log,
             stderr=log,
+            preexec_fn=end_with_parent,
         )
     try:
         yield process
@@ -181,11 +210,13 @@ async def command(
                 await process.wait()
 
 
-async def _ready(api: str, folder: Path) -> None:
+async def _ready(api: str, folder: Path, *commands: asyncio.subprocess.Process) -> None:
     """Wait until the API says that orders can be taken. Raises OSError with what the commands said."""
     said = "no answer"
     async with aiohttp.ClientSession() as http:
         for _ in range(READY_SEC * 10):
+            if any(process.returncode is not None for process in commands):
+                break
             try:
                 async with http.get(f"{api}/readyz") as answer:
                     said = await answer.text()
