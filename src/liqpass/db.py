@@ -168,9 +168,11 @@ def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
 
 
 def _builder(row: Any) -> Callable[[asyncpg.Record], Any]:
-    """Record → struct by position (a test holds the order); enum columns become members of their StrEnum."""
+    """Record → struct by position (a test holds the order), or its only column; an enum becomes a member of
+    its StrEnum."""
     if not (isinstance(row, type) and issubclass(row, msgspec.Struct)):
-        return lambda record: record[0]
+        only = _enum_of(row)
+        return lambda record: record[0] if only is None or record[0] is None else only(record[0])
     enums = [(i, e) for i, f in enumerate(msgspec.structs.fields(row)) if (e := _enum_of(f.type)) is not None]
     if not enums:
         return lambda record: row(*record)
