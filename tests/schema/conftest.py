@@ -1,4 +1,4 @@
-"""Databases that nobody has migrated, and a server where nobody has made the application's role."""
+"""Connections whose work is undone after each test; databases and a server that nobody has migrated."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -13,6 +13,33 @@ from liqpass.embedded import embedded_postgres
 from tests.conftest import QUICK, in_database, on_server
 
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+async def connection(server_url: str, template: str) -> AsyncIterator[asyncpg.Connection]:
+    """To a migrated database in which nothing is ever committed."""
+    name = f"{template}_schema"
+    await on_server(server_url, f"create database {name} template {template}")
+    conn = await asyncpg.connect(in_database(server_url, name))
+    yield conn
+    await conn.close()
+    await on_server(server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def owner(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """The owner of a migrated database; whatever a test does there is rolled back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+
+
+@pytest.fixture
+async def app(owner: asyncpg.Connection) -> asyncpg.Connection:
+    """The same, as the application's role."""
+    await owner.execute(f"set local role {APP_ROLE}")
+    return owner
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The catalog, held to the rules that keep the schema shardable by user_id."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
@@ -66,14 +64,6 @@ async def findings(conn: asyncpg.Connection) -> list[str]:
         if t["name"] in per_user
     ]
     return found + [f"{s['name']} is a sequence" for s in await conn.fetch(SEQUENCES)]
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The owner's connection to a fresh migrated database."""
-    conn = await asyncpg.connect(database_url)
-    yield conn
-    await conn.close()
 
 
 async def test_the_schema_can_be_sharded_by_user_id(owner: asyncpg.Connection) -> None:

@@ -1,0 +1,216 @@
+"""Every declared query beside PostgreSQL's own opinion of it: parameters, columns, types, permissions."""
+
+import importlib
+import pkgutil
+import types
+import typing
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+
+import liqpass
+from liqpass.db import QUERIES, Query
+from liqpass.orders.states import OrderStatus
+
+POSTGRES_TYPES: dict[Any, set[str]] = {
+    bool: {"bool"},
+    bytes: {"bytea"},
+    datetime: {"timestamptz"},
+    int: {"int2", "int4", "int8"},
+    str: {"text"},
+    UUID: {"uuid"},
+}
+
+
+def shipped_queries() -> list[Query]:
+    """Every query of the product."""
+    for module in pkgutil.walk_packages(liqpass.__path__, "liqpass."):
+        if module.name != "liqpass.__main__":
+            importlib.import_module(module.name)
+    return list(QUERIES)
+
+
+async def enums_of(conn: asyncpg.Connection) -> dict[str, list[str]]:
+    """The database's enums with their members in order."""
+    rows = await conn.fetch("""
+        select t.typname as name, array_agg(e.enumlabel::text order by e.enumsortorder) as members
+        from pg_enum e join pg_type t on t.oid = e.enumtypid group by t.typname
+    """)
+    return {row["name"]: row["members"] for row in rows}
+
+
+def misfit(annotation: Any, found: asyncpg.Type, enums: dict[str, list[str]], *, given: bool) -> str | None:
+    """How a Python annotation and a PostgreSQL type differ; None when they fit.
+
+    An enum fits the StrEnum of the same members. It fits `str` too: as a parameter (`given`) because the
+    server checks it, as a column because the reader wants its text.
+    """
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (a for a in annotation.__args__ if a is not types.NoneType)
+    name = found.name
+    if typing.get_origin(annotation) is list:
+        if not name.endswith("[]"):
+            return f"{annotation} is {name}"
+        element = found._replace(name=name.removesuffix("[]"))
+        return misfit(typing.get_args(annotation)[0], element, enums, given=given)
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        if name == "text" and given:
+            return None
+        if name not in enums or list(annotation) != enums[name]:
+            return f"{annotation.__name__} is {name} {enums.get(name, '')}"
+        return None
+    if annotation is str and name in enums:
+        return None
+    return None if name in POSTGRES_TYPES.get(annotation, set()) else f"{annotation} is {name}"
+
+
+async def findings(conn: asyncpg.Connection, declared: Query) -> list[str]:
+    """Where a query and its annotations differ, one line each."""
+    enums = await enums_of(conn)
+    prepared = await conn.prepare(declared.sql)
+    parameters, columns = prepared.get_parameters(), prepared.get_attributes()
+    found = []
+    if len(parameters) != len(declared.params):
+        found.append(f"{len(parameters)} parameters, {len(declared.params)} annotated")
+    for number, (annotation, parameter) in enumerate(zip(declared.params, parameters, strict=False), 1):
+        if difference := misfit(annotation, parameter, enums, given=True):
+            found.append(f"${number}: {difference}")
+    return [f"{declared.name}: {line}" for line in found + column_findings(declared, columns, enums)]
+
+
+def column_findings(
+    declared: Query, columns: tuple[asyncpg.Attribute, ...], enums: dict[str, list[str]]
+) -> list[str]:
+    """Where the columns that come out differ from the struct that they fill."""
+    names = [column.name for column in columns]
+    if declared.shape == "none":
+        return [f"the columns {names} are thrown away"] if names else []
+    if isinstance(declared.row, type) and issubclass(declared.row, msgspec.Struct):
+        fields = [(f.name, f.type) for f in msgspec.structs.fields(declared.row)]
+        if names != [name for name, _ in fields]:
+            return [f"columns {names}, fields {[name for name, _ in fields]}"]
+    elif len(names) != 1:
+        return [f"one value is wanted, the columns are {names}"]
+    else:
+        fields = [(names[0], declared.row)]
+    return [
+        f"{name}: {difference}"
+        for (name, annotation), column in zip(fields, columns, strict=True)
+        if (difference := misfit(annotation, column.type, enums, given=False))
+    ]
+
+
+async def test_every_query_fits_what_postgresql_makes_of_it(app: asyncpg.Connection) -> None:
+    queries = shipped_queries()
+    assert len(queries) > 40
+    assert [line for declared in queries for line in await findings(app, declared)] == []
+
+
+async def test_the_application_may_run_every_query(app: asyncpg.Connection) -> None:
+    """Permissions are checked when a plan is made ready to run: EXPLAIN gets that far and changes nothing."""
+    for declared in shipped_queries():
+        prepared = await app.prepare(declared.sql)
+        await prepared.explain(*[None] * len(prepared.get_parameters()))
+
+
+def test_no_query_asks_the_database_for_the_time() -> None:
+    words = ("now()", "clock_timestamp", "current_timestamp", "current_date", "localtimestamp")
+    assert [q.name for q in shipped_queries() if any(word in q.sql.lower() for word in words)] == []
+
+
+def test_every_query_has_one_name() -> None:
+    names = [declared.name for declared in shipped_queries()]
+    assert len(names) == len(set(names))
+
+
+# That the comparison can fail -----------------------------------------------------------------------------
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """Two columns in the wrong order."""
+
+    status: OrderStatus
+    id: UUID
+
+
+class Colour(StrEnum):
+    """Nothing of ours."""
+
+    RED = "RED"
+
+
+class Coloured(msgspec.Struct, frozen=True):
+    """Another enum's members."""
+
+    status: Colour
+
+
+def declared_here(
+    sql: str, row: Any, *params: Any, shape: typing.Literal["none", "one", "maybe", "many"] = "many"
+) -> Query:
+    """A query that is in no registry."""
+    return Query("wrong", sql, params, row, shape)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "finding"),
+    [
+        (declared_here("select id, status from purchase_orders", Swapped), "wrong: columns ['id', 'status']"),
+        (
+            declared_here("select status from purchase_orders", Coloured),
+            "wrong: status: Colour is order_status",
+        ),
+        (
+            declared_here("select event_seq from purchase_orders", str),
+            "wrong: event_seq: <class 'str'> is int4",
+        ),
+        (
+            declared_here("select paid_at from purchase_orders", int),
+            "wrong: paid_at: <class 'int'> is timest",
+        ),
+        (
+            declared_here("select premium_amount::numeric from purchase_orders", int),
+            "wrong: premium_amount: ",
+        ),
+        (
+            declared_here("select permissions from api_accounts", str),
+            "wrong: permissions: <class 'str'> is text[",
+        ),
+        (declared_here("select id, uid from api_accounts", UUID), "wrong: one value is wanted, the columns"),
+        (
+            declared_here("update sessions set revoked_at = null returning user_id", None, shape="none"),
+            "wrong: the columns ['user_id'] are thrown away",
+        ),
+        (
+            declared_here("select id from api_accounts where user_id = $1", UUID),
+            "wrong: 1 parameters, 0 anno",
+        ),
+        (
+            declared_here("select id from api_accounts where user_id = $1", UUID, str),
+            "wrong: $1: <class 'str'>",
+        ),
+        (
+            declared_here("select id from api_accounts where id = any($1)", UUID, UUID),
+            "wrong: $1: <class 'uuid.UUID'> is uuid[]",
+        ),
+        (
+            declared_here("select id from purchase_orders where status = $1", UUID, Colour),
+            "wrong: $1: Colour is order_status",
+        ),
+    ],
+)
+async def test_a_wrong_annotation_is_found(app: asyncpg.Connection, wrong: Query, finding: str) -> None:
+    (found,) = await findings(app, wrong)
+    assert found.startswith(finding)
+
+
+@pytest.mark.parametrize("sql", ["delete from order_events", "update order_refs set order_id = order_id"])
+async def test_a_query_that_the_application_may_not_run_is_found(app: asyncpg.Connection, sql: str) -> None:
+    prepared = await app.prepare(sql)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await prepared.explain()
