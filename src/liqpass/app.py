@@ -103,7 +103,9 @@ def create_app(of: Clients) -> AsgiApp:
         ],
         exception_handlers={Exception: answer_problem},
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=OpenAPIConfig(title="LiqPass", version="1", path="/schema", render_plugins=[]),
+        openapi_config=OpenAPIConfig(
+            title="LiqPass", version="1", path="/schema", render_plugins=[], use_handler_docstrings=True
+        ),
         logging_config=None,
     )
     return edge(app, origin=of.settings.public_url)

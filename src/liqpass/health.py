@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from html import escape
 from typing import Any
 
 import asyncpg
@@ -12,6 +11,7 @@ from litestar import MediaType, Request, Response, Router, get
 from litestar.di import NamedDependency, Provide
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+from liqpass import apidocs
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock
@@ -73,13 +73,13 @@ class Watched:
             return self._answer[1]
 
 
-@get("/healthz", media_type=MediaType.TEXT)
+@get("/healthz", media_type=MediaType.TEXT, summary="Whether the process answers")
 async def healthz() -> str:
     """The process answers."""
     return "ok"
 
 
-@get("/readyz")
+@get("/readyz", summary="Whether orders can be taken and paid")
 async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     """Whether orders can be taken and paid; 503 and the reasons when not."""
     checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
@@ -110,7 +110,7 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
     return "ok"
 
 
-@get("/metrics")
+@get("/metrics", summary="Prometheus metrics")
 async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     """Prometheus text."""
     async with watched.db.transaction() as conn:
@@ -125,7 +125,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-@get("/api/policy")
+@get("/api/policy", summary="When a payment counts")
 async def policy(watched: NamedDependency[Watched]) -> Policy:
     """When a payment counts, and from when on it covers."""
     chain = watched.chain
@@ -135,26 +135,13 @@ async def policy(watched: NamedDependency[Watched]) -> Policy:
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The API as OpenAPI 3.1."""
-    return request.app.openapi_schema.to_schema()
+    return apidocs.with_problems(request.app.openapi_schema.to_schema())
 
 
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False)
 async def docs(request: Request[Any, Any, Any]) -> str:
-    """The calls on one plain page, without a script from anywhere."""
-    schema = request.app.openapi_schema.to_schema()
-    rows = [
-        f"<tr><td><code>{method.upper()}</code><td><code>{escape(path)}</code>"
-        f"<td>{escape(call.get('summary', ''))}<br><small>{escape(call.get('description', ''))}</small>"
-        for path, methods in sorted(schema["paths"].items())
-        for method, call in methods.items()
-    ]
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>LiqPass API</title>"
-        "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-        "td{padding:.4rem .8rem .4rem 0;vertical-align:top}</style>"
-        f"<h1>LiqPass API</h1><p>All of it, for programs: <a href=/openapi.json>openapi.json</a></p>"
-        f"<table>{''.join(rows)}</table></html>"
-    )
+    """The same for people."""
+    return apidocs.page(request.app.openapi_schema.to_schema())
 
 
 def health_router(*, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> Router:

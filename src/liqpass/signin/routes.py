@@ -93,14 +93,14 @@ def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, 
     )
 
 
-@post("/nonce", status_code=200)
+@post("/nonce", status_code=200, summary="Get a text to sign")
 async def nonce(
     data: JSONBody[NonceAsked],
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     door: NamedDependency[Door],
 ) -> NonceGiven:
-    """Get a text to sign: good once, for five minutes."""
+    """Good once, for five minutes."""
     address = hexes.address(data.address, "address")
     if data.chain_id not in (None, door.site.chain_id):
         raise Problem("INVALID_FIELD", f"chainId is {door.site.chain_id} here.", field="chainId")
@@ -108,14 +108,14 @@ async def nonce(
     return NonceGiven(message=siwe.text_of(message), nonce=message.nonce)
 
 
-@post("/verify", status_code=200)
+@post("/verify", status_code=200, summary="Sign in with the signed text")
 async def verify(
     data: JSONBody[Signed],
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     door: NamedDependency[Door],
 ) -> Response[SignedIn]:
-    """Sign in with the signed text: sets the session's cookie, good for seven days."""
+    """Sets the session's cookie, good for seven days."""
     signature = _signature(data.signature)
     message = await db.run(lambda conn: sessions.check_message(conn, now, door.site, data.message))
     await sessions.check_signature(door.eth_call, message, signature)
@@ -126,7 +126,7 @@ async def verify(
     )
 
 
-@post("/logout", status_code=200)
+@post("/logout", status_code=200, summary="End the session")
 async def logout(
     request: Request[Any, Any, Any],
     db: NamedDependency[Database],
@@ -141,9 +141,9 @@ async def logout(
     return Response(SignedOut(ok=True), cookies=[door.cookie("", timedelta())])
 
 
-@get("/me")
+@get("/me", summary="Who is signed in")
 async def me(user: sessions.User) -> SignedIn:
-    """Who is signed in."""
+    """The address of the session."""
     return SignedIn(address=hexes.checksum(user))
 
 

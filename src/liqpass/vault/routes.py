@@ -93,7 +93,7 @@ def vault_router(
     )
 
 
-@post("/", status_code=200)
+@post("/", status_code=200, summary="Hand over a read-only key")
 async def add(
     data: JSONBody[KeyGiven],
     db: NamedDependency[Database],
@@ -101,7 +101,7 @@ async def add(
     vault: NamedDependency[Vault],
     user: User,
 ) -> Account:
-    """Hand over a key. It is kept only if OKX says that it can read and nothing else."""
+    """It is kept only if OKX says that it can read and nothing else."""
     given = Credentials(
         api_key=_filled(data.api_key, "apiKey"),
         secret=_filled(data.secret, "secret"),
@@ -119,14 +119,14 @@ async def add(
     return _shown(stored)
 
 
-@get("/")
+@get("/", summary="Your exchange accounts")
 async def list_own(db: NamedDependency[Database], user: User) -> Accounts:
     """The accounts whose keys are kept."""
     async with db.pool.acquire() as conn:
         return Accounts(api_accounts=[_shown(account) for account in await sql.accounts_of(conn, user)])
 
 
-@delete("/{api_account_id:str}", status_code=200)
+@delete("/{api_account_id:str}", status_code=200, summary="Take a key back")
 async def revoke(
     api_account_id: FromPath[str], db: NamedDependency[Database], now: NamedDependency[datetime], user: User
 ) -> Revoked:
