@@ -58,7 +58,7 @@ async def _watch(of: Clients) -> None:
     """One view of the chain; while it catches up, one after the other."""
     while True:
         report = await watcher.step(of.db, of.nodes, of.settings.chain, of.clock)
-        if report.outcome != watcher.Outcome.GOOD:
+        if report.detail is not None:  # of a good view too: an endpoint that does not agree holds up payments
             log.warning("chain_view", outcome=report.outcome, detail=report.detail)
         if report.outcome != watcher.Outcome.GOOD or not report.blocks_left:
             return
@@ -126,6 +126,7 @@ def _named(task: Task, url: str) -> dict[str, str]:
 
 async def _run_while_owned(task: Task, conn: asyncpg.Connection) -> None:
     woken = asyncio.Event()
+    conn.add_termination_listener(lambda _: woken.set())  # else a lost lock would show only after the period
     if task.woken:
         await conn.add_listener(WAKE_CHANNEL, lambda *_: woken.set())
     while True:
