@@ -1,0 +1,142 @@
+"""The database is gone for a while: callers are told so, nothing is lost, workers take up where they were."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from liqpass.db import Database, open_database
+from liqpass.worker import run_worker
+from tests.clock import SettableClock
+from tests.outages.conftest import behind, page, refusal, state_of
+from tests.outages.door import Door
+from tests.world import SKU, TestWorld, covered_position, running_world
+
+SPARE_SEC = 30
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    """Between the product and its database."""
+    host, port = behind(database_url)
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
+
+    door = Door(connect)
+    await door.open()
+    yield door
+    await door.shut()
+
+
+@pytest.fixture
+def door_url(database_url: str, door: Door) -> str:
+    """The database's address through the door."""
+    parts = urlsplit(database_url)
+    who = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{who}@127.0.0.1:{door.port}", query="sslmode=disable"))
+
+
+@pytest.fixture
+async def shaky(door_url: str, clock: SettableClock, tmp_path: Path) -> AsyncIterator[TestWorld]:
+    """A world whose database is behind the door."""
+    database = await open_database(door_url, name="shaky test")
+    async with running_world(database, clock, tmp_path) as world:
+        yield world
+    await database.close()
+
+
+async def test_every_call_says_that_the_database_is_down_and_works_when_it_is_back(
+    shaky: TestWorld, door: Door, db: Database
+) -> None:
+    async with shaky.trader() as trader:
+        account, order = await covered_position(shaky, trader)
+        order_id = str(order["purchaseOrderId"])
+        tx_hash = await trader.pay(shaky.chain, order)
+        before = await state_of(db)
+
+        await door.shut()
+        slot = {"instId": "BTC-USDT-SWAP", "mgnMode": "isolated", "posSide": "long"}
+        for call in (
+            trader.sign_in(),
+            trader.add_key(shaky.key("reads two")),
+            trader.positions(account),
+            trader.bind(account, slot, SKU),
+            trader.submit(order_id, tx_hash),
+            trader.order(order_id),
+        ):
+            refused = await refusal(call)
+            assert (refused.status, refused.code) == (503, "DATABASE_UNAVAILABLE")
+            assert refused.body["detail"] == "The database does not answer. Nothing was changed; try again."
+            assert refused.body["requestId"]
+        said = await page(shaky, "/readyz")
+        assert (said.status, said.checks["database"]) == (503, "does not answer")
+        assert (await page(shaky, "/healthz")).status == 200
+        assert await state_of(db) == before
+
+        await door.open()
+        await trader.submit(order_id, tx_hash)
+        await shaky.confirm()
+        assert (await trader.order(order_id))["status"] == "ACTIVE"
+    assert (await page(shaky, "/readyz")).status == 200
+
+
+async def test_connections_that_the_server_closed_are_opened_again(
+    shaky: TestWorld, database_url: str
+) -> None:
+    async with shaky.trader() as trader:
+        await trader.sign_in()
+        owner = await asyncpg.connect(database_url)
+        closed = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1"
+        assert all(row[0] for row in await owner.fetch(closed, "shaky test"))
+        await owner.close()
+        assert (await trader.call("GET", "/api/insurance/orders"))["orders"] == []
+
+
+async def test_a_running_worker_outlives_the_database_and_settles_what_came_meanwhile(
+    shaky: TestWorld, door: Door, door_url: str, db: Database
+) -> None:
+    # the chain's own pace: nothing here moves the clock
+    await shaky.chain.mine_every(1)
+    worker = asyncio.create_task(run_worker(shaky.of, door_url))
+    try:
+        async with shaky.trader() as trader:
+            _, order = await covered_position(shaky, trader)
+            order_id = str(order["purchaseOrderId"])
+            await _until_owned(db, 6)
+            await door.shut()
+            await trader.pay(shaky.chain, order)  # and nobody is told
+            await _until_owned(db, 0)
+            await door.open()
+            await _until_owned(db, 6)
+            for _ in range(SPARE_SEC * 10):
+                if (await trader.order(order_id))["status"] == "ACTIVE":
+                    break
+                await asyncio.sleep(0.1)
+            shown = await trader.order(order_id)
+            moves = [event["toStatus"] for event in shown["history"]]
+            assert moves == ["DRAFT", "PAID_PENDING_CONFIRM", "ACTIVE"]
+        assert not worker.done()
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+async def _until_owned(db: Database, tasks: int) -> None:
+    """Wait until that many of the workers' tasks have an owner."""
+    owned = -1
+    for _ in range(SPARE_SEC * 10):
+        async with db.pool.acquire() as conn:
+            owned = await conn.fetchval(
+                "select count(*) from pg_locks where locktype = 'advisory' and classid = 27761 and granted"
+                " and database = (select oid from pg_database where datname = current_database())"
+            )
+        if owned == tasks:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{owned} tasks have an owner, not {tasks}")
