@@ -29,3 +29,11 @@ async def town(
     """The running product, shared by the tests of a file."""
     async with shared_world(server_url, template, tmp_path_factory.mktemp("town")) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+async def visitor(town: TestWorld) -> AsyncIterator[Newcomer]:
+    """Signed in, with an account and an order, so that there is something to spoil."""
+    async with newcomer(town) as somebody:
+        await somebody.order()
+        yield somebody

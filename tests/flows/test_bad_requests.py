@@ -1,0 +1,185 @@
+"""Wrong methods, foreign pages, paths that lead nowhere, queries, other people's ids, no session: each is
+answered with a problem document."""
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.refusals import (
+    ACCOUNTS,
+    BIND,
+    BODIES,
+    CANCEL,
+    CREATE,
+    HASH,
+    LOGOUT,
+    ME,
+    ORDERS,
+    POSITIONS,
+    SKUS,
+    SOME_ID,
+    SUBMIT,
+    told,
+)
+from tests.world import TestWorld
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        *[(path, "POST") for path in (*BODIES, LOGOUT) if path != ACCOUNTS],
+        *[
+            (path, "GET")
+            for path in (ME, POSITIONS, SKUS, ORDERS, f"{ORDERS}/{HASH}", "/healthz", "/api/policy")
+        ],
+        (ACCOUNTS, "GET POST"),
+        (f"{ACCOUNTS}/{SOME_ID}", "DELETE"),
+    ],
+)
+async def test_a_wrong_method_is_refused(town: TestWorld, visitor: Newcomer, path: str, right: str) -> None:
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - set(right.split()):
+        said = await told(town, visitor.trader.http, method, path)
+        assert said["code"] == "METHOD_NOT_ALLOWED", method
+
+
+@pytest.mark.parametrize("path", [*BODIES, LOGOUT])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "\xff"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+async def test_a_call_from_another_sites_page_is_refused(
+    town: TestWorld, visitor: Newcomer, path: str, headers: dict[str, str]
+) -> None:
+    said = await told(town, visitor.trader.http, "POST", path, json=BODIES.get(path), headers=headers)
+    assert said["code"] == "FOREIGN_ORIGIN"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/api",
+        "/api/insurance",
+        f"{ORDERS}/{HASH}/nothing",
+        f"{ORDERS}/{HASH}/../../skus/../nothing",
+        "//api//insurance//nothing",
+        "/api/insurance/..%2f..%2fetc/passwd",
+        "/%00",
+        "/%ff%fe",
+        "/\u202e",
+        "/" + "a" * 6000,
+        f"{ORDERS}/%00",
+        f"{ORDERS}/%ff",
+        f"{ORDERS}/..%2F..",
+        f"{ORDERS}/{HASH[:-1]}",
+        f"{ORDERS}/{HASH}0",
+        f"{ORDERS}/{HASH}%00",
+        f"{ORDERS}/{HASH}/events%00",
+        f"{ORDERS}/'%20or%201=1--",
+        f"{ORDERS}/x/events",
+    ],
+)
+async def test_a_path_that_leads_nowhere_is_refused(town: TestWorld, visitor: Newcomer, path: str) -> None:
+    said = await told(town, visitor.trader.http, "GET", URL(town.api + path, encoded=True))
+    assert said["code"] in ("NOT_FOUND", "INVALID_FIELD", "ORDER_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        (POSITIONS, "", "apiAccountId"),
+        (POSITIONS, "apiAccountId=", "apiAccountId"),
+        (POSITIONS, "apiAccountId=x", "apiAccountId"),
+        (POSITIONS, "apiAccountId=%00", "apiAccountId"),
+        (POSITIONS, "apiAccountId=%ff", "apiAccountId"),
+        (POSITIONS, f"apiAccountId={SOME_ID}&apiAccountId=x", "apiAccountId"),
+        (POSITIONS, f"apiAccountId={SOME_ID}&instId=btc", "instId"),
+        (POSITIONS, f"apiAccountId={SOME_ID}&instId=%00", "instId"),
+        (ORDERS, "limit=0", "limit"),
+        (ORDERS, "limit=-1", "limit"),
+        (ORDERS, "limit=101", "limit"),
+        (ORDERS, "limit=1e3", "limit"),
+        (ORDERS, "limit=" + "9" * 5000, "limit"),
+        (ORDERS, "limit=x", "limit"),
+        (ORDERS, "limit=", "limit"),
+        (ORDERS, "before=x", "before"),
+        (ORDERS, "before=", "before"),
+    ],
+)
+async def test_a_wrong_query_parameter_is_named(
+    town: TestWorld, visitor: Newcomer, path: str, query: str, field: str
+) -> None:
+    url = URL(f"{town.api}{path}?{query}", encoded=True)
+    said = await told(town, visitor.trader.http, "GET", url)
+    assert said["code"] in ("MISSING_FIELDS", "INVALID_FIELD")
+    assert said["field"] == field
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 10, "9" * 5000, "\xff"])
+async def test_a_wrong_last_event_id_is_refused_before_the_stream_begins(
+    town: TestWorld, visitor: Newcomer, last: str
+) -> None:
+    listed = await visitor.trader.call("GET", ORDERS)
+    path = f"{ORDERS}/{listed['orders'][0]['purchaseOrderId']}/events"
+    said = await told(town, visitor.trader.http, "GET", path, headers={"Last-Event-ID": last})
+    assert (said["code"], said["field"]) == ("INVALID_FIELD", "lastEventId")
+
+
+async def test_another_users_ids_are_not_found(town: TestWorld, visitor: Newcomer) -> None:
+    async with newcomer(town) as other:
+        bound = await other.bind()
+        order = (await other.trader.create_order(bound["bindId"]))["purchaseOrderId"]
+        http = visitor.trader.http
+        for method, path, body in (
+            ("GET", f"{POSITIONS}?apiAccountId={other.account}", None),
+            ("DELETE", f"{ACCOUNTS}/{other.account}", None),
+            ("POST", BIND, {**BODIES[BIND], "apiAccountId": other.account}),
+            ("POST", CREATE, {"bindId": bound["bindId"]}),
+            ("POST", SUBMIT, {"purchaseOrderId": order, "payTxHash": HASH}),
+            ("POST", CANCEL, {"purchaseOrderId": order}),
+            ("GET", f"{ORDERS}/{order}", None),
+            ("GET", f"{ORDERS}/{order}/events", None),
+        ):
+            assert (await told(town, http, method, path, json=body))["status"] == 404, path
+        shown = await other.trader.order(order)
+        assert (shown["status"], len(shown["history"])) == ("DRAFT", 1)
+
+
+PRIVATE = [
+    ("GET", ME),
+    ("GET", ACCOUNTS),
+    ("POST", ACCOUNTS),
+    ("DELETE", f"{ACCOUNTS}/{SOME_ID}"),
+    ("GET", f"{POSITIONS}?apiAccountId={SOME_ID}"),
+    ("GET", ORDERS),
+    ("GET", f"{ORDERS}/{HASH}"),
+    ("GET", f"{ORDERS}/{HASH}/events"),
+    *[("POST", path) for path in (BIND, CREATE, SUBMIT, CANCEL)],
+]
+
+
+@pytest.mark.parametrize(("method", "path"), PRIVATE)
+async def test_without_a_living_session_nothing_is_told(
+    town: TestWorld, visitor: Newcomer, method: str, path: str
+) -> None:
+    body = BODIES.get(path) if method == "POST" else None
+    async with aiohttp.ClientSession() as nobody:
+        for cookie in ("", "x", "A" * 44, "%7f", "=" * 44):
+            headers = {"Cookie": f"liqpass_session={cookie}"}
+            said = await told(town, nobody, method, path, json=body, headers=headers)
+            assert said["code"] == "NOT_SIGNED_IN"
+    town.clock.advance(days=7, seconds=1)
+    try:
+        said = await told(town, visitor.trader.http, method, path, json=body)
+        assert said["code"] == "NOT_SIGNED_IN"
+    finally:
+        town.clock.advance(days=-7, seconds=-1)
