@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+import uvloop
 from rich.console import Console
 
 from liqpass.logs import configure_logs
@@ -41,7 +42,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False)
     `lasting`: it runs until a signal comes, whose coming is no failure.
     """
     try:
-        asyncio.run(_ended_by_sigterm(main))
+        uvloop.run(_ended_by_sigterm(main))
     except asyncio.CancelledError:
         raise typer.Exit(0 if lasting else 128 + signal.SIGTERM) from None
     except KeyboardInterrupt:
