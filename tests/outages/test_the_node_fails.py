@@ -73,7 +73,7 @@ async def _status(world: TestWorld, order_id: str) -> str:
         return str((await trader.order(order_id))["status"])
 
 
-@pytest.mark.parametrize("trouble", {**SILENT, **WRONG})
+@pytest.mark.parametrize("trouble", [*SILENT, *WRONG])
 async def test_while_the_node_fails_nothing_changes_and_all_goes_on_afterwards(
     trouble: str, hasty: TestWorld
 ) -> None:
