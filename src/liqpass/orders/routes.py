@@ -63,8 +63,10 @@ async def create_order(
             return order_answer(order, terms.chain, reader.clock())
     account = await reader.recent(user, binding.api_account_id, orders.READING_MAX_AGE)
     now = reader.clock()
-    async with reader.db.pool.acquire() as conn:
-        order = await orders.draft(conn, now, os.urandom(42), terms, user, binding, account)
+    random = os.urandom(42)
+    order = await reader.db.run(
+        lambda conn: orders.draft(conn, now, random, terms, user, binding, account), one_statement=True
+    )
     return order_answer(order, terms.chain, now)
 
 
@@ -72,7 +74,9 @@ async def create_order(
 async def cancel_order(user: User, reader: Reader, data: JSONBody[OrderRequest]) -> CancelAnswer:
     """Only a draft can be cancelled; the binding ends with it. Again is harmless."""
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
-    status = await reader.db.run(lambda conn: orders.cancel(conn, reader.clock(), user, order_id))
+    status = await reader.db.run(
+        lambda conn: orders.cancel(conn, reader.clock(), user, order_id), one_statement=True
+    )
     return CancelAnswer(ok=True, status=status)
 
 

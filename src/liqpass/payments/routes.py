@@ -42,8 +42,9 @@ async def submit_payment(
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
     tx_hash = hexes.bytes32(data.pay_tx_hash, "payTxHash")
     payer = hexes.address(data.payer, "payer") if data.payer is not None else None
-    async with db.pool.acquire() as conn:
-        status = await submission.submit(conn, clock(), user, order_id, tx_hash, payer)
+    status = await db.run(
+        lambda conn: submission.submit(conn, clock(), user, order_id, tx_hash, payer), one_statement=True
+    )
     db.wake()
     return SubmitAnswer(ok=True, status=status)
 

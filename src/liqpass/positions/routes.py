@@ -99,8 +99,9 @@ async def bind_position(
     position = bindings.position_to_bind(account, slot, appraise)
     now = reader.clock()
     new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
-    async with reader.db.pool.acquire() as conn:
-        bound = await bindings.bind(conn, now, user, new_id, slot, account, position)
+    bound = await reader.db.run(
+        lambda conn: bindings.bind(conn, now, user, new_id, slot, account, position), one_statement=True
+    )
     return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
 
 
