@@ -1,6 +1,7 @@
 """Bytes and hexadecimal text: any case in, one spelling out (lower case; EIP-55 for addresses)."""
 
 import re
+from functools import lru_cache
 
 from eth_hash.auto import keccak
 
@@ -38,6 +39,7 @@ def address(text: str, field: str) -> bytes:
     return raw
 
 
+@lru_cache(maxsize=1024)
 def checksum(raw: bytes) -> str:
     """An address in EIP-55's mixed case."""
     digits = raw.hex()

@@ -7,6 +7,7 @@ Amounts are micro-USDC, deadlines are unix seconds of block time.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NoReturn
 
 from coincurve import PrivateKey
@@ -77,6 +78,7 @@ def address_of(key: bytes) -> bytes:
     return keccak(_private(key).public_key.format(compressed=False)[1:])[-20:]
 
 
+@lru_cache(maxsize=16)  # a deployment has one or two
 def domain_separator(chain_id: int, contract: bytes, name: str, version: str) -> bytes:
     """EIP-712's domain hash, for the four-field domain that both the checkout and USDC use."""
     return keccak(
@@ -130,6 +132,7 @@ def decode_transfer(log: object, usdc: bytes) -> UsdcTransfer:
     )
 
 
+@lru_cache(maxsize=16)  # making one derives its public keys
 def _private(key: bytes) -> PrivateKey:
     # coincurve pads a short key, and takes an empty one as the wish for a random one
     if len(key) != 32:
