@@ -28,6 +28,8 @@ def show(console: Console, rounds: Sequence[tuple[Round, Round]], ratio: float) 
     for call in rounds[0][0].call_ms:
         for part in ("p50", "p99"):
             row(f"  {call}, {part} ms", lambda r, c=call, p=part: r.call_ms.get(c, {}).get(p))  # type: ignore[misc]
+    for part in ("API", "PostgreSQL", "load generator"):
+        row(f"CPU ms a loop: {part}", lambda r, p=part: r.cpu_ms[p], "{:.2f}")  # type: ignore[misc]
     for part in rounds[0][0].cpu_cores:
         row(f"cores: {part}", lambda r, p=part: r.cpu_cores[p], "{:.2f}")  # type: ignore[misc]
     console.print(table)

@@ -25,12 +25,13 @@ PGBENCH_ENV = {"PGOPTIONS": "-c role=liqpass_app -c timezone=UTC", "LC_ALL": "C"
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round found. CPU in cores: 1.0 is one core all the time."""
+    """What one round found. CPU in milliseconds for each loop, and in cores: 1.0 is one core all the time."""
 
     of: str
     loops_per_sec: float
     loop_ms: dict[str, float]
     call_ms: dict[str, dict[str, float]]
+    cpu_ms: dict[str, float]
     cpu_cores: dict[str, float]
 
 
@@ -46,7 +47,8 @@ async def http_round(place: Place, traders: int, seconds: float) -> Round:
         loops_per_sec=found["loops_per_sec"],
         loop_ms=spread(found["loop_ms"]),
         call_ms={name: spread(found[f"{name}_ms"]) for name in ("bind", "create", "submit")},
-        cpu_cores=cpu,
+        cpu_ms=_per_loop(cpu, len(found["loop_ms"])),
+        cpu_cores=cpu.cores,
     )
 
 
@@ -69,8 +71,24 @@ async def pgbench_round(place: Place, traders: int, seconds: float) -> Round:
         loops_per_sec=float(said.partition("tps = ")[2].split()[0]),
         loop_ms=spread(took),
         call_ms={},
-        cpu_cores=cpu,
+        cpu_ms=_per_loop(cpu, len(took)),
+        cpu_cores=cpu.cores,
     )
+
+
+class Cpu(msgspec.Struct, frozen=True):
+    """CPU seconds that each part used while a load generator ran, and how long that was."""
+
+    used: dict[str, float]
+    seconds: float
+
+    @property
+    def cores(self) -> dict[str, float]:
+        return {name: round(sec / self.seconds, 2) for name, sec in self.used.items()}
+
+
+def _per_loop(cpu: Cpu, loops: int) -> dict[str, float]:
+    return {name: round(1000 * sec / loops, 3) for name, sec in cpu.used.items()}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -93,7 +111,7 @@ async def _hold(place: Place, loops: int) -> None:
         raise OSError(f"{loops} loops were counted, and {stored} orders have a submitted payment")
 
 
-async def _measured(place: Place, command: list[str], env: dict[str, str]) -> tuple[str, dict[str, float]]:
+async def _measured(place: Place, command: list[str], env: dict[str, str]) -> tuple[str, Cpu]:
     """Run a load generator to its end: what it printed, and who used how much CPU meanwhile."""
     began, machine, parts, load = time.perf_counter(), machine_cpu_sec(), place.cpu(), _children_cpu_sec()
     process = await asyncio.create_subprocess_exec(
@@ -111,8 +129,7 @@ async def _measured(place: Place, command: list[str], env: dict[str, str]) -> tu
     used = {name: now - parts[name] for name, now in place.cpu().items()}
     used["load generator"] = _children_cpu_sec() - load
     used["everything else"] = machine_cpu_sec() - machine - sum(used.values())
-    spent = time.perf_counter() - began
-    return out.decode(), {name: round(sec / spent, 2) for name, sec in used.items()}
+    return out.decode(), Cpu(used, time.perf_counter() - began)
 
 
 def _children_cpu_sec() -> float:
