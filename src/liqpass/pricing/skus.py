@@ -61,7 +61,7 @@ def load_products(path: Path | None) -> Products:
     try:
         text = (path or resources.files("liqpass.pricing") / "skus.toml").read_text(encoding="utf-8")
         products = msgspec.convert(tomllib.loads(text), Products)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, ValueError, msgspec.ValidationError) as error:  # not TOML, not UTF-8: ValueError
         raise SettingError("LIQPASS_SKUS", f"{path or 'skus.toml'} cannot be used: {error}") from error
     for sku in products.sku:
         limits = [band.up_to_leverage for band in sku.bands]
@@ -69,6 +69,8 @@ def load_products(path: Path | None) -> Products:
             raise SettingError(
                 "LIQPASS_SKUS", f"{sku.id}: the bands rise and the last one reaches max_leverage"
             )
+        if sku.min_notional_micro > sku.max_notional_micro:
+            raise SettingError("LIQPASS_SKUS", f"{sku.id}: min_notional_micro is above max_notional_micro")
     if len({sku.id for sku in products.sku}) != len(products.sku):
         raise SettingError("LIQPASS_SKUS", "two products have the same id")
     return products
