@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from hypothesis import event, settings
+from hypothesis import currently_in_test_context, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -162,7 +162,8 @@ class AnOrder(RuleBasedStateMachine):
         assert backwards.outcomes == self.verdict.outcomes[::-1]
         for move in self.verdict.moves:
             self.order = after(self.order, move)
-        event(f"{before.status} -> {self.order.status}")
+        if currently_in_test_context():
+            event(f"{before.status} -> {self.order.status}")
 
     def chosen(self, which: int) -> list[Payment]:
         return [self.payments[which % len(self.payments)]] if self.payments else []
