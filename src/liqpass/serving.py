@@ -70,7 +70,7 @@ async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIt
         async with db.pool.acquire() as conn:
             missing = await pending_migrations(conn, migrations_of())
         if missing:
-            raise MigrationError(f"the database lacks {len(missing)} migrations: run liqpass migrate first")
+            raise MigrationError(f"migrations are missing ({len(missing)}): run liqpass migrate first")
         yield db
     finally:
         await db.close()
