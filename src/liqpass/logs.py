@@ -7,21 +7,28 @@ the second lock: a value under a name that could be a secret is never printed.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 _SECRET = re.compile(
-    r"secret|passphrase|password|private|signature|cookie|authorization|enc_key|api_?key|token", re.I
+    r"secret|passphrase|password|private|signature|sign$|cookie|authorization|token|api_?key|[_-]key$", re.I
 )
 
 
 def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in event:
-        if name != "event" and _SECRET.search(name):
-            event[name] = "[hidden]"
-    return event
+    return {name: value if name == "event" else _hidden(name, value) for name, value in event.items()}
+
+
+def _hidden(name: str, value: object) -> object:
+    if _SECRET.search(name):
+        return "[hidden]"
+    if isinstance(value, Mapping):
+        return {inner: _hidden(str(inner), held) for inner, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(name, held) for held in value]
+    return value
 
 
 def configure_logs(*, level: str = "INFO") -> None:
