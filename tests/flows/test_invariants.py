@@ -260,7 +260,7 @@ async def test_9_whatever_the_node_and_the_exchange_do_nothing_changes_state(
 
 OF_MONEY = ("pricing", "orders", "payments", "positions", "chain/checkout.py", "chain/view.py", "money.py")
 # Seconds between two looks at a history; a path; a division of Decimals, rounded to an integer at once.
-NO_MONEY = {"routes.py1.0", "skus.py/", "premium.py/"}
+NO_MONEY = {"routes.py1.0", "routes.py/", "skus.py/", "premium.py/"}
 
 
 def floats_in(path: Path) -> Iterator[str]:
