@@ -50,15 +50,24 @@ large = st.integers(10**9, 10**13)
 facts = st.builds(Facts, st.integers(1, 12_500), micro, micro, st.integers(-100, 10_000))
 
 
-def fitting(sku: Sku, leverage_centi: int, margin_micro: int) -> Facts:
+FAR_BPS = 10_000  # so far from liquidation that only the leverage counts
+
+
+def fitting(sku: Sku, leverage_centi: int, margin_micro: int, distance_bps: int = FAR_BPS) -> Facts:
     """A position within all limits of the product."""
     leverage = min(leverage_centi, sku.max_leverage * 100)
-    return Facts(leverage, margin_micro, sku.min_notional_micro, sku.min_distance_bps)
+    return Facts(leverage, margin_micro, sku.min_notional_micro, max(distance_bps, sku.min_distance_bps))
+
+
+def as_leverage(facts: Facts) -> Fraction:
+    """The leverage set, or the one that stands so near to liquidation (hundredths, rounded up)."""
+    implied = Fraction(ceil(Fraction(10_000 * 100, facts.distance_bps + 60)), 100)
+    return max(Fraction(facts.leverage_centi, 100), implied)
 
 
 def model(sku: Sku, facts: Facts) -> tuple[Fraction, Fraction]:
     """Premium and payout before rounding; the payout is a whole number already, as it is what gets paid."""
-    leverage = Fraction(facts.leverage_centi, 100)
+    leverage = as_leverage(facts)
     band = min((b for b in sku.bands if leverage <= b.up_to_leverage), key=lambda b: b.up_to_leverage)
     share = min(Fraction(facts.margin_micro) * band.payout_ratio_bps / 10_000, Fraction(sku.payout_cap_micro))
     payout = Fraction(floor(share))
@@ -66,11 +75,15 @@ def model(sku: Sku, facts: Facts) -> tuple[Fraction, Fraction]:
     return max(Fraction(sku.floor_micro), payout * chance * (1 + load) + sku.fee_micro), payout
 
 
-@given(sku=skus(), leverage=st.integers(1, 12_500), margin=micro)
+@given(sku=skus(), leverage=st.integers(1, 12_500), margin=micro, distance=st.integers(0, 12_000))
 def test_the_premium_is_the_models_rounded_up_and_never_reaches_the_payout(
-    sku: Sku, leverage: int, margin: int
+    sku: Sku, leverage: int, margin: int, distance: int
 ) -> None:
-    facts = fitting(sku, leverage, margin)
+    facts = fitting(sku, leverage, margin, distance)
+    if as_leverage(facts) > sku.bands[-1].up_to_leverage:
+        with pytest.raises(NotInsurable, match="too close to its liquidation price"):
+            price(sku, facts)
+        return
     premium, payout = model(sku, facts)
     if ceil(premium) >= payout:
         with pytest.raises(NotInsurable, match="the premium would exceed the payout"):
@@ -106,6 +119,20 @@ def test_more_margin_never_pays_less_nor_costs_less(
     less, more = (price(sku, fitting(sku, leverage, margin)) for margin in sorted(margins))
     assert less.payout <= more.payout
     assert less.premium <= more.premium
+
+
+def test_a_position_near_its_liquidation_price_costs_what_one_of_high_leverage_costs() -> None:
+    sku = SHIPPED.get("LIQPASS_8H")
+    far, near = (Facts(1_000, 4_000 * 10**6, 40_000 * 10**6, distance) for distance in (960, 60))
+    assert price(sku, far).premium == 6_250_000
+    assert price(sku, near) == price(sku, msgspec.structs.replace(near, leverage_centi=9_000))
+    assert price(sku, near).premium > price(sku, near).payout // 2
+
+
+@given(sku=st.sampled_from(SHIPPED.sku), leverage=st.integers(100, 2_000), margin=st.integers(10**9, 10**12))
+def test_a_position_just_opened_is_priced_by_its_leverage(sku: Sku, leverage: int, margin: int) -> None:
+    opened = fitting(sku, leverage, margin, 1_000_000 // leverage - 40 - 15)
+    assert price(sku, opened) == price(sku, fitting(sku, leverage, margin))
 
 
 def test_in_what_is_on_sale_more_leverage_never_costs_less_for_the_same_payout() -> None:

@@ -13,6 +13,9 @@ from liqpass.money import MICRO, ceil_div
 from liqpass.pricing.skus import Band, Products, Sku
 
 BPS = 10_000
+# The distance of a position of leverage L is 1 / L less the maintenance margin of 0.4 %; 0.2 % more is left
+# for fees and for what the price moves between opening a position and insuring it.
+MAINTENANCE_BPS = 60
 STABLE_COINS = ("USDT", "USDC")
 
 
@@ -73,7 +76,7 @@ def price(sku: Sku, facts: Facts) -> Price:
     Raises NotInsurable when the position is outside the product's limits, or would not be worth its premium.
     """
     _refuse_outside_limits(sku, facts)
-    band = _band(sku, facts.leverage_centi)
+    band = _band(sku, facts)
     payout = min(facts.margin_micro * band.payout_ratio_bps // BPS, sku.payout_cap_micro)
     risk = ceil_div(payout * band.probability_bps * (BPS + sku.load_bps), BPS * BPS)
     premium = max(sku.floor_micro, risk + sku.fee_micro)
@@ -114,8 +117,15 @@ def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
         )
 
 
-def _band(sku: Sku, leverage_centi: int) -> Band:
-    return next(b for b in sku.bands if leverage_centi <= b.up_to_leverage * 100)
+def _band(sku: Sku, facts: Facts) -> Band:
+    """By leverage or by distance, whichever is worse: what the owner has set says little once the price has
+    moved, and a position near its liquidation price is as one of high leverage."""
+    implied_centi = ceil_div(100 * BPS, facts.distance_bps + MAINTENANCE_BPS)
+    worse = max(facts.leverage_centi, implied_centi)
+    for band in sku.bands:
+        if worse <= band.up_to_leverage * 100:
+            return band
+    raise NotInsurable("It is too close to its liquidation price for this product.")
 
 
 def _integer(value: Decimal, rounding: str) -> int:
