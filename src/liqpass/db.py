@@ -30,6 +30,19 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 APP_ROLE = "liqpass_app"
 WAKE_CHANNEL = "liqpass_work"
 RETRIES = 5
+# A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
+# need no keepalives and pass over them.)
+SESSION = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "15s",
+    "timezone": "UTC",
+}
+
+
+class Overtaken(Exception):  # noqa: N818, nobody's error
+    """One statement saw a row before and after somebody else's change: the work is to be done again."""
 
 
 class Database:
@@ -46,7 +59,7 @@ class Database:
             yield conn
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], *, one_statement: bool = False) -> T:
-        """`work` in one transaction; the whole of it again after a serialization failure or a deadlock.
+        """`work` in one transaction; the whole of it again when somebody came in between.
 
         `one_statement`: work sends a single one, which is a transaction by itself; two round trips fewer.
         """
@@ -57,7 +70,7 @@ class Database:
                         return await work(conn)
                 async with self.transaction() as conn:
                     return await work(conn)
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken):
                 if attempt == RETRIES - 1:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
@@ -97,7 +110,7 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
         max_size=size,
         reset=_keep_as_is,
         command_timeout=30,
-        server_settings={"application_name": name, "role": APP_ROLE, "timezone": "UTC"},
+        server_settings={**SESSION, "application_name": name, "role": APP_ROLE},
     )
     return Database(pool)
 

@@ -16,7 +16,7 @@ import structlog
 
 from liqpass.app import Clients
 from liqpass.chain import watcher
-from liqpass.db import WAKE_CHANNEL
+from liqpass.db import SESSION, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.signin import sessions
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
 TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
 RETRY_SEC = 1.0
-KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+ANSWER_SEC = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(1, "watch", 1.0, True, partial(_watch, of)),
         Task(2, "settle", 0.5, True, partial(_settle, of)),
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
-        Task(4, "time", 1.0, False, partial(_time, of)),
+        Task(4, "late orders", 1.0, False, partial(_late, of)),
+        Task(7, "ended covers", 1.0, False, partial(_ended, of)),
+        Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 60.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
     ]
@@ -71,11 +73,15 @@ async def _settle(of: Clients) -> None:
         pass
 
 
-async def _time(of: Clients) -> None:
-    """What time does: late orders are cancelled, covers end, bindings nobody ordered for are given up."""
-    chain_id = of.settings.chain.chain_id
-    await of.db.run(lambda conn: settle.cancel_late(conn, of.clock(), chain_id))
-    await of.db.run(lambda conn: settle.expire_over(conn, of.clock()))
+async def _late(of: Clients) -> None:
+    await of.db.run(lambda conn: settle.cancel_late(conn, of.clock(), of.settings.chain.chain_id))
+
+
+async def _ended(of: Clients) -> None:
+    await of.db.run(lambda conn: settle.expire_over(conn, of.clock(), of.settings.chain.chain_id))
+
+
+async def _unordered(of: Clients) -> None:
     await of.db.run(lambda conn: bindings.give_up_unordered(conn, of.clock()))
 
 
@@ -99,7 +105,7 @@ async def _own_and_run(task: Task, url: str) -> None:
     """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
     while True:
         try:
-            conn = await asyncpg.connect(url, timeout=10, server_settings=_named(task, url))
+            conn = await _connection(task, url)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             log.warning("database_unavailable", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
@@ -118,10 +124,10 @@ async def _own_and_run(task: Task, url: str) -> None:
                 await conn.close(timeout=2)
 
 
-def _named(task: Task, url: str) -> dict[str, str]:
-    """TCP keepalives make PostgreSQL notice a machine that vanished; a Unix socket needs none."""
-    name = {"application_name": f"liqpass work: {task.name}"}
-    return name if "host=%2F" in url or "host=/" in url else {**name, **KEEPALIVE}
+async def _connection(task: Task, url: str) -> asyncpg.Connection:
+    """The connection that holds the task's lock. One that does not answer in time counts as lost."""
+    named = {**SESSION, "application_name": f"liqpass work: {task.name}"}
+    return await asyncpg.connect(url, timeout=ANSWER_SEC, command_timeout=ANSWER_SEC, server_settings=named)
 
 
 async def _run_while_owned(task: Task, conn: asyncpg.Connection) -> None:
@@ -149,6 +155,6 @@ async def _step(task: Task) -> None:
 
 
 async def step_all(tasks: Sequence[Task]) -> None:
-    """Each task once, in the table's order, errors raised: for tests and for the sandbox's story."""
+    """Each task once, in the table's order, errors raised: for tests, which set the time."""
     for task in tasks:
         await task.step()

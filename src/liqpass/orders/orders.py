@@ -8,7 +8,7 @@ import msgspec
 
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
-from liqpass.db import Connection
+from liqpass.db import Connection, Overtaken
 from liqpass.exchange.records import Position
 from liqpass.orders import sql
 from liqpass.orders.states import OrderStatus
@@ -89,6 +89,8 @@ def priced(
             "The position was closed and a new one opened since it was bound. Bind it again.",
             field="bindId",
         )
+    if account.refusal is not None:
+        raise Problem("POSITION_NOT_INSURABLE", account.refusal, field="bindId")
     sku = products.get(binding.sku)
     try:
         facts = facts_of(position)
@@ -175,6 +177,8 @@ async def cancel(conn: Connection, now: datetime, user: bytes, purchase_order_id
     status = await sql.cancel(conn, user, purchase_order_id, now)
     if status is None:
         raise order_not_found()
+    if status == OrderStatus.DRAFT:
+        raise Overtaken  # moved while we waited for its row: the lock saw a draft, the update did not
     if status != OrderStatus.CANCELLED:
         raise Problem(
             "ORDER_NOT_CANCELLABLE",

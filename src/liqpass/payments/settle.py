@@ -167,6 +167,6 @@ async def cancel_late(conn: Connection, now: datetime, chain_id: int) -> int:
     return await sql.cancel_late(conn, chain_id, now, BATCH)
 
 
-async def expire_over(conn: Connection, now: datetime) -> int:
-    """End covers whose time is over. How many."""
-    return await sql.expire_over(conn, now, BATCH)
+async def expire_over(conn: Connection, now: datetime, chain_id: int) -> int:
+    """End covers whose time is over by our clock and by the chain's: neither alone may end one early."""
+    return await sql.expire_over(conn, now, BATCH, chain_id)

@@ -267,7 +267,8 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
         select user_id, id, event_seq, pay_tx_hash, payer, submitted_at, paid_at,
             coverage_start_at, coverage_end_at
         from purchase_orders
-        where status = 'ACTIVE' and coverage_end_at <= $1
+        where status = 'ACTIVE' and chain_id = $3
+          and coverage_end_at <= least($1, (select latest_time from chain_cursors where chain_id = $3))
         order by coverage_end_at
         limit $2
         for update skip locked
@@ -282,6 +283,6 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
     {MOVE}
     select count(*) from moved
 """)
-async def expire_over(conn: Connection, now: datetime, at_most: int) -> int:
+async def expire_over(conn: Connection, now: datetime, at_most: int, chain_id: int) -> int:
     """End covers whose time is over."""
     ...

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from liqpass.db import Connection
+from liqpass.db import Connection, Overtaken
 from liqpass.hexes import to_hex
 from liqpass.orders.states import OrderStatus
 from liqpass.payments import sql
@@ -21,7 +21,8 @@ async def submit(
     """Store the hash of the user's own order; the same hash again answers the same.
 
     Raises ORDER_NOT_FOUND, ORDER_NOT_PAYABLE (cancelled), TX_ALREADY_SUBMITTED (another order holds the
-    hash), ORDER_ALREADY_HAS_DIFFERENT_TX.
+    hash), ORDER_ALREADY_HAS_DIFFERENT_TX; and Overtaken when the order was moved while we waited for its row:
+    the lock shows the row as it is, the update looks for it as it was.
     """
     details = json.dumps({"txHash": to_hex(tx_hash)})
     result = await sql.submit(conn, user, purchase_order_id, tx_hash, payer, now, details)
@@ -29,6 +30,8 @@ async def submit(
         raise Problem("ORDER_NOT_FOUND", "You have no such order.", field="purchaseOrderId")
     if result.moved_to is not None:
         return result.moved_to
+    if result.claimed:
+        raise Overtaken
     if result.status == OrderStatus.CANCELLED:
         raise Problem(
             "ORDER_NOT_PAYABLE",

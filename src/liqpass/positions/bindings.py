@@ -40,7 +40,7 @@ def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) ->
             f"The account has no open {slot.mgn_mode} {slot.pos_side} position in {slot.inst_id}.",
             field="instId",
         )
-    reason = appraise(position, slot.sku)
+    reason = account.refusal or appraise(position, slot.sku)
     if reason is not None:
         raise Problem("POSITION_NOT_INSURABLE", reason, field="instId")
     return position

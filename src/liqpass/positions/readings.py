@@ -24,6 +24,8 @@ class AccountReading(msgspec.Struct, frozen=True):
     uid: str
     read_at: datetime
     reading: Reading
+    refusal: str | None
+    """Why nothing in this account is covered, if so."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class PositionReader:
     gateway: OkxGateway
     keyring: KeyRing
     clock: Clock
+    cover_demo: bool
 
     async def recent(self, user: bytes, api_account_id: UUID, max_age: timedelta) -> AccountReading:
         """The kept reading if it is young enough, else a new one.
@@ -48,7 +51,8 @@ class PositionReader:
             raise Problem("API_ACCOUNT_ON_HOLD", stored.held_reason, field="apiAccountId")
         body, read_at = stored.body, stored.read_at
         if body is not None and read_at is not None and self.clock() - read_at <= max_age:
-            return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body))
+            refusal = self._refusal(demo=stored.demo)
+            return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body), refusal)
         return await self.anew(user, api_account_id)
 
     async def anew(self, user: bytes, api_account_id: UUID) -> AccountReading:
@@ -62,4 +66,11 @@ class PositionReader:
         reading = await self.gateway.positions(account.credentials)
         async with self.db.pool.acquire() as conn:
             await sql.keep_reading(conn, user, api_account_id, asked_at, reading.raw, reading.sha256)
-        return AccountReading("okx", account.uid, asked_at, reading)
+        refusal = self._refusal(demo=account.credentials.demo)
+        return AccountReading("okx", account.uid, asked_at, reading, refusal)
+
+    def _refusal(self, *, demo: bool) -> str | None:
+        """Demo trading can be lost for nothing; it is covered only where a sandbox says so."""
+        if demo and not self.cover_demo:
+            return "Positions of demo trading are not covered."
+        return None

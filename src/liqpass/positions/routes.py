@@ -78,7 +78,7 @@ async def list_positions(
     account = await reader.anew(user, api_account_id)
     return PositionList(
         positions=[
-            _view(p, appraise)
+            _view(p, account.refusal or appraise(p, None))
             for p in account.reading.positions
             if not p.closed and inst_id in (None, p.inst_id)
         ],
@@ -105,8 +105,7 @@ async def bind_position(
     return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
 
 
-def _view(position: Position, appraise: Appraise) -> PositionView:
-    reason = appraise(position, None)
+def _view(position: Position, reason: str | None) -> PositionView:
     return PositionView(
         inst_id=position.inst_id,
         mgn_mode=position.mgn_mode,

@@ -27,6 +27,7 @@ class StoredReading(msgspec.Struct, frozen=True):
 
     exchange: str
     uid: str
+    demo: bool
     held_reason: str | None
     read_at: datetime | None
     body: bytes | None
@@ -45,7 +46,7 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 @query("""
-    select a.exchange, a.uid, a.held_reason, r.read_at, r.body
+    select a.exchange, a.uid, a.demo, a.held_reason, r.read_at, r.body
     from api_accounts a
     left join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id
     where a.user_id = $1 and a.id = $2 and a.revoked_at is null
