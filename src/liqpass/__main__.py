@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -75,30 +76,54 @@ def tell(line: str) -> None:
     console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
+class LogLevel(StrEnum):
+    """From how important on events are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+LogOption = Annotated[LogLevel, typer.Option(help="From which level on to log.", case_sensitive=False)]
+
+
 @cli.command(epilog="Example: liqpass serve --port 8000")
 def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; only loopback unless you say so.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: LogOption = LogLevel.INFO,
 ) -> None:
     """Run the API."""
     from liqpass.running import serve_api
 
-    configure_logs(level=log_level.upper())
+    configure_logs(level=log_level)
     run(lambda: serve_api(os.environ, host, port, tell), lasting=True)
 
 
 @cli.command(epilog="Example: liqpass work")
 def work(
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Port on loopback for this process's metrics.", min=1, max=65535),
+    ] = None,
+    log_level: LogOption = LogLevel.INFO,
 ) -> None:
     """Run the watcher and the timers; any number of these may run."""
     from liqpass.running import work_tasks
 
-    configure_logs(level=log_level.upper())
-    run(lambda: work_tasks(os.environ, tell), lasting=True)
+    configure_logs(level=log_level)
+    run(lambda: work_tasks(os.environ, metrics_port, tell), lasting=True)
+
+
+@cli.command("lift-halt", epilog="Example: liqpass lift-halt")
+def lift_halt() -> None:
+    """Let the watcher go on after a contradiction below the finalized head, once you know what it was."""
+    from liqpass.running import lift_the_halt
+
+    run(lambda: lift_the_halt(os.environ, tell))
 
 
 @cli.command(epilog="Example: DATABASE_URL=postgresql://owner@db/liqpass liqpass migrate")

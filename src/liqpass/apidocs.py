@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+import msgspec
+from litestar import Request
+from litestar.enums import MediaType, OpenAPIMediaType
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+
 from liqpass.problems import STATUS_BY_CODE
 
 Schema = dict[str, Any]
@@ -29,6 +34,26 @@ section { border-top: 1px solid #8886; padding: .75rem 0 }
 h2 { font-size: 1rem; margin: 0 } p { margin: .25rem 0 } code { font-size: .9em }
 table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 """
+
+
+class DocumentPlugin(OpenAPIRenderPlugin):
+    """For programs."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON)
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Schema) -> bytes:
+        return msgspec.json.encode(with_problems(openapi_schema))
+
+
+class PagePlugin(OpenAPIRenderPlugin):
+    """For people. Litestar's own pages load scripts from other hosts, next to the session's cookie."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/", media_type=MediaType.HTML)
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Schema) -> bytes:
+        return page(openapi_schema).encode()
 
 
 def with_problems(schema: Schema) -> Schema:
@@ -73,7 +98,7 @@ def _section(schema: Schema, method: str, path: str, call: Schema) -> str:
         f"<tr><td>{name}<td><code>{escape(', '.join(fields))}</code>" for name, fields in lines if fields
     )
     return (
-        f"<section><h2><code>{method} {escape(path)}</code></h2><p>{escape(call.get('summary', ''))}. "
+        f"<section><h2><code>{method} {escape(path)}</code></h2><p>{escape(call['summary'])}. "
         f"{escape(call.get('description', ''))}<table>{shown}</table></section>"
     )
 

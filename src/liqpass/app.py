@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Counter
 
+from liqpass.apidocs import DocumentPlugin, PagePlugin
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
 from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
@@ -72,7 +73,7 @@ async def clients(settings: Settings, db: Database, clock: Clock = system_clock)
 def create_app(of: Clients) -> AsgiApp:
     """The API as an ASGI application."""
     chain, db, clock = of.settings.chain, of.db, of.clock
-    reader = PositionReader(db, of.gateway, of.keyring, clock)
+    reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
     regions = list(of.settings.okx_hosts)
     app = Litestar(
@@ -105,7 +106,11 @@ def create_app(of: Clients) -> AsgiApp:
         exception_handlers={Exception: answer_problem},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
-            title="LiqPass", version="1", path="/schema", render_plugins=[], use_handler_docstrings=True
+            title="LiqPass",
+            version="1",
+            path="/docs",
+            render_plugins=[PagePlugin(), DocumentPlugin()],
+            use_handler_docstrings=True,
         ),
         logging_config=None,
     )

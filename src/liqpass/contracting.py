@@ -1,6 +1,5 @@
 """`liqpass contract deploy` and `liqpass contract verify`."""
 
-import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -13,7 +12,9 @@ from liqpass.chain.verify import Row, Terms, verify
 from liqpass.hexes import address
 from liqpass.problems import Problem
 from liqpass.serving import Progress
-from liqpass.settings import SettingError, chain_from_env
+from liqpass.settings import SettingError, chain_from_env, http_url, private_key
+
+DEPLOYER = "LIQPASS_DEPLOYER_KEY"
 
 
 async def deploy_checkout(
@@ -29,13 +30,11 @@ async def deploy_checkout(
     tell: Progress,
 ) -> None:
     """Show, ask, send, compare, and print the environment. Raises SettingError for what cannot be used."""
-    if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key.strip()):
-        raise SettingError("LIQPASS_DEPLOYER_KEY", "is 0x and 64 hexadecimal digits")
-    deployer = bytes.fromhex(key.strip().removeprefix("0x"))
+    deployer = private_key({DEPLOYER: key}, DEPLOYER, "the key that pays for the deployment")
     terms = Terms(
         chain_id, _address("--usdc", usdc), _address("--treasury", treasury), _address("--signer", signer)
     )
-    async with Node(url) as node:
+    async with Node(http_url("--rpc", url)) as node:
         try:
             prepared = await deploy.prepare(node.call, deployer, terms, _address("--owner", owner))
             if not _shown(prepared.rows) or prepared.transaction is None:

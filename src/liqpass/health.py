@@ -1,13 +1,14 @@
-"""/healthz, /readyz, /metrics, /api/policy, /openapi.json and /docs: for operators and for programs."""
+"""/healthz, /readyz, /metrics, /api/policy and /openapi.json: for operators and for programs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import msgspec
-from litestar import MediaType, Request, Response, Router, get
+import structlog
+from litestar import MediaType, Request, Response, Router, get, route
 from litestar.di import NamedDependency, Provide
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
@@ -21,11 +22,16 @@ from liqpass.orders.orders import count_by_status
 from liqpass.orders.states import OrderStatus
 from liqpass.settings import ChainSettings
 
+log = structlog.get_logger()
+
+NAN = float("nan")  # Prometheus's word for unknown: 0 would look healthy
+PROBED_BY: tuple[Literal["GET"], Literal["HEAD"]] = ("GET", "HEAD")
 WATCHER_LATE = timedelta(minutes=2)
-OBSTACLES_KEPT = timedelta(seconds=15)
+KEPT = timedelta(seconds=15)
+DATABASE_SEC = 3.0
 
 orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
-lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the watcher's last good view of the chain.")
+lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block.")
 halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
 
@@ -59,12 +65,13 @@ class Watched:
         self._obstacles = obstacles
         self._answer: tuple[datetime, str] | None = None
         self._asking = asyncio.Lock()
+        self._counted: tuple[datetime, dict[OrderStatus, int]] | None = None
 
     async def sale(self) -> str:
         """ "ok", or why no premium can be paid at present."""
         async with self._asking:
             now = self.clock()
-            if self._answer is None or now - self._answer[0] > OBSTACLES_KEPT:
+            if self._answer is None or now - self._answer[0] > KEPT:
                 try:
                     found = " ".join(await self._obstacles()) or "ok"
                 except Exception as error:
@@ -72,19 +79,32 @@ class Watched:
                 self._answer = (now, found)
             return self._answer[1]
 
+    async def seen(self) -> tuple[dict[OrderStatus, int] | None, Cursor | None]:
+        """Orders by status and the watcher's place; None while the database does not say. Counting reads the
+        whole table, so it is done at most every fifteen seconds, however often it is asked for."""
+        now = self.clock()
+        try:
+            async with self.db.pool.acquire(timeout=DATABASE_SEC) as conn:
+                if self._counted is None or now - self._counted[0] > KEPT:
+                    self._counted = (now, await count_by_status(conn))
+                return self._counted[1], await cursor_of(conn, self.chain.chain_id)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("metrics_without_database", error=type(error).__name__)
+            return None, None
 
-@get("/healthz", media_type=MediaType.TEXT, summary="Whether the process answers")
+
+@route("/healthz", http_method=PROBED_BY, media_type=MediaType.TEXT, summary="Whether the process answers")
 async def healthz() -> str:
-    """The process answers."""
+    """Says ok."""
     return "ok"
 
 
-@get("/readyz", summary="Whether orders can be taken and paid")
+@route("/readyz", http_method=PROBED_BY, summary="Whether orders can be taken and paid")
 async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
-    """Whether orders can be taken and paid; 503 and the reasons when not."""
+    """503 and the reasons when not."""
     checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
     try:
-        async with watched.db.pool.acquire(timeout=3) as conn:
+        async with watched.db.pool.acquire(timeout=DATABASE_SEC) as conn:
             missing = await pending_migrations(conn, migrations_of())
             if missing:
                 checks["migrations"] = f"{len(missing)} missing: liqpass migrate"
@@ -104,44 +124,42 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
         return "has not begun: is liqpass work running?"
     if cursor.halted:
         return f"halted: {cursor.halted}"
-    lag = now - cursor.read_at
-    if lag > WATCHER_LATE:
-        return f"last good view of the chain {int(lag.total_seconds())} s ago: is liqpass work running?"
-    return "ok"
+    late = int(_lag(cursor, now).total_seconds())
+    if late <= WATCHER_LATE.total_seconds():
+        return "ok"
+    if now - cursor.read_at > WATCHER_LATE:
+        return f"last good view of the chain {late} s ago: is liqpass work running?"
+    return f"the endpoints show no block younger than {late} s"
+
+
+def _lag(cursor: Cursor, now: datetime) -> timedelta:
+    """Since the last good view, or since the newest block in it: a node that stands still answers readily."""
+    return max(now - cursor.read_at, now - cursor.latest_time)
 
 
 @get("/metrics", summary="Prometheus metrics")
 async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
-    """Prometheus text."""
-    async with watched.db.transaction() as conn:
-        counts = await count_by_status(conn)
-        cursor = await cursor_of(conn, watched.chain.chain_id)
+    """Request times and exchange errors are there even while the database is not."""
+    counts, cursor = await watched.seen()
     for status in OrderStatus:
-        orders_gauge.labels(status.value).set(counts.get(status, 0))
-    if cursor is not None:
-        lag_gauge.set((watched.clock() - cursor.read_at).total_seconds())
-        doubt_gauge.set(cursor.doubtful_views)
-        halt_gauge.set(cursor.halted is not None)
+        orders_gauge.labels(status.value).set(NAN if counts is None else counts.get(status, 0))
+    lag_gauge.set(_lag(cursor, watched.clock()).total_seconds() if cursor else NAN)
+    doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
+    halt_gauge.set(cursor.halted is not None if cursor else NAN)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 @get("/api/policy", summary="When a payment counts")
 async def policy(watched: NamedDependency[Watched]) -> Policy:
-    """When a payment counts, and from when on it covers."""
+    """And from when on it covers."""
     chain = watched.chain
     return Policy(chain.chain_id, chain.confirmation, len(chain.rpc_urls))
 
 
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """The API as OpenAPI 3.1."""
+    """The API as OpenAPI 3.1; /docs shows the same to people."""
     return apidocs.with_problems(request.app.openapi_schema.to_schema())
-
-
-@get("/docs", media_type=MediaType.HTML, include_in_schema=False)
-async def docs(request: Request[Any, Any, Any]) -> str:
-    """The same for people."""
-    return apidocs.page(request.app.openapi_schema.to_schema())
 
 
 def health_router(*, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> Router:
@@ -149,7 +167,7 @@ def health_router(*, db: Database, clock: Clock, chain: ChainSettings, obstacles
     watched = Watched(db, clock, chain, obstacles)
     return Router(
         path="/",
-        route_handlers=[healthz, readyz, metrics, policy, openapi, docs],
+        route_handlers=[healthz, readyz, metrics, policy, openapi],
         dependencies={"watched": Provide(lambda: watched, sync_to_thread=False)},
         tags=["operation"],
     )

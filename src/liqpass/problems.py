@@ -1,4 +1,4 @@
-"""One typed error inside, one RFC 9457 problem document at the edge (`app.py` holds the mapper)."""
+"""One typed error inside, one RFC 9457 problem document at the edge (`edge.py` holds the mapper)."""
 
 from http import HTTPStatus
 

@@ -7,11 +7,13 @@ from functools import partial
 
 import structlog
 import typer
+from prometheus_client import start_http_server
 
 from liqpass import check
 from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import verify
+from liqpass.chain.watcher import lift_halt
 from liqpass.migrate import MigrationError, migrations_of
 from liqpass.migrate import migrate as apply_migrations
 from liqpass.serving import (
@@ -24,7 +26,7 @@ from liqpass.serving import (
     until_stopped,
     well_formed,
 )
-from liqpass.settings import ChainSettings, SettingError, Settings, required
+from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 from liqpass.worker import run_worker
@@ -45,22 +47,24 @@ HOW_TO_MAKE_A_KEY = "make one with: liqpass keys generate"
 
 async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress) -> None:
     """`liqpass serve`: until a signal, or until the contract turns out to be not the one of the settings."""
-    settings = await checked_settings(env)
+    settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
         async with (
             ready_database(place, "liqpass serve", tell) as db,
             clients(settings, db) as of,
-            listening(create_app(of), host, port) as url,
+            listening(create_app(of), host, port) as here,
         ):
-            tell(f"LiqPass answers at {url} (documentation: {url}/docs). Ctrl-C ends it.")
-            await until_stopped(keep_running(place.embedded), _verify_until_sure(of))
+            tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
+            await until_stopped(here.until_it_ends(), keep_running(place.embedded), _verify_until_sure(of))
 
 
-async def work_tasks(env: Mapping[str, str], tell: Progress) -> None:
+async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Progress) -> None:
     """`liqpass work`: until a signal."""
     settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
+            if metrics_port is not None:
+                start_http_server(metrics_port, addr="127.0.0.1")
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
             await until_stopped(
                 keep_running(place.embedded), run_worker(of, place.url), _verify_until_sure(of)
@@ -98,6 +102,15 @@ async def _verify(nodes: tuple[Node, ...], chain: ChainSettings) -> None:
     if wrong is not None:
         setting = next((s for begin, s in SETTING_OF_ROW if wrong.name.startswith(begin)), "LIQPASS_CHECKOUT")
         raise SettingError(setting, f"{wrong.name}: {wrong.detail} (liqpass contract verify shows all)")
+
+
+async def lift_the_halt(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass lift-halt`."""
+    chain = chain_from_env(env)
+    with database_place(env, tell) as place:
+        async with ready_database(place, "liqpass lift-halt", tell) as db:
+            lifted = await lift_halt(db, chain)
+    typer.echo("The watcher goes on." if lifted else "The watcher was not halted.")
 
 
 async def migrate_database(env: Mapping[str, str], tell: Progress) -> None:

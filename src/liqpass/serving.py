@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -114,9 +115,21 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
+class Listening(NamedTuple):
+    """Where a server answers, and the task that ends with it."""
+
+    url: str
+    task: "asyncio.Task[None]"
+
+    async def until_it_ends(self) -> None:
+        """Raises OSError: a process whose server has ended must not go on living deaf."""
+        await asyncio.wait([self.task])
+        raise OSError("the HTTP server ended by itself")
+
+
 @asynccontextmanager
-async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[str]:
-    """Serve an ASGI application inside this event loop; yields its base URL once it accepts connections.
+async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[Listening]:
+    """Serve an ASGI application inside this event loop; yields once it accepts connections.
 
     Raises OSError where it cannot listen.
     """
@@ -128,7 +141,7 @@ async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[str]:
     task = asyncio.create_task(server.serve())
     try:
         await _accepting(host, port, task)
-        yield f"http://{host}:{port}"
+        yield Listening(f"http://{host}:{port}", task)
     finally:
         server.stop()  # type: ignore[no-untyped-call]
         with suppress(asyncio.CancelledError, TimeoutError):

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from coincurve import PrivateKey
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+HOW_TO_MAKE_A_SIGNER = "a key that signs quotes and holds no money: openssl rand -hex 32"
 CONFIRMATION = re.compile(r"safe|finalized|[1-9][0-9]{0,4}")
 
 
@@ -44,21 +46,32 @@ class Settings:
     okx_hosts: dict[str, str]
     skus_path: Path | None
     quote_ttl_sec: int
-    production: bool
+    cover_demo: bool
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Read and check all of them. Raises SettingError."""
-        public_url = _url(env, "LIQPASS_PUBLIC_URL", "http://127.0.0.1:8000")
+        chain = chain_from_env(env)
+        public_url = _origin("LIQPASS_PUBLIC_URL", env.get("LIQPASS_PUBLIC_URL", DEFAULT_URL).strip())
+        _refuse_one_opinion(public_url, chain.rpc_urls)
         skus = env.get("LIQPASS_SKUS")
         return cls(
-            chain=chain_from_env(env),
+            chain=chain,
             api_keys_enc_key=required(env, "API_KEYS_ENC_KEY", "make one with: liqpass keys generate"),
             public_url=public_url,
             okx_hosts=_hosts(env),
             skus_path=Path(skus) if skus else None,
             quote_ttl_sec=_integer(env, "LIQPASS_QUOTE_TTL_SEC", 900, 60, 86_400),
-            production=urlsplit(public_url).scheme == "https",
+            cover_demo=_flag(env, "LIQPASS_COVER_DEMO"),
+        )
+
+
+def _refuse_one_opinion(public_url: str, rpc_urls: tuple[str, ...]) -> None:
+    """Where the site is public, money is real: no single provider may say what was paid."""
+    if public_url.startswith("https:") and len({urlsplit(url).hostname for url in rpc_urls}) < 2:
+        raise SettingError(
+            "LIQPASS_RPC_URLS",
+            "must name endpoints of two or more providers when the site is public",
         )
 
 
@@ -69,14 +82,14 @@ def chain_from_env(env: Mapping[str, str]) -> ChainSettings:
     )
     confirmation = env.get("LIQPASS_CONFIRMATION", "safe")
     if not CONFIRMATION.fullmatch(confirmation):
-        raise SettingError("LIQPASS_CONFIRMATION", "is safe, finalized, or a number of blocks such as 12")
+        raise SettingError("LIQPASS_CONFIRMATION", "must be safe, finalized, or a number of blocks: 12")
     return ChainSettings(
         chain_id=_integer(env, "LIQPASS_CHAIN_ID", 8453, 1, 2**53),
-        rpc_urls=tuple(_http_url("LIQPASS_RPC_URLS", u.strip()) for u in urls.split(",")),
+        rpc_urls=tuple(http_url("LIQPASS_RPC_URLS", u.strip()) for u in urls.split(",")),
         usdc=_address(env, "LIQPASS_USDC", "on Base 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
         checkout=_address(env, "LIQPASS_CHECKOUT", "liqpass contract deploy prints it"),
         treasury=_address(env, "LIQPASS_TREASURY", "where premiums go, a Safe"),
-        quote_signer_key=_key(env, "LIQPASS_QUOTE_SIGNER_KEY"),
+        quote_signer_key=private_key(env, "LIQPASS_QUOTE_SIGNER_KEY", HOW_TO_MAKE_A_SIGNER),
         confirmation=confirmation,
         start_block=_integer(env, "LIQPASS_START_BLOCK", 0, 0, 2**53),
     )
@@ -93,38 +106,53 @@ def required(env: Mapping[str, str], name: str, how: str) -> str:
 def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     text = env.get(name, str(default)).strip()
     if not re.fullmatch(r"[0-9]{1,16}", text) or not low <= int(text) <= high:
-        raise SettingError(name, f"is a whole number from {low} to {high}")
+        raise SettingError(name, f"must be a whole number from {low} to {high}")
     return int(text)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "no").strip().lower()
+    if text not in ("yes", "no"):
+        raise SettingError(name, "must be yes or no")
+    return text == "yes"
 
 
 def _address(env: Mapping[str, str], name: str, how: str) -> bytes:
     text = required(env, name, f"0x and 40 hexadecimal digits: {how}")
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
-        raise SettingError(name, f"is 0x and 40 hexadecimal digits: {how}")
+        raise SettingError(name, f"must be 0x and 40 hexadecimal digits: {how}")
     return bytes.fromhex(text[2:])
 
 
-def _key(env: Mapping[str, str], name: str) -> bytes:
-    how = "64 hexadecimal digits, a key that signs quotes and holds no money: openssl rand -hex 32"
+def private_key(env: Mapping[str, str], name: str, what: str) -> bytes:
+    """A key of secp256k1, 32 bytes. Raises SettingError."""
+    how = f"64 hexadecimal digits, {what}"
     text = required(env, name, how).removeprefix("0x")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise SettingError(name, f"is malformed: {how}")
+        raise SettingError(name, f"must be {how}")
     try:
         PrivateKey(bytes.fromhex(text))
     except ValueError:
-        raise SettingError(name, f"is not a key of secp256k1: {how}") from None
+        raise SettingError(name, f"is no key of secp256k1; it must be {how}") from None
     return bytes.fromhex(text)
 
 
-def _http_url(name: str, text: str) -> str:
+def http_url(name: str, text: str) -> str:
+    """An http or https address without a slash at its end. Raises SettingError."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingError(name, f"{text or 'an empty entry'} is no http:// or https:// address")
     return text.rstrip("/")
 
 
-def _url(env: Mapping[str, str], name: str, default: str) -> str:
-    return _http_url(name, env.get(name, default).strip())
+def _origin(name: str, text: str) -> str:
+    """Scheme, host and port as a browser writes them in `Origin`, which is compared with it."""
+    url = http_url(name, text)
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    if parts.path or parts.query or parts.fragment or parts.username or parts.port == usual:
+        raise SettingError(name, "must be scheme and host alone, such as https://liqpass.example")
+    return url.lower()
 
 
 def _hosts(env: Mapping[str, str]) -> dict[str, str]:
@@ -134,6 +162,8 @@ def _hosts(env: Mapping[str, str]) -> dict[str, str]:
     for pair in text.split(","):
         region, separator, url = pair.strip().partition("=")
         if not separator or not re.fullmatch(r"[a-z]{2,12}", region):
-            raise SettingError(name, "is a list such as global=https://www.okx.com,eea=https://eea.okx.com")
-        hosts[region] = _http_url(name, url)
+            raise SettingError(
+                name, "must be a list such as global=https://www.okx.com,eea=https://eea.okx.com"
+            )
+        hosts[region] = http_url(name, url)
     return hosts

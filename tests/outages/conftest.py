@@ -62,7 +62,7 @@ async def hasty(world: TestWorld, exchange_door: Door) -> AsyncIterator[TestWorl
         urls = world.of.settings.chain.rpc_urls
         nodes = [await stack.enter_async_context(Node(url, timeout_sec=PATIENCE_SEC)) for url in urls]
         of = replace(world.of, gateway=gateway, nodes=tuple(nodes))
-        api = await stack.enter_async_context(listening(create_app(of), "127.0.0.1", free_port()))
+        api = (await stack.enter_async_context(listening(create_app(of), "127.0.0.1", free_port()))).url
         yield replace(world, api=api, of=of)
 
 

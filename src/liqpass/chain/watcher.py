@@ -21,7 +21,8 @@ from liqpass.db import Connection, Database
 from liqpass.settings import ChainSettings
 
 WHAT_TO_DO = (
-    "Nothing more is taken up. If that endpoint is wrong, take it out of LIQPASS_RPC_URLS and lift the halt; "
+    "Nothing more is taken up. If that endpoint is wrong, take it out of LIQPASS_RPC_URLS and type "
+    "liqpass lift-halt; "
     "if the chain was made anew (a test chain), begin with a fresh database."
 )
 
