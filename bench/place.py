@@ -112,7 +112,7 @@ async def _one_order(
     api: str, chain: SandboxChain, exchange: SandboxExchange, owner: asyncpg.Connection
 ) -> bytes:
     """The loop once by the front door: its rows give pgbench values, its reading is what all users get."""
-    key = next(key for key in exchange.test_keys() if key["perm"] == "read_only")
+    key = next(key for key in exchange.test_keys() if key["perm"] == "read_only" and not key["demo"])
     async with Trader(api, chain.wallets[0]) as trader:
         await trader.sign_in()
         account = await trader.add_key(key)
