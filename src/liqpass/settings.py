@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from coincurve import PrivateKey
 
+from liqpass.hexes import address
+from liqpass.problems import Problem
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 HOW_TO_MAKE_A_SIGNER = "a key that signs quotes and holds no money: openssl rand -hex 32"
 CONFIRMATION = re.compile(r"safe|finalized|[1-9][0-9]{0,4}")
@@ -18,7 +21,7 @@ class SettingError(Exception):
     """`NAME: what is wrong and how to make it right`, on one line."""
 
     def __init__(self, name: str, message: str) -> None:
-        super().__init__(f"{name}: {message}")
+        super().__init__(" ".join(f"{name}: {message}".split()))
         self.name = name
 
 
@@ -27,7 +30,8 @@ class ChainSettings:
     """Which chain, and which contracts on it, take the money. Addresses are 20 bytes."""
 
     chain_id: int
-    rpc_urls: tuple[str, ...]
+    rpc_urls: tuple[str, ...] = field(repr=False)
+    """Providers put their customer's key into the address."""
     usdc: bytes
     checkout: bytes
     treasury: bytes
@@ -119,9 +123,12 @@ def _flag(env: Mapping[str, str], name: str) -> bool:
 
 def _address(env: Mapping[str, str], name: str, how: str) -> bytes:
     text = required(env, name, f"0x and 40 hexadecimal digits: {how}")
-    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
-        raise SettingError(name, f"must be 0x and 40 hexadecimal digits: {how}")
-    return bytes.fromhex(text[2:])
+    try:
+        return address(text, name)
+    except Problem as refusal:
+        mistyped = "checksum" in refusal.detail
+        what = "is mistyped, its EIP-55 checksum is wrong; it" if mistyped else ""
+        raise SettingError(name, f"{what} must be 0x and 40 hexadecimal digits: {how}") from None
 
 
 def private_key(env: Mapping[str, str], name: str, what: str) -> bytes:
@@ -138,10 +145,16 @@ def private_key(env: Mapping[str, str], name: str, what: str) -> bytes:
 
 
 def http_url(name: str, text: str) -> str:
-    """An http or https address without a slash at its end. Raises SettingError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingError(name, f"{text or 'an empty entry'} is no http:// or https:// address")
+    """An http or https address without a slash at its end. Raises SettingError, which does not repeat it:
+    there may be a key in it."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets of IPv6, or a port, that are none
+        usable = False
+    if not usable or re.search(r"\s", text):
+        what = f"what begins with {text[:10]!r}" if text else "an empty entry"
+        raise SettingError(name, f"{what} is no http:// or https:// address")
     return text.rstrip("/")
 
 
