@@ -101,9 +101,9 @@ async def test_binding_against_giving_up(world: TestWorld, alice: Newcomer, data
     await alice.bind()
     await world.pass_time(minutes=31)
     await alice.trader.positions(alice.account)
-    time = next(task for task in tasks_of(world.of) if task.name == "time")
+    step = next(task for task in tasks_of(world.of) if task.name == "unordered bindings")
     async with gate_at(database_url, "insured_bindings") as gate:
-        giving_up = asyncio.ensure_future(time.step())
+        giving_up = asyncio.ensure_future(step.step())
         await gate.waiting("given_up")
         binding = asyncio.create_task(told(alice.bind()))
         await gate.waiting("insert into insured_positions")
