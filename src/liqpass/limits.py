@@ -7,8 +7,8 @@ import math
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from liqpass.problems import Problem
 
@@ -17,7 +17,8 @@ REMEMBERED = 20_000
 _ASK_AGAIN = timedelta(seconds=5)
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True)
+class Rate:
     """So many at once, and as many again spread over each window."""
 
     count: int
@@ -36,7 +37,7 @@ class Limiter:
         self._full_at: OrderedDict[Hashable, list[datetime]] = OrderedDict()
 
     def take(self, who: Hashable, now: datetime, refusal: str) -> None:
-        """Take one token from each bucket, or none: then Problem TOO_MANY_REQUESTS with `refusal` is raised."""
+        """Take one token from each bucket, or none and raise Problem TOO_MANY_REQUESTS with `refusal`."""
         known = self._full_at.pop(who, [now] * len(self._rates))
         # an empty bucket is full after one window: a later time was written before the clock was set back
         full_at = [min(max(at, now), now + rate.window) for at, rate in zip(known, self._rates, strict=True)]

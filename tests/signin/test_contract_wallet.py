@@ -74,6 +74,7 @@ async def test_a_deployed_wallet_signs_in_with_its_owners_key(http: httpx.AsyncC
     address = await chain.deploy(owned(OWNER.address))
     message = await message_for(http, address)
     assert refusal(await verify(http, message, signature_of(message, STRANGER))) == (401, "SIGNIN_REJECTED")
+    message = await message_for(http, address)
     assert (await verify(http, message, signature_of(message, OWNER))).status_code == 200
 
 

@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from eth_hash.auto import keccak
 
 from liqpass.db import Database
-from liqpass.hexes import checksum
+from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.anvil import wallet
 from liqpass.signin import sessions
+from liqpass.signin.contract_wallet import WRAPPER_END
 from tests.clock import SettableClock
 from tests.signin.visitors import (
     SITE,
     FakeNode,
+    SlowNode,
     browser,
     door,
     message_for,
@@ -25,6 +28,7 @@ from tests.signin.visitors import (
 )
 
 ALICE, BOB = wallet("alice"), wallet("bob")
+COOKIE = "liqpass_session"
 
 
 @pytest.fixture
@@ -68,13 +72,44 @@ async def test_the_cookie_is_kept_from_scripts_and_from_other_sites(http: httpx.
 
 
 @pytest.mark.parametrize("site", ["https://liqpass.example", "http://liqpass.example"])
-async def test_off_loopback_the_cookie_wants_https(
+async def test_off_loopback_the_cookie_wants_https_and_this_very_host(
     db: Database, clock: SettableClock, node: FakeNode, site: str
 ) -> None:
     async with browser(door(db, clock, node, site=site), site=site) as http:
         message = await message_for(http, ALICE.address)
         answer = await verify(http, message, signature_of(message, ALICE))
-        assert "secure" in answer.headers["set-cookie"].lower()
+        name, *attributes = answer.headers["set-cookie"].split("; ")
+        assert name.startswith("__Host-liqpass_session=")
+        # what browsers ask of the prefix: Secure, Path=/ and no Domain
+        assert {"Secure", "Path=/"} <= set(attributes)
+        assert not any(attribute.lower().startswith("domain") for attribute in attributes)
+
+
+async def test_a_session_that_a_sibling_domain_plants_is_not_read(
+    db: Database, clock: SettableClock, node: FakeNode
+) -> None:
+    site = "https://liqpass.example"
+    async with browser(door(db, clock, node, site=site), site=site) as http:
+        await sign_in(http, ALICE)
+        assert (await http.get("/api/auth/me")).status_code == 200
+        attackers = http.cookies["__Host-liqpass_session"]
+        http.cookies.clear()
+        http.cookies.set("liqpass_session", attackers)
+        assert refusal(await http.get("/api/auth/me")) == (401, "NOT_SIGNED_IN")
+        await http.post("/api/auth/logout")
+        http.cookies.set("__Host-liqpass_session", attackers)
+        assert (await http.get("/api/auth/me")).status_code == 200
+        assert (await http.post("/api/auth/logout")).status_code == 200
+        http.cookies.set("__Host-liqpass_session", attackers)
+        assert refusal(await http.get("/api/auth/me")) == (401, "NOT_SIGNED_IN")
+
+
+async def test_on_loopback_the_cookie_of_a_deployment_is_not_read(http: httpx.AsyncClient) -> None:
+    await sign_in(http, ALICE)
+    raw = f"__Host-liqpass_session={http.cookies['liqpass_session']}".encode()
+    http.cookies.clear()
+    answer = await http.get("/api/auth/me", headers=[(b"cookie", raw)])
+    assert refusal(answer) == (401, "NOT_SIGNED_IN")
 
 
 async def test_a_nonce_is_good_once(http: httpx.AsyncClient) -> None:
@@ -132,10 +167,100 @@ async def test_a_message_of_another_deployment_on_the_same_database_is_refused(
         assert refusal(answer) == (401, "SIGNIN_REJECTED")
 
 
-async def test_another_wallets_signature_is_refused(http: httpx.AsyncClient) -> None:
+async def test_another_wallets_signature_is_refused_and_the_message_is_used_up(
+    http: httpx.AsyncClient, node: FakeNode
+) -> None:
     message = await message_for(http, ALICE.address)
-    assert refusal(await verify(http, message, signature_of(message, BOB))) == (401, "SIGNIN_REJECTED")
+    for signer in (BOB, BOB, ALICE):
+        assert refusal(await verify(http, message, signature_of(message, signer))) == (401, "SIGNIN_REJECTED")
+    assert len(node.asked) == 1
+    await sign_in(http, ALICE)
+
+
+async def test_a_torn_wrapper_uses_the_message_up_and_asks_no_node(
+    http: httpx.AsyncClient, node: FakeNode
+) -> None:
+    message = await message_for(http, ALICE.address)
+    assert refusal(await verify(http, message, to_hex(WRAPPER_END))) == (401, "SIGNIN_REJECTED")
+    assert refusal(await verify(http, message, signature_of(message, ALICE))) == (401, "SIGNIN_REJECTED")
+    assert node.asked == []
+
+
+async def test_a_node_is_given_only_so_much_gas_for_a_strangers_code(
+    http: httpx.AsyncClient, node: FakeNode
+) -> None:
+    message = await message_for(http, ALICE.address)
+    await verify(http, message, "0x" + "ab" * 300)
+    assert 1_000_000 <= int(node.asked[0]["gas"], 16) <= 10_000_000
+
+
+async def test_a_message_whose_question_kills_the_node_is_asked_about_three_times_at_most(
+    http: httpx.AsyncClient, node: FakeNode
+) -> None:
+    message = await message_for(http, ALICE.address)
+    node.down = True
+    for _ in range(3):
+        assert refusal(await verify(http, message, "0x" + "ab" * 300)) == (503, "NODE_UNAVAILABLE")
+    answer = await verify(http, message, "0x" + "ab" * 300)
+    assert refusal(answer) == (429, "TOO_MANY_REQUESTS")
+    assert answer.json()["retryAfterSec"] > 0
+    assert len(node.asked) == 3
     assert (await verify(http, message, signature_of(message, ALICE))).status_code == 200
+
+
+async def test_a_few_contract_wallets_are_asked_at_once_a_few_wait_and_the_rest_is_refused(
+    db: Database, clock: SettableClock
+) -> None:
+    slow = SlowNode()
+    async with browser(door(db, clock, slow)) as http:
+        messages = [await message_for(http, keccak(bytes([n]))[-20:]) for n in range(20)]
+        answering = [asyncio.create_task(verify(http, message, "0xab")) for message in messages]
+        refused, _ = await asyncio.wait(answering, return_when=asyncio.FIRST_COMPLETED)
+        assert {refusal(task.result()) for task in refused} == {(429, "TOO_MANY_REQUESTS")}
+        signing = await message_for(http, ALICE.address)
+        assert (await verify(http, signing, signature_of(signing, ALICE))).status_code == 200
+        slow.go_on.set()
+        answers = [refusal(await task) for task in answering]
+    assert slow.most_at_once == 4
+    assert sorted(answers) == [(401, "SIGNIN_REJECTED")] * 12 + [(429, "TOO_MANY_REQUESTS")] * 8
+
+
+async def test_contract_wallets_are_asked_sixty_times_a_minute_and_the_node_is_left_to_the_money(
+    http: httpx.AsyncClient, node: FakeNode, clock: SettableClock
+) -> None:
+    answers = []
+    for number in range(70):
+        message = await message_for(http, keccak(bytes([number]))[-20:])
+        answers.append(refusal(await verify(http, message, "0xab"))[1])
+    assert answers == ["SIGNIN_REJECTED"] * 60 + ["TOO_MANY_REQUESTS"] * 10
+    assert len(node.asked) == 60
+    await sign_in(http, ALICE)
+    clock.advance(minutes=1)
+    message = await message_for(http, BOB.address)
+    assert refusal(await verify(http, message, "0xab")) == (401, "SIGNIN_REJECTED")
+
+
+async def test_an_address_gets_so_many_messages_a_minute_and_others_get_theirs(
+    http: httpx.AsyncClient, clock: SettableClock
+) -> None:
+    for _ in range(20):
+        await message_for(http, ALICE.address)
+    answer = await http.post("/api/auth/nonce", json={"address": checksum(ALICE.address)})
+    assert refusal(answer) == (429, "TOO_MANY_REQUESTS")
+    await message_for(http, BOB.address)
+    clock.advance(seconds=answer.json()["retryAfterSec"])
+    await message_for(http, ALICE.address)
+
+
+async def test_nobody_shuts_another_visitor_out_by_asking_for_messages_in_their_name(
+    db: Database, clock: SettableClock, node: FakeNode
+) -> None:
+    entry = door(db, clock, node)
+    async with browser(entry) as http:
+        for _ in range(20):
+            await message_for(http, ALICE.address)
+    async with browser(entry, peer="203.0.113.9") as http:
+        await sign_in(http, ALICE)
 
 
 async def test_a_contract_wallet_signs_in_when_the_node_says_yes(
@@ -179,7 +304,7 @@ async def test_after_logout_the_session_is_dead_also_for_who_kept_the_cookie(
     await sign_in(http, ALICE)
     kept = dict(http.cookies)
     assert (await http.post("/api/auth/logout")).json() == {"ok": True}
-    assert http.cookies.get(sessions.COOKIE) is None
+    assert http.cookies.get(COOKIE) is None
     http.cookies.update(kept)
     assert refusal(await http.get("/api/auth/me")) == (401, "NOT_SIGNED_IN")
     assert (await http.post("/api/auth/logout")).status_code == 200
@@ -208,7 +333,7 @@ async def test_a_session_ends_after_seven_days(http: httpx.AsyncClient, clock: S
 
 async def test_the_database_holds_no_session_secret(http: httpx.AsyncClient, db: Database) -> None:
     await sign_in(http, ALICE)
-    secret = base64.urlsafe_b64decode(http.cookies[sessions.COOKIE])
+    secret = base64.urlsafe_b64decode(http.cookies[COOKIE])
     async with db.pool.acquire() as conn:
         rows = await conn.fetch("select * from sessions")
     assert len(rows) == 1
@@ -218,7 +343,7 @@ async def test_the_database_holds_no_session_secret(http: httpx.AsyncClient, db:
 
 @pytest.mark.parametrize("cookie", ["", "x", "A" * 44, "A" * 43 + "=", "é" * 44, "A" * 5000])
 async def test_a_cookie_that_is_not_ours_is_nobody(http: httpx.AsyncClient, cookie: str) -> None:
-    raw = f"{sessions.COOKIE}={cookie}".encode()
+    raw = f"{COOKIE}={cookie}".encode()
     answer = await http.get("/api/auth/me", headers=[(b"cookie", raw)])
     assert refusal(answer) == (401, "NOT_SIGNED_IN")
 

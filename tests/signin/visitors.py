@@ -1,5 +1,6 @@
 """Browsers with wallets, before an application that has a slice's routes and the edge's error documents."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from litestar import Litestar, Router
+from litestar.di import Provide
 
 from liqpass.chain.rpc import NodeError, NodeErrorKind
 from liqpass.db import Database
@@ -16,7 +18,7 @@ from liqpass.edge import answer_problem
 from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.anvil import Wallet
 from liqpass.signin.contract_wallet import EthCall
-from liqpass.signin.routes import signin_router
+from liqpass.signin.routes import session_cookie, signin_router
 
 SITE = "http://127.0.0.1:8000"
 CHAIN_ID = 8453
@@ -37,6 +39,22 @@ class FakeNode:
         return self.answer
 
 
+class SlowNode:
+    """Answers no to everybody, once it is told to go on; remembers how many waited for it at once."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.most_at_once = 0
+        self._asked = 0
+
+    async def __call__(self, _call: dict[str, str]) -> bytes:
+        self._asked += 1
+        self.most_at_once = max(self.most_at_once, self._asked)
+        await self.go_on.wait()
+        self._asked -= 1
+        return bytes(32)
+
+
 def door(
     db: Database,
     clock: Callable[[], datetime],
@@ -50,10 +68,17 @@ def door(
 
 
 @asynccontextmanager
-async def browser(*routers: Router, site: str = SITE) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(
+    *routers: Router, site: str = SITE, peer: str = "127.0.0.1"
+) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client with a cookie jar. Errors come back as documents, as they would from the server."""
-    app = Litestar(list(routers), exception_handlers={Exception: answer_problem}, openapi_config=None)
-    transport = httpx.ASGITransport(cast(Any, app))
+    app = Litestar(
+        list(routers),
+        exception_handlers={Exception: answer_problem},
+        dependencies={"session_cookie": Provide(lambda: session_cookie(site), sync_to_thread=False)},
+        openapi_config=None,
+    )
+    transport = httpx.ASGITransport(cast(Any, app), client=(peer, 5000))
     async with httpx.AsyncClient(transport=transport, base_url=site) as client:
         yield client
 

@@ -19,6 +19,8 @@ EthCall = Callable[[dict[str, str]], Awaitable[bytes]]
 
 WRAPPER_END = bytes.fromhex("6492" * 16)
 _NOBODY = bytes(20)
+# Deploying a wallet and checking a passkey's signature takes one to two million.
+_GAS = 5_000_000
 
 
 class _Artefact(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ async def accepts(eth_call: EthCall, wallet: bytes, hashed: bytes, signature: by
     wrapped = unwrap(signature)
     if wrapped is None:
         return False
-    answer = await eth_call({"data": to_hex(question(wallet, hashed, wrapped))})
+    answer = await eth_call({"data": to_hex(question(wallet, hashed, wrapped)), "gas": hex(_GAS)})
     if len(answer) != 32 or int.from_bytes(answer, "big") > 1:
         raise Problem("NODE_UNAVAILABLE", "The chain's node gave no usable answer. Try again soon.")
     return answer[31] == 1

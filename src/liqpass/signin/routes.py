@@ -16,9 +16,13 @@ from msgspec import Meta
 from liqpass import hexes
 from liqpass.clock import Clock
 from liqpass.db import Database
+from liqpass.limits import Limiter, Rate
 from liqpass.problems import Problem
 from liqpass.signin import sessions, siwe
+from liqpass.signin.contract_checks import ContractChecks
 from liqpass.signin.contract_wallet import EthCall
+
+MESSAGES = Rate(20, timedelta(minutes=1))
 
 
 class NonceAsked(msgspec.Struct, frozen=True, rename="camel"):
@@ -56,19 +60,21 @@ class SignedOut(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Door:
-    """What stands at the door: the site that the texts name, how a node is asked, how the cookie is sent."""
+    """What stands at the door: the site that the texts name, who asks the nodes, how often somebody may ask
+    for a text, and the cookie's name."""
 
     site: siwe.Site
-    eth_call: EthCall
-    secure: bool
+    checks: ContractChecks
+    messages: Limiter
+    cookie_name: str
 
     def cookie(self, value: str, lives: timedelta) -> Cookie:
         return Cookie(
-            sessions.COOKIE,
+            self.cookie_name,
             value=value,
             path="/",
             max_age=int(lives.total_seconds()),
-            secure=self.secure,
+            secure=self.cookie_name == sessions.HOST_COOKIE,
             httponly=True,
             samesite="lax",
         )
@@ -78,7 +84,7 @@ def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, 
     """Sign-in for the site at `public_url`. `rpc` does one eth_call (see `contract_wallet.EthCall`)."""
     parts = urlsplit(public_url)
     site = siwe.Site(domain=parts.netloc.lower(), uri=public_url, chain_id=chain_id)
-    door = Door(site, rpc, secure=not _is_loopback(parts.hostname or ""))
+    door = Door(site, ContractChecks(rpc), Limiter(MESSAGES), session_cookie(public_url))
     return Router(
         path="/api/auth",
         route_handlers=[nonce, verify, logout, me],
@@ -87,14 +93,21 @@ def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, 
             # Not the clock itself: Litestar copies a router's dependencies, and with them a clock's state.
             "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
             "door": Provide(lambda: door, sync_to_thread=False),
+            "session_cookie": Provide(lambda: door.cookie_name, sync_to_thread=False),
             "user": Provide(sessions.signed_in),
         },
         tags=["sign-in"],
     )
 
 
+def session_cookie(public_url: str) -> str:
+    """The name of the session's cookie: a browser takes the safer one only over https."""
+    return sessions.COOKIE if _is_loopback(urlsplit(public_url).hostname or "") else sessions.HOST_COOKIE
+
+
 @post("/nonce", status_code=200, summary="Get a text to sign")
 async def nonce(
+    request: Request[Any, Any, Any],
     data: JSONBody[NonceAsked],
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
@@ -104,6 +117,9 @@ async def nonce(
     address = hexes.address(data.address, "address")
     if data.chain_id not in (None, door.site.chain_id):
         raise Problem("INVALID_FIELD", f"chainId is {door.site.chain_id} here.", field="chainId")
+    # Of the same peer only: else anybody could keep somebody out by asking in their name.
+    who = (address, request.client.host if request.client else "")
+    door.messages.take(who, now, "This address asked for too many messages. Try again soon.")
     message = await db.run(lambda conn: sessions.write_message(conn, now, door.site, address))
     return NonceGiven(message=siwe.text_of(message), nonce=message.nonce)
 
@@ -115,10 +131,12 @@ async def verify(
     now: NamedDependency[datetime],
     door: NamedDependency[Door],
 ) -> Response[SignedIn]:
-    """Sets the session's cookie, good for seven days."""
+    """Sets the session's cookie, good for seven days. A message is good for one try."""
     signature = _signature(data.signature)
     message = await db.run(lambda conn: sessions.check_message(conn, now, door.site, data.message))
-    await sessions.check_signature(door.eth_call, message, signature)
+    if not await sessions.is_signed(door.checks, now, message, signature):
+        await db.run(lambda conn: sessions.burn(conn, message))
+        raise Problem("SIGNIN_REJECTED", "The message's address did not sign it: ask for a new one.")
     token = await db.run(lambda conn: sessions.open_session(conn, now, message))
     return Response(
         SignedIn(address=hexes.checksum(message.address)),
@@ -135,7 +153,7 @@ async def logout(
     everywhere: FromQuery[bool] = False,
 ) -> Response[SignedOut]:
     """End this session, or with `?everywhere=true` all sessions of its user. Repeating it is harmless."""
-    token = sessions.token_in(request)
+    token = sessions.token_in(request, door.cookie_name)
     if token is not None:
         await db.run(lambda conn: sessions.end(conn, now, token, everywhere=everywhere))
     return Response(SignedOut(ok=True), cookies=[door.cookie("", timedelta())])

@@ -14,10 +14,13 @@ from litestar.di import NamedDependency
 
 from liqpass.db import Connection, Database
 from liqpass.problems import Problem
-from liqpass.signin import contract_wallet, siwe, sql
-from liqpass.signin.contract_wallet import EthCall
+from liqpass.signin import siwe, sql
+from liqpass.signin.contract_checks import ContractChecks
 
 COOKIE = "liqpass_session"
+# Browsers take a name with this prefix from the host itself only, over https: no sibling domain can plant a
+# session of its own, into which the visitor would hand over their key.
+HOST_COOKIE = f"__Host-{COOKIE}"
 NONCE_LIVES = timedelta(minutes=5)
 SESSION_LIVES = timedelta(days=7)
 
@@ -44,9 +47,9 @@ class Token(msgspec.Struct, frozen=True):
         return base64.urlsafe_b64encode(self.secret).decode()
 
 
-def token_in(request: Request[Any, Any, Any]) -> Token | None:
-    """The token in the request's cookie; None when there is none that could be ours."""
-    text = request.cookies.get(COOKIE, "")
+def token_in(request: Request[Any, Any, Any], cookie: str) -> Token | None:
+    """The token in the request's cookie of that name; None when there is none that could be ours."""
+    text = request.cookies.get(cookie, "")
     if len(text) != 44:
         return None
     try:
@@ -57,13 +60,16 @@ def token_in(request: Request[Any, Any, Any]) -> Token | None:
 
 
 async def signed_in(
-    request: Request[Any, Any, Any], db: NamedDependency[Database], now: NamedDependency[datetime]
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    session_cookie: NamedDependency[str] = COOKIE,
 ) -> bytes:
     """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN.
 
     A single statement, so it is sent without the round trips of a transaction around it.
     """
-    token = token_in(request)
+    token = token_in(request, session_cookie)
     if token is not None:
         async with db.pool.acquire() as conn:
             user = await sql.living_session(conn, token.sha256, now)
@@ -100,17 +106,21 @@ async def check_message(conn: Connection, now: datetime, site: siwe.Site, text: 
     return message
 
 
-async def check_signature(eth_call: EthCall, message: siwe.Message, signature: bytes) -> None:
-    """Raises Problem SIGNIN_REJECTED unless the message's address signed it.
+async def is_signed(checks: ContractChecks, now: datetime, message: siwe.Message, signature: bytes) -> bool:
+    """Whether the message's address signed it. Raises what `ContractChecks.accepts` raises: nothing is known.
 
     Only what no key of an ordinary account explains is asked of a node (and of its contract wallet), so most
     people sign in while all nodes are down. No transaction may be open here.
     """
     hashed = siwe.digest(siwe.text_of(message))
     if siwe.signer_of(hashed, signature) == message.address:
-        return
-    if not await contract_wallet.accepts(eth_call, message.address, hashed, signature):
-        raise Problem("SIGNIN_REJECTED", "The signature is not one of the address in the message.")
+        return True
+    return await checks.accepts(now, message, hashed, signature)
+
+
+async def burn(conn: Connection, message: siwe.Message) -> None:
+    """Use the message up without a session: each may cost one question to a node, not one per try."""
+    await sql.burn_nonce(conn, message.nonce)
 
 
 async def open_session(

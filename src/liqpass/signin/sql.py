@@ -35,6 +35,11 @@ async def use_nonce(
     """Burn the nonce and open its owner's session, both or neither; None when it was already used."""
 
 
+@query("delete from signin_nonces where nonce = $1")
+async def burn_nonce(conn: Connection, nonce: str) -> None:
+    """Forget a text: whatever signs it now signs nobody in."""
+
+
 @query("select user_id from sessions where token_sha256 = $1 and expires_at > $2 and revoked_at is null")
 async def living_session(conn: Connection, token_sha256: bytes, now: datetime) -> bytes | None:
     """Whose session it is."""
