@@ -17,8 +17,10 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import pytest
 
+from liqpass.app import clients
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC
 from liqpass.clock import system_clock
+from liqpass.db import open_database
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.hexes import to_hex
 from liqpass.sandbox.chain import SandboxChain
@@ -26,9 +28,10 @@ from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.trader import Trader
 from liqpass.sandbox.world import command, environment, write_skus
 from liqpass.serving import free_port
+from liqpass.settings import Settings
+from liqpass.worker import tasks_of
 
 SPARE_SEC = 60
-TASKS = 6
 SKU = "LIQPASS_24H"
 OWNERS = """
 select objid::int, string_agg(pid::text, ',') from pg_locks
@@ -47,6 +50,7 @@ class Town:
     api: str
     folder: Path
     stack: AsyncExitStack
+    tasks: int = 0
     workers: list[asyncio.subprocess.Process] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
 
@@ -101,7 +105,16 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
                 await stack.enter_async_context(command(env, folder, "serve", "--port", str(port)))
                 await town.start_worker()
                 await until(lambda: _ready(api), "the API is ready")
+                town.tasks = await _how_many_tasks(env, server.url)
                 yield town
+
+
+async def _how_many_tasks(env: dict[str, str], url: str) -> int:
+    database = await open_database(url, name="test")
+    async with clients(Settings.from_env(env), database) as of:
+        tasks = len(tasks_of(of))
+    await database.close()
+    return tasks
 
 
 async def _ready(api: str) -> bool:
@@ -201,16 +214,16 @@ async def test_each_task_has_one_owner_and_another_worker_takes_over_when_it_is_
 
 
 async def _owned_by_all(town: Town) -> bool:
-    return len(await town.rows(OWNERS)) == TASKS
+    return len(await town.rows(OWNERS)) == town.tasks
 
 
 async def _owned_anew(town: Town, before: list[asyncpg.Record]) -> bool:
     now = await town.rows(OWNERS)
-    return len(now) == TASKS and not {row["string_agg"] for row in now} & {
+    return len(now) == town.tasks and not {row["string_agg"] for row in now} & {
         row["string_agg"] for row in before
     }
 
 
 async def _two_workers(town: Town) -> bool:
     rows = await town.rows("select 1 from pg_stat_activity where application_name like 'liqpass work: %'")
-    return len(rows) == 2 * TASKS
+    return len(rows) == 2 * town.tasks

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from liqpass.db import Database, open_database
-from liqpass.worker import run_worker
+from liqpass.worker import run_worker, tasks_of
 from tests.clock import SettableClock
 from tests.outages.conftest import behind, page, refusal, state_of
 from tests.outages.door import Door
@@ -77,6 +77,7 @@ async def test_every_call_says_that_the_database_is_down_and_works_when_it_is_ba
         said = await page(shaky, "/readyz")
         assert (said.status, said.checks["database"]) == (503, "does not answer")
         assert (await page(shaky, "/healthz")).status == 200
+        assert (await page(shaky, "/metrics")).status == 200
         assert await state_of(db) == before
 
         await door.open()
@@ -108,12 +109,12 @@ async def test_a_running_worker_outlives_the_database_and_settles_what_came_mean
         async with shaky.trader() as trader:
             _, order = await covered_position(shaky, trader)
             order_id = str(order["purchaseOrderId"])
-            await _until_owned(db, 6)
+            await _until_owned(db, len(tasks_of(shaky.of)))
             await door.shut()
             await trader.pay(shaky.chain, order)  # and nobody is told
             await _until_owned(db, 0)
             await door.open()
-            await _until_owned(db, 6)
+            await _until_owned(db, len(tasks_of(shaky.of)))
             for _ in range(SPARE_SEC * 10):
                 if (await trader.order(order_id))["status"] == "ACTIVE":
                     break
