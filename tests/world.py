@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from liqpass.app import Clients, clients, create_app
@@ -55,6 +56,11 @@ class TestWorld:
         await self.work()
         await self.chain.mine(self.chain.slots_in_an_epoch)
         await self.work(2)
+
+    async def chain_time(self, moment: datetime) -> None:
+        """Mine a block of that moment, or a second later."""
+        _, _, newest = await self.chain.block()
+        await self.chain.warp(max(0, int(moment.timestamp()) - newest))
 
     async def pass_time(self, **by: float) -> None:
         """Time passes for everybody: the product, the exchange, the chain."""

@@ -106,6 +106,9 @@ async def test_cover_lasts_as_long_as_its_product_says_and_then_the_position_is_
     assert await alice.status(order) == "ACTIVE"
     world.clock.now = end
     await world.work()
+    assert await alice.status(order) == "ACTIVE", "the worker's clock alone ends no cover"
+    await world.chain_time(end)
+    await world.work()
     assert await alice.status(order) == "EXPIRED"
     assert (await alice.reasons(order))[-1] == "COVER_OVER"
     await alice.trader.positions(alice.account)
