@@ -49,13 +49,12 @@ def keyring() -> KeyRing:
 async def enter(
     db: Database, clock: SettableClock, gateway: OkxGateway, keyring: KeyRing
 ) -> AsyncIterator[Enter]:
-    """Somebody signs in by name and gets a browser of their own."""
+    """Somebody signs in by name and gets a browser of their own, before one and the same vault."""
+    regions = ["global", "eea", "us"]
+    vault = vault_router(db=db, clock=clock, gateway=gateway, keyring=keyring, regions=regions)
     async with AsyncExitStack() as stack:
 
         async def somebody(name: str) -> httpx.AsyncClient:
-            vault = vault_router(
-                db=db, clock=clock, gateway=gateway, keyring=keyring, regions=["global", "eea", "us"]
-            )
             http = await stack.enter_async_context(browser(door(db, clock, FakeNode()), vault))
             await sign_in(http, wallet(name))
             return http

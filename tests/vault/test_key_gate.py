@@ -155,12 +155,44 @@ async def test_the_same_key_again_is_the_same_account(
     assert len(await rows(db)) == 1
 
 
-async def test_the_same_key_twenty_times_at_once_is_one_account(
+async def test_the_same_key_six_times_at_once_is_one_account(
     http: httpx.AsyncClient, db: Database, key: Key
 ) -> None:
-    answers = await asyncio.gather(*(added(http, key) for _ in range(20)))
+    answers = await asyncio.gather(*(added(http, key) for _ in range(6)))
     assert len({answer["apiAccountId"] for answer in answers}) == 1
     assert len(await rows(db)) == 1
+
+
+async def test_somebody_who_tries_keys_out_is_slowed_down_and_others_are_not(
+    enter: Enter, okx: SandboxExchange, clock: SettableClock, key: Key
+) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    guesses = [body_of(key, apiKey=f"guess {number}") for number in range(9)]
+    answers = [refusal(await alice.post(PATH, json=guess))[0] for guess in guesses]
+    assert answers == [422] * 6 + [429] * 3
+    refused = await alice.post(PATH, json=guesses[0])
+    assert refusal(refused) == (429, "TOO_MANY_REQUESTS")
+    assert refused.json()["retryAfterSec"] == 10
+    await added(bob, key)
+    clock.advance(seconds=10)
+    await added(alice, key)
+
+
+async def test_thirty_keys_an_hour_are_enough_for_anybody(
+    http: httpx.AsyncClient, clock: SettableClock, key: Key
+) -> None:
+    statuses = []
+    for _ in range(8):
+        statuses += [(await add(http, key)).status_code for _ in range(5)]
+        clock.advance(minutes=1)
+    assert statuses[:30] == [200] * 30
+    assert statuses.count(429) == 40 - 33  # in seven minutes three more have come in
+
+
+async def test_what_is_not_asked_at_the_exchange_is_not_counted(http: httpx.AsyncClient, key: Key) -> None:
+    for _ in range(10):
+        assert refusal(await add(http, key, region="mars")) == (400, "INVALID_FIELD")
+    await added(http, key)
 
 
 async def test_the_same_key_of_another_user_is_another_account(enter: Enter, key: Key) -> None:

@@ -1,9 +1,10 @@
 """Keys are asked again what they may do: hold, release, and what an outage changes, which is nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -14,13 +15,21 @@ from liqpass.problems import Problem
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_margin import Key
 from liqpass.sandbox.okx_server import SandboxExchange
-from liqpass.vault.api_accounts import credentials, recheck_due
+from liqpass.vault.api_accounts import context_of, credentials, recheck_due
 from liqpass.vault.cipher import KeyRing
 from tests.clock import SettableClock
 from tests.vault.holders import PATH, added, own, rows, write
 
 ALICE = wallet("alice").address
 Recheck = Callable[[], Awaitable[int]]
+
+
+def impatient(
+    hosts: Mapping[str, str], clock: SettableClock, on_error: Callable[[str], None] = lambda _code: None
+) -> OkxGateway:
+    """Tries once, and never waits for its own pace."""
+    monotonic = map(float, count(step=60)).__next__
+    return OkxGateway(hosts, clock, tries=1, on_error=on_error, monotonic=monotonic)
 
 
 @pytest.fixture
@@ -43,6 +52,29 @@ def key(okx: SandboxExchange) -> Key:
 async def account(http: httpx.AsyncClient, key: Key) -> dict[str, Any]:
     """Alice's account, just let in."""
     return await added(http, key)
+
+
+@pytest.fixture
+async def crowd(account: dict[str, Any], db: Database, keyring: KeyRing) -> int:
+    """The same key in the hands of others too; how many accounts there are."""
+    (row,) = await rows(db)
+    async with db.pool.acquire() as conn:
+        for number in range(24):
+            user, account_id = wallet(f"visitor {number}").address, uuid4()
+            sealed = {
+                column: keyring.seal(
+                    keyring.open(row[column], context_of(ALICE, row["id"], column)),
+                    context_of(user, account_id, column),
+                )
+                for column in ("secret_enc", "passphrase_enc")
+            }
+            copied = {**row, **sealed, "user_id": user, "id": account_id}
+            await conn.execute(
+                f"insert into api_accounts ({', '.join(copied)})"
+                f" values ({', '.join(f'${place}' for place, _ in enumerate(copied, 1))})",
+                *copied.values(),
+            )
+    return 25
 
 
 @pytest.fixture
@@ -154,6 +186,62 @@ async def test_a_key_is_asked_about_once_in_six_hours(
     assert await recheck_due(db, gateway, keyring, clock) == 0
     assert await recheck() == 1
     assert await recheck_due(db, gateway, keyring, clock) == 0
+
+
+async def test_a_step_goes_on_until_nothing_is_due(crowd: int, recheck: Recheck) -> None:
+    assert await recheck() == crowd
+
+
+async def test_a_few_keys_are_asked_about_at_once(
+    crowd: int,
+    db: Database,
+    okx: SandboxExchange,
+    gateway: OkxGateway,
+    keyring: KeyRing,
+    clock: SettableClock,
+) -> None:
+    class Counting(OkxGateway):
+        """How many questions were under way at the same time."""
+
+        asked, most_at_once = 0, 0
+
+        async def account_config(self, creds: Any) -> Any:
+            self.asked += 1
+            self.most_at_once = max(self.most_at_once, self.asked)
+            try:
+                return await gateway.account_config(creds)
+            finally:
+                self.asked -= 1
+
+    clock.advance(hours=7)
+    counting = Counting(okx.hosts, clock)
+    assert await recheck_due(db, counting, keyring, clock) == crowd
+    assert counting.most_at_once == 4
+
+
+async def test_an_exchange_that_does_not_answer_is_asked_a_few_times_and_then_left_in_peace(
+    crowd: int, db: Database, okx: SandboxExchange, keyring: KeyRing, clock: SettableClock
+) -> None:
+    told: list[str] = []
+    once = impatient(okx.hosts, clock, told.append)
+    clock.advance(hours=7)
+    okx.faults.html()
+    assert await recheck_due(db, once, keyring, clock) == 0
+    assert 3 <= len(told) <= 6 < crowd
+    okx.faults.heal()
+    assert await recheck_due(db, once, keyring, clock) == crowd
+    await once.close()
+
+
+async def test_a_region_that_does_not_answer_does_not_keep_the_others_from_their_turn(
+    crowd: int, db: Database, okx: SandboxExchange, keyring: KeyRing, clock: SettableClock
+) -> None:
+    moved = [row["id"] for row in (await rows(db))[:10]]
+    await write(db, "update api_accounts set region = 'us' where id = any($1)", moved)
+    half = impatient({**okx.hosts, "us": "http://127.0.0.1:1"}, clock)
+    clock.advance(hours=7)
+    assert await recheck_due(db, half, keyring, clock) == crowd - len(moved)
+    await half.close()
 
 
 async def test_a_step_checks_no_more_than_it_is_told(

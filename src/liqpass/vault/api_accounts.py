@@ -1,6 +1,8 @@
 """Exchange accounts: which key is let in, how it is kept, who may use it, and asking again what it may do."""
 
+import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +13,7 @@ import structlog
 
 from liqpass.clock import Clock
 from liqpass.db import Connection, Database
-from liqpass.exchange.errors import ExchangeError, Kind
+from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import AccountConfig, key_refusal
 from liqpass.hexes import to_hex
@@ -22,7 +24,9 @@ from liqpass.vault.cipher import CipherError, KeyRing
 from liqpass.vault.exchange_trouble import ABOUT_THE_KEY, problem_of
 
 CHECK_EVERY = timedelta(hours=6)
-CHECKS_PER_STEP = 20
+CHECKS_PER_STEP = 10_000
+CHECKS_AT_ONCE = 4
+UNANSWERED_AT_MOST = 3
 
 # The columns that hold secrets: a part of the place that each is sealed for.
 SECRET = "secret_enc"  # noqa: S105, a column's name
@@ -73,7 +77,6 @@ async def store(
     random: Random = os.urandom,
 ) -> sql.ApiAccount:
     """Keep an admitted key. One that this user gave before keeps its id, and lives again if revoked."""
-    permissions = sorted(config.perm)
 
     def sealed_for(account_id: UUID) -> tuple[str, str]:
         return (
@@ -82,37 +85,16 @@ async def store(
         )
 
     account_id = uuid7(now, random(RANDOM_BYTES))
+    whose = (creds.region, creds.demo, config.uid, config.main_uid)
+    permissions, bound = sorted(config.perm), config.ip_bound
+    sealed, called = sealed_for(account_id), config.label if label is None else label
     stored = await sql.add_account(
-        conn,
-        user,
-        account_id,
-        creds.region,
-        creds.demo,
-        config.uid,
-        config.main_uid,
-        creds.api_key,
-        *sealed_for(account_id),
-        config.label if label is None else label,
-        permissions,
-        config.ip_bound,
-        now,
+        conn, user, account_id, *whose, creds.api_key, *sealed, called, permissions, bound, now
     )
     if stored.id == account_id:
         return stored
-    return await sql.renew_account(
-        conn,
-        user,
-        stored.id,
-        creds.region,
-        creds.demo,
-        config.uid,
-        config.main_uid,
-        *sealed_for(stored.id),
-        label,
-        permissions,
-        config.ip_bound,
-        now,
-    )
+    sealed = sealed_for(stored.id)
+    return await sql.renew_account(conn, user, stored.id, *whose, *sealed, label, permissions, bound, now)
 
 
 async def revoke(conn: Connection, now: datetime, user: bytes, account_id: UUID) -> None:
@@ -144,25 +126,51 @@ async def recheck_due(
     every: timedelta = CHECK_EVERY,
     at_most: int = CHECKS_PER_STEP,
 ) -> int:
-    """Ask again what keys may do whose last check is older than `every`; how many were checked.
+    """Ask again what keys may do whose last check is older than `every`, until none is left; how many were.
 
     A key that grew, or that OKX refuses, is put on hold; one that is read-only again is released. An exchange
-    that does not answer changes nothing, and ends the step: the others would not be answered either.
+    that does not answer changes nothing: its region is asked a few times in a row, then not before the next
+    step, because the others would not be answered either.
     """
-    now = clock()
     async with db.pool.acquire() as conn:
-        due = await sql.accounts_due(conn, now - every, at_most)
+        due = iter(await sql.accounts_due(conn, clock() - every, at_most))
+    unanswered = Counter[str]()
+
+    async def take_turns() -> int:
+        checked = 0
+        for account in due:  # the one list, of which each takes the next
+            if unanswered[account.region] < UNANSWERED_AT_MOST:
+                noted = await _ask_again(db, gateway, keyring, clock, account)
+                unanswered[account.region] = unanswered[account.region] + 1 if noted is None else 0
+                checked += noted is True
+        return checked
+
+    # Each goes on to its end, whatever happens to another: none is left behind when the step is over.
+    ends = await asyncio.gather(*(take_turns() for _ in range(CHECKS_AT_ONCE)), return_exceptions=True)
     checked = 0
-    for account in due:
-        try:
-            checked += await _recheck(db, gateway, keyring, clock, account)
-        except CipherError:
-            log.exception("vault_does_not_open", account=str(account.id))
-        except ExchangeError as error:
-            log.warning("recheck_without_answer", account=str(account.id), code=error.code)
-            if error.kind is Kind.UNAVAILABLE:
-                break
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+        checked += end
     return checked
+
+
+async def _ask_again(
+    db: Database, gateway: OkxGateway, keyring: KeyRing, clock: Clock, due: sql.DueAccount
+) -> bool | None:
+    """Whether a finding was noted; None when the exchange said nothing certain about the key."""
+    async with db.pool.acquire() as conn:
+        account = await sql.sealed_account(conn, due.user_id, due.id)
+    if account is None:
+        return False
+    try:
+        return await _recheck(db, gateway, keyring, clock, account)
+    except CipherError:
+        log.exception("vault_does_not_open", account=str(account.id))
+        return False
+    except ExchangeError as error:
+        log.warning("recheck_without_answer", account=str(account.id), code=error.code)
+        return None
 
 
 async def _recheck(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -15,10 +15,13 @@ from msgspec import Meta
 from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.exchange.okx import Credentials, OkxGateway
+from liqpass.limits import Limiter, Rate
 from liqpass.problems import Problem
 from liqpass.signin.sessions import User, signed_in
 from liqpass.vault import api_accounts, sql
 from liqpass.vault.cipher import KeyRing
+
+KEYS_GIVEN = (Rate(6, timedelta(minutes=1)), Rate(30, timedelta(hours=1)))
 
 Secret = Annotated[str, Meta(max_length=256)]
 
@@ -67,18 +70,20 @@ class Revoked(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Vault:
-    """How OKX is asked, what seals, and the regions that exist, the first where nothing is said."""
+    """How OKX is asked, what seals, the regions that exist, the first where nothing is said, and how often
+    somebody may hand over a key: OKX shuts out an address that guesses."""
 
     gateway: OkxGateway
     keyring: KeyRing
     regions: Sequence[str]
+    given: Limiter
 
 
 def vault_router(
     *, db: Database, clock: Clock, gateway: OkxGateway, keyring: KeyRing, regions: Sequence[str]
 ) -> Router:
     """Exchange accounts. `regions` are those of LIQPASS_OKX_HOSTS, in its order."""
-    vault = Vault(gateway, keyring, tuple(regions))
+    vault = Vault(gateway, keyring, tuple(regions), Limiter(*KEYS_GIVEN))
     return Router(
         path="/api/okx/api-accounts",
         route_handlers=[add, list_own, revoke],
@@ -112,6 +117,7 @@ async def add(
     if given.region not in vault.regions:
         raise Problem("INVALID_FIELD", f"region is one of {', '.join(vault.regions)}.", field="region")
     label = None if data.label is None else _printable(data.label)
+    vault.given.take(user, now, "You handed over many keys in a short time. Try again later.")
     creds, config = await api_accounts.admit(vault.gateway, given)
     stored = await db.run(
         lambda conn: api_accounts.store(conn, now, vault.keyring, user, creds, config, label)

@@ -40,6 +40,14 @@ class SealedAccount(msgspec.Struct, frozen=True):
     checked_at: datetime
 
 
+class DueAccount(msgspec.Struct, frozen=True):
+    """An account whose key is to be asked about again."""
+
+    user_id: bytes
+    id: UUID
+    region: str
+
+
 class Ciphertexts(msgspec.Struct, frozen=True):
     """The two sealed columns of a row."""
 
@@ -169,15 +177,14 @@ async def note_check(
 
 @query(
     """
-    select user_id, id, region, demo, uid, main_uid, api_key, secret_enc, passphrase_enc, held_reason,
-        checked_at
+    select user_id, id, region
     from api_accounts
     where checked_at < $1 and revoked_at is null
     order by random()
     limit $2
     """
 )
-async def accounts_due(conn: Connection, checked_before: datetime, at_most: int) -> list[SealedAccount]:
+async def accounts_due(conn: Connection, checked_before: datetime, at_most: int) -> list[DueAccount]:
     """Accounts of all users whose last check is too old. In random order: an account that cannot be checked
     stays due, and must not keep the others from their turn."""
 
