@@ -47,6 +47,10 @@ async def test_the_event_stream_delivers_each_move_once_and_goes_on_after_the_la
     # the stream of an order that is over ends by itself
     assert await asyncio.wait_for(events_of(alice, order, 99), 10) == moves
     assert await asyncio.wait_for(events_of(alice, order, 99, last_id="3"), 10) == ["EXPIRED"]
+    # and a browser that has seen its end is told not to come back
+    url = f"{alice.trader.api}{ORDERS}/{order['purchaseOrderId']}/events"
+    async with alice.trader.http.get(url, headers={"Last-Event-ID": "4"}) as answer:
+        assert answer.status == 204
 
 
 async def test_orders_are_listed_newest_first_page_by_page(world: TestWorld, alice: Newcomer) -> None:

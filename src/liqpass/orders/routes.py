@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
@@ -26,6 +26,8 @@ QuoteTerms = NamedDependency[orders.Terms]
 
 NEWEST = UUID(int=(1 << 128) - 1)
 EVENT_POLL_SEC = 1.0
+HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
+CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 STREAM_SEC = 15 * 60
 
 
@@ -118,32 +120,36 @@ async def order_events(
     reader: Reader,
     purchase_order_id: FromPath[str],
     last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, lt=2**31)] = None,
-) -> ServerSentEvent:
+) -> ServerSentEvent | Response[None]:
     """First the moves so far (after Last-Event-ID), then each as it happens. The stream ends with the order,
-    or after a quarter of an hour: a browser then connects again by itself and goes on where it was."""
+    or after a quarter of an hour: a browser then connects again by itself and goes on where it was, until
+    204 tells it that no more will come."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
     async with reader.db.pool.acquire() as conn:
         order = await sql.find_order(conn, user, order_id)
     if order is None:
         raise orders.order_not_found()
-    return ServerSentEvent(_moves(reader.db, user, order.id, last_event_id or 0))
+    after_seq = last_event_id or 0
+    if order.status in CLOSED and after_seq >= order.event_seq:
+        return Response(None, status_code=204)
+    return ServerSentEvent(_moves(reader.db, user, order.id, after_seq))
 
 
 async def _moves(
     db: Database, user: bytes, order_id: UUID, after_seq: int
 ) -> AsyncIterator[ServerSentEventMessage]:
     ended = False
-    for _ in range(int(STREAM_SEC / EVENT_POLL_SEC)):
+    for poll in range(int(STREAM_SEC / EVENT_POLL_SEC)):
         async with db.pool.acquire() as conn:
             events = await sql.history(conn, user, order_id, after_seq)
         for event in events:
             after_seq = event.seq
-            ended = event.to_status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+            ended = event.to_status in CLOSED
             data = msgspec.json.encode(event_view(event)).decode()
             yield ServerSentEventMessage(data=data, event="order", id=str(event.seq))
         if ended:
             return
-        if not events:
+        if poll % HEARTBEAT_POLLS == 0:
             yield ServerSentEventMessage(comment="waiting")
         await asyncio.sleep(EVENT_POLL_SEC)
 
