@@ -15,6 +15,7 @@ import pytest
 import liqpass
 from tests.commands.cli import SPARE_SEC, Done, ended, hear, marked, start
 from tests.commands.cli import liqpass as run
+from tests.conftest import on_server
 
 FIELDS = {"api", "rpc", "chainId", "usdc", "checkout", "treasury", "okx", "okxControl", "databaseUrl"}
 CHAPTERS = 11
@@ -39,7 +40,7 @@ async def _databases(url: str) -> set[str]:
 @pytest.fixture
 def demo_env(server_url: str, tmp_path: Path) -> dict[str, str]:
     """A mark by which the demo's processes are known, on the tests' server."""
-    return {"LIQPASS_TEST": tmp_path.name, "DATABASE_URL": server_url}
+    return {"LIQPASS_TEST": tmp_path.name, "DATABASE_URL": server_url, "TMPDIR": str(tmp_path)}
 
 
 async def test_one_demo_ends_well_while_another_stays_up_and_neither_leaves_anything(
@@ -90,7 +91,10 @@ async def test_a_demo_that_is_told_to_end_amid_the_story_stops_all_that_it_start
         assert not (Path(data) / "pg18" / "postmaster.pid").exists()
 
 
-async def test_what_a_killed_demo_has_started_ends_by_itself(demo_env: dict[str, str]) -> None:
+async def test_what_a_killed_demo_has_started_ends_by_itself(
+    demo_env: dict[str, str], server_url: str
+) -> None:
+    before = await _databases(server_url)
     demo = await start("demo", env=demo_env)
     await hear(demo.stdout, " 1. ")
     running = marked(demo_env["LIQPASS_TEST"]).values()
@@ -99,6 +103,8 @@ async def test_what_a_killed_demo_has_started_ends_by_itself(demo_env: dict[str,
     demo.kill()
     await demo.wait()
     await _until(lambda: _none_left(demo_env), "nothing of it runs any more")
+    for left in await _databases(server_url) - before:  # a later demo would drop it, after ten minutes
+        await on_server(server_url, f"drop database {left}")
 
 
 async def _none_left(env: dict[str, str]) -> bool:
