@@ -27,16 +27,16 @@ class OrderStatus(StrEnum):
     """Never paid in time, or withdrawn before it was paid."""
 
 
-D, P, A = OrderStatus.DRAFT, OrderStatus.PAID_PENDING_CONFIRM, OrderStatus.ACTIVE
+_D, _P, _A = OrderStatus.DRAFT, OrderStatus.PAID_PENDING_CONFIRM, OrderStatus.ACTIVE
 LEGAL_MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
     {
-        (D, P),  # a hash was submitted, or the payment was seen
-        (D, OrderStatus.CANCELLED),  # cancelled by the user, or the quote expired
-        (P, A),  # the exact payment is at the safe head
-        (P, D),  # the transaction reverted, vanished or does not pay this order
-        (P, OrderStatus.CANCELLED),  # the same, after pay_before
-        (A, P),  # the payment was reorged away: suspended
-        (A, OrderStatus.EXPIRED),  # the cover is over
+        (_D, _P),  # a hash was submitted, or the payment was seen
+        (_D, OrderStatus.CANCELLED),  # cancelled by the user, or the quote expired
+        (_P, _A),  # the exact payment is at the safe head
+        (_P, _D),  # the transaction reverted, vanished or does not pay this order
+        (_P, OrderStatus.CANCELLED),  # the same, after pay_before
+        (_A, _P),  # the payment was reorged away: suspended
+        (_A, OrderStatus.EXPIRED),  # the cover is over
     }
 )
 
@@ -60,9 +60,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     pay_tx_hash: bytes | None
     payer: bytes | None
     submitted_at: datetime | None
-    paid_at: datetime | None
-    coverage_start_at: datetime | None
-    coverage_end_at: datetime | None
+    paid_at: datetime | None = None
+    coverage_start_at: datetime | None = None
+    coverage_end_at: datetime | None = None
 
 
 # The door: the end of every statement that moves orders. Before it stands `with wanted as (…)`, with the

@@ -150,9 +150,6 @@ def _seen(order: PayableOrder, paying: Payment) -> Move:
         pay_tx_hash=paying.tx_hash,
         payer=paying.payer,
         submitted_at=_known_since(order, paying),
-        paid_at=None,
-        coverage_start_at=None,
-        coverage_end_at=None,
     )
 
 
@@ -169,9 +166,6 @@ def _suspended(order: PayableOrder) -> Move:
         pay_tx_hash=order.pay_tx_hash,
         payer=order.payer,
         submitted_at=order.submitted_at,
-        paid_at=None,
-        coverage_start_at=None,
-        coverage_end_at=None,
     )
 
 
