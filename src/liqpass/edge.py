@@ -25,6 +25,15 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+# Gone, starting, stopping, full: whatever it is, the database gave no answer, and nothing was decided.
+DATABASE_AWAY = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
 
@@ -77,7 +86,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem("MALFORMED_JSON", "The body is nested too deeply, or is not UTF-8.")
     if isinstance(error, asyncpg.DataError | UnicodeEncodeError):
         return Problem("INVALID_FIELD", "A text holds characters that cannot be stored.")
-    if isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError | OSError | TimeoutError):
+    if isinstance(error, DATABASE_AWAY):
         return Problem(
             "DATABASE_UNAVAILABLE", "The database does not answer. Nothing was changed; try again."
         )

@@ -32,6 +32,7 @@ DATABASE_SEC = 3.0
 
 orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block.")
+wait_gauge = Gauge("liqpass_payments_wait", "1 while endpoints do not agree: nothing becomes safe.")
 halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
 
@@ -40,10 +41,11 @@ Obstacles = Callable[[], Awaitable[list[str]]]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Each check by name: "ok", or what is wrong."""
+    """Each check by name: "ok", or what is wrong. Remarks: why payments wait though orders can be taken."""
 
     ready: bool
     checks: dict[str, str]
+    remarks: list[str]
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -103,6 +105,7 @@ async def healthz() -> str:
 async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     """503 and the reasons when not."""
     checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
+    cursor: Cursor | None = None
     try:
         async with watched.db.pool.acquire(timeout=DATABASE_SEC) as conn:
             missing = await pending_migrations(conn, migrations_of())
@@ -116,7 +119,8 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         checks["database"] = "does not answer"
     ready = all(said == "ok" for said in checks.values())
-    return Response(Readiness(ready, checks), status_code=200 if ready else 503)
+    remarks = [f"payments wait: {cursor.doubt}"] if cursor and cursor.doubt else []
+    return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
 
 
 def _watcher(cursor: Cursor | None, now: datetime) -> str:
@@ -145,6 +149,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
         orders_gauge.labels(status.value).set(NAN if counts is None else counts.get(status, 0))
     lag_gauge.set(_lag(cursor, watched.clock()).total_seconds() if cursor else NAN)
     doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
+    wait_gauge.set(cursor.doubt is not None if cursor else NAN)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 

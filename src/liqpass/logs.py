@@ -34,6 +34,8 @@ def _hidden(name: str, value: object) -> object:
 def configure_logs(*, level: str = "INFO") -> None:
     """Send structlog's events, and those of libraries from WARNING up, to stderr as JSON."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    # It prints the trace of every connection that a database took down with it; who asked tells of that.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
