@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from liqpass import hexes
 from liqpass.db import Database
+from liqpass.limits import Places
 from liqpass.orders import orders, sql
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer, order_view
@@ -29,6 +30,7 @@ EVENT_POLL_SEC = 1.0
 HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 STREAM_SEC = 15 * 60
+STREAMS_PER_USER = 8  # in one process
 
 
 class CreateRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -118,6 +120,7 @@ async def get_order(
 async def order_events(
     user: User,
     reader: Reader,
+    streams: NamedDependency[Places],
     purchase_order_id: FromPath[str],
     last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, lt=2**31)] = None,
 ) -> ServerSentEvent | Response[None]:
@@ -132,7 +135,20 @@ async def order_events(
     after_seq = last_event_id or 0
     if order.status in CLOSED and after_seq >= order.event_seq:
         return Response(None, status_code=204)
-    return ServerSentEvent(_moves(reader.db, user, order.id, after_seq))
+    moves = _placed(streams, user, _moves(reader.db, user, order.id, after_seq))
+    await anext(moves)
+    return ServerSentEvent(moves)
+
+
+async def _placed(
+    streams: Places, user: bytes, moves: AsyncIterator[ServerSentEventMessage]
+) -> AsyncIterator[ServerSentEventMessage]:
+    """The moves, in one of the user's places. The first message is for the caller, who begins with it: a
+    generator that never began would not give its place back when the reader is gone already."""
+    with streams.one(user, "You follow too many orders at once: close a page, or wait."):
+        yield ServerSentEventMessage(comment="begun")
+        async for move in moves:
+            yield move
 
 
 async def _moves(
@@ -156,12 +172,14 @@ async def _moves(
 
 def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
     """For signed-in users; `user` is provided by the app."""
+    streams = Places(STREAMS_PER_USER)
     return Router(
         path="/api/insurance",
         route_handlers=[create_order, cancel_order, list_orders, get_order, order_events],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "terms": Provide(lambda: terms, sync_to_thread=False),
+            "streams": Provide(lambda: streams, sync_to_thread=False),
         },
         tags=["orders"],
     )
