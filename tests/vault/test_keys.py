@@ -15,7 +15,8 @@ from liqpass.sandbox.okx_margin import Key
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.api_accounts import context_of, credentials
 from liqpass.vault.cipher import KeyRing
-from liqpass.vault.keys import check, rewrap
+from liqpass.vault.keys import Checked, check, rewrap
+from tests.clock import SettableClock
 from tests.vault.holders import KEY, NEXT_KEY, PATH, added, rows, sealed_of_old, write
 
 ALICE = wallet("alice").address
@@ -42,7 +43,7 @@ async def test_after_rewrap_the_old_key_can_be_thrown_away(db: Database, account
     assert (done.seen, done.rewritten, done.unopened) == (5, 5, [])
     assert told == [(2, 5), (4, 5), (5, 5)]
     await assert_all_open(db, ROTATED, accounts)
-    assert await check(db, ROTATED) == []
+    assert await check(db, ROTATED) == Checked(seen=5, old_layout=0, unopened=[])
 
 
 async def test_the_old_layout_is_opened_and_rewritten_bound_to_its_row(
@@ -57,7 +58,9 @@ async def test_the_old_layout_is_opened_and_rewritten_bound_to_its_row(
             sealed_of_old(KEY, key.passphrase),
         )
     await assert_all_open(db, keyring, accounts)
+    assert await check(db, keyring) == Checked(seen=5, old_layout=10, unopened=[])
     assert (await rewrap(db, keyring)).rewritten == 5
+    assert (await check(db, keyring)).old_layout == 0
     for row in await rows(db):
         assert row["secret_enc"].startswith("v1.k1.")
         keyring.open(row["secret_enc"], context_of(ALICE, row["id"], "secret_enc"))
@@ -86,9 +89,10 @@ async def test_rewrap_again_changes_nothing(db: Database, accounts: dict[UUID, K
 
 
 async def test_accounts_that_are_revoked_or_renewed_meanwhile_are_left_to_their_owner(
-    http: httpx.AsyncClient, db: Database, accounts: dict[UUID, Key]
+    http: httpx.AsyncClient, db: Database, clock: SettableClock, accounts: dict[UUID, Key]
 ) -> None:
     revoked, renewed = list(accounts)[:3], list(accounts)[3:]
+    clock.advance(minutes=1)
     await asyncio.gather(
         rewrap(db, ROTATING, batch=1),
         *(http.delete(f"{PATH}/{account_id}") for account_id in revoked),
@@ -127,12 +131,13 @@ async def test_what_does_not_open_is_named_left_alone_and_does_not_stop_the_rest
     await write(db, "update api_accounts set passphrase_enc = secret_enc where id = $1", spoiled)
     done = await rewrap(db, ROTATING)
     assert (done.seen, done.rewritten) == (5, 4)
-    (found,) = await check(db, ROTATING)
+    (found,) = (await check(db, ROTATING)).unopened
     assert done.unopened == [found]
     assert (found.user, found.account_id, found.column) == ("0x" + ALICE.hex(), spoiled, "passphrase_enc")
 
 
 async def test_check_finds_every_secret_whose_key_is_missing(db: Database, accounts: dict[UUID, Key]) -> None:
     before = await rows(db)
-    assert len(await check(db, ROTATED)) == 2 * len(accounts)
+    found = await check(db, ROTATED)
+    assert (found.old_layout, len(found.unopened)) == (0, 2 * len(accounts))
     assert await rows(db) == before

@@ -1,5 +1,6 @@
 """Keys are asked again what they may do: hold, release, and what an outage changes, which is nothing."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from itertools import count
@@ -201,14 +202,18 @@ async def test_a_few_keys_are_asked_about_at_once(
     clock: SettableClock,
 ) -> None:
     class Counting(OkxGateway):
-        """How many questions were under way at the same time."""
+        """How many questions are under way at the same time; none is answered before four are."""
 
         asked, most_at_once = 0, 0
+        four = asyncio.Event()
 
         async def account_config(self, creds: Any) -> Any:
             self.asked += 1
             self.most_at_once = max(self.most_at_once, self.asked)
+            if self.asked == 4:
+                self.four.set()
             try:
+                await asyncio.wait_for(self.four.wait(), 30)
                 return await gateway.account_config(creds)
             finally:
                 self.asked -= 1

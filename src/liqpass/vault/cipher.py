@@ -112,6 +112,11 @@ class KeyRing:
         raise DoesNotOpenError("It has the old layout, and no key of the ring opens it.")
 
 
+def is_bound(sealed: str) -> bool:
+    """Whether a sealed text has the present layout, which opens only in its own place."""
+    return _SEALED.fullmatch(sealed) is not None
+
+
 def _associated_data(key_id: str, context: Sequence[str]) -> bytes:
     """Every part behind its length, so that no two different lists of parts give the same bytes."""
     parts = [part.encode() for part in ("liqpass", VERSION, key_id, *context)]

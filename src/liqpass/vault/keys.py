@@ -11,7 +11,7 @@ from liqpass.db import Connection, Database
 from liqpass.hexes import to_hex
 from liqpass.vault import sql
 from liqpass.vault.api_accounts import PASSPHRASE, SECRET, context_of
-from liqpass.vault.cipher import KEY_BYTES, SETTING, CipherError, KeyRing
+from liqpass.vault.cipher import KEY_BYTES, SETTING, CipherError, KeyRing, is_bound
 
 BATCH = 200
 
@@ -33,6 +33,15 @@ class Rewrapped(msgspec.Struct, frozen=True):
 
     seen: int
     rewritten: int
+    unopened: list[Unopened]
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What `check` found: accounts seen, secrets that open and have the old layout (whoever can write to the
+    database can move them to another row, until `rewrap` binds them), and those that do not open."""
+
+    seen: int
+    old_layout: int
     unopened: list[Unopened]
 
 
@@ -70,16 +79,19 @@ async def rewrap(
 
 async def check(
     db: Database, keyring: KeyRing, progress: Progress = lambda _done, _total: None, batch: int = BATCH
-) -> list[Unopened]:
-    """Open everything, and say what does not open. Changes nothing."""
-    seen, unopened = 0, list[Unopened]()
+) -> Checked:
+    """Open everything, and say what does not open and what is not bound to its row. Changes nothing."""
+    seen, old_layout, unopened = 0, 0, list[Unopened]()
     total = await _living(db)
     async for rows in _batches(db, batch):
         for row in rows:
-            unopened += _opened(keyring, row)[1]
+            secrets, failed = _opened(keyring, row)
+            unopened += failed
+            sealed = {SECRET: row.secret_enc, PASSPHRASE: row.passphrase_enc}
+            old_layout += sum(not is_bound(sealed[column]) for column in secrets)
         seen += len(rows)
         progress(seen, total)
-    return unopened
+    return Checked(seen, old_layout, unopened)
 
 
 async def _living(db: Database) -> int:
