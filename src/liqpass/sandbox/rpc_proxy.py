@@ -41,7 +41,8 @@ class RpcProxy:
         self.rate_limited = False  # JSON-RPC error -32005
         self.empty_logs = False  # eth_getLogs finds nothing
         self.max_range: int | None = None  # blocks in one eth_getLogs
-        self.max_logs: int | None = None  # logs in one answer
+        self.max_logs: int | None = None  # logs in one answer of eth_getLogs
+        self.no_receipts = False  # eth_getBlockReceipts does not exist
         self.delay_sec = 0.0  # before every answer
         # Awaited with the requests before they are passed on: the place to reorganise under a reader's feet.
         self.before: Callable[[list[Request]], Awaitable[None]] | None = None
@@ -137,6 +138,8 @@ class RpcProxy:
 
     def _refusal(self, one: Request, heads: dict[str, int]) -> Request | None:
         """What is answered without asking the true node."""
+        if one["method"] == "eth_getBlockReceipts" and self.no_receipts:
+            return _error(one, -32601, "the method eth_getBlockReceipts does not exist/is not available")
         if one["method"] != "eth_getLogs" or not heads or "blockHash" in one["params"][0]:
             return None
         first, last = _range(one["params"][0], heads)
@@ -192,6 +195,8 @@ def _forgotten(method: str, result: Any, head: int) -> Any:
         return None if number and int(number, 16) > head else result
     if method == "eth_getLogs":
         return [log for log in result if int(log["blockNumber"], 16) <= head]
+    if method == "eth_getBlockReceipts" and result and int(result[0]["blockNumber"], 16) > head:
+        return None
     return result
 
 
