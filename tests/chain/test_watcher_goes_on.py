@@ -21,7 +21,7 @@ async def test_catching_up_goes_step_by_step_and_the_cursor_shows_it(
     watched: Watched, chain: SandboxChain, endpoint: RpcProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.good_step()
-    start = int(str((await watched.cursor())["finalized_number"]))
+    start = int(str((await watched.cursor())["safe_number"]))
     monkeypatch.setattr(reading, "CATCH_UP_BLOCKS", 20)
     endpoint.max_range = watched.nodes[0].range_width = 8
     await watched.pay(1)

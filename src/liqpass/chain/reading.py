@@ -9,24 +9,15 @@ import msgspec
 from eth_hash.auto import keccak
 from msgspec import Struct
 
-from liqpass.chain.checkout import (
-    PREMIUM_PAID_TOPIC,
-    TRANSFER_TOPIC,
-    BadLogError,
-    PremiumPaid,
-    decode_premium_paid,
-    decode_transfer,
-    word,
-)
+from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, PremiumPaid
+from liqpass.chain.reading_logs import TOO_MUCH, payment_call, payments_in, read_payments, read_transfers
 from liqpass.chain.rpc import BATCH_CALLS, Node, NodeError, NodeErrorKind
 from liqpass.chain.view import Cursor, Head, Heads, Log, StoredLog, View, Witness, key_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
-CATCH_UP_BLOCKS = 10_000  # behind finalized, read in one step; then the cursor moves, and progress shows
+CATCH_UP_BLOCKS = 10_000  # read in one step by who is that far behind; then progress shows
 QUIET_BLOOM_BITS = 128  # of 2048; with more of them set, a bloom filter speaks of anything
-
-_TOO_MUCH = (NodeErrorKind.RANGE_TOO_WIDE, NodeErrorKind.TOO_LARGE)
 
 
 class MovedError(Exception):
@@ -70,13 +61,17 @@ async def read_view(
     no second endpoint to ask, so the bloom filters of the headers are asked instead.
     """
     first = max(cursor.finalized_number + 1, chain.start_block)
-    finalized, safe, latest, logs = await _tips(node, chain, first, cursor)
+    finalized, safe, latest, paid = await _tips(node, chain, first, cursor)
     upto = latest.head.number
-    if logs is None:
-        if finalized.head.number - cursor.finalized_number > CATCH_UP_BLOCKS:
-            upto = cursor.finalized_number + CATCH_UP_BLOCKS
-        logs = await read_logs(node, chain, first, upto)
-    logs = [log for log in logs if log.place.block_number <= upto]  # newer than the head: the next step's
+    # The safe head tells how far payments were read: what is final may have waited for transfers.
+    if finalized.head.number - cursor.safe_number > CATCH_UP_BLOCKS:
+        upto = cursor.safe_number + CATCH_UP_BLOCKS
+    if paid is None:
+        paid = await read_payments(node, chain, first, upto)
+    transfers = await read_transfers(node, chain, first, upto)
+    # What is newer than the head is for the next step.
+    logs: list[Log] = [log for log in paid if log.place.block_number <= upto]
+    logs += transfers.logs
     safe_number = min(upto, safe.head.number if safe else _depth(chain, finalized, latest))
     evidence = _evidence(cursor, stored, logs)
     passing: range = range(0)
@@ -94,6 +89,8 @@ async def read_view(
     return View(
         heads=heads,
         upto=upto,
+        transfers_upto=transfers.upto,
+        waits=transfers.waits,
         logs=logs,
         blocks={number: block.head if block else None for number, block in blocks.items()},
         spoken=[n for n in passing if (b := blocks[n]) and _speaks(b.bloom, chain)],
@@ -106,30 +103,21 @@ async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, safe: H
     The header is read after the logs: with the same block there, both endpoints are on the same chain.
     """
     first = max(cursor.finalized_number + 1, chain.start_block)
-    logs = await read_logs(node, chain, first, safe.number)
+    paid = await read_payments(node, chain, first, safe.number)
+    transfers = await read_transfers(node, chain, first, safe.number)
     block = (await read_blocks(node, [safe.number]))[safe.number]
     if block is None or block.head.hash != safe.hash:
         raise MovedError(f"{node.name} does not have block {safe.number:,} {to_hex(safe.hash)} (yet)")
-    return frozenset(logs)
+    return Witness(frozenset([*paid, *transfers.logs]), transfers.upto, transfers.waits)
 
 
-async def read_logs(node: Node, chain: ChainSettings, first: int, last: int) -> list[Log]:
-    """`PremiumPaid` of the checkout and `Transfer` into the treasury, both ends included. Ranges that the
-    node finds too wide are halved. Raises NodeError."""
-    logs: list[Log] = []
-    while first <= last:
-        width = node.range_width
-        starts = range(first, last + 1, width)[: BATCH_CALLS // 2]
-        calls = [call for start in starts for call in _log_calls(chain, start, min(last, start + width - 1))]
-        try:
-            answers = await node.batch(calls)
-        except NodeError as error:
-            if error.kind not in _TOO_MUCH or not node.narrow():
-                raise
-            continue
-        logs += _logs(node, chain, answers)
-        first = starts[-1] + width
-    return logs
+async def read_height(node: Node) -> int:
+    """How far the node is: its latest block's number. Raises NodeError."""
+    answer = await node.call("eth_blockNumber", [])
+    try:
+        return int(str(answer), 16)
+    except ValueError:
+        raise node.error(NodeErrorKind.BAD_ANSWER, "answered with something that is no height") from None
 
 
 async def read_blocks(node: Node, numbers: Iterable[int]) -> dict[int, Block | None]:
@@ -149,28 +137,28 @@ async def read_blocks(node: Node, numbers: Iterable[int]) -> dict[int, Block | N
 
 async def _tips(
     node: Node, chain: ChainSettings, first: int, cursor: Cursor
-) -> tuple[Block, Block | None, Block, list[Log] | None]:
-    """The heads finalized, safe (None when the policy is another) and latest; and the logs from `first` on,
-    in the same batch, if that is likely to be within what the node gives at once."""
+) -> tuple[Block, Block | None, Block, list[PremiumPaid] | None]:
+    """The heads finalized, safe (None when the policy is another) and latest; and the payments from `first`
+    on, in the same batch, if that is likely to be within what the node gives at once."""
     calls = [("eth_chainId", []), _header("finalized"), _header("latest")]
     if chain.confirmation == "safe":
         calls.append(_header("safe"))
     log_calls = []
     if first <= cursor.latest_number < first + node.range_width:
-        log_calls = _log_calls(chain, first, "latest")
+        log_calls = [payment_call(chain, first, "latest")]
     try:
         answers = await node.batch(calls + log_calls)
     except NodeError as error:
         # The head may have run far ahead while nobody looked, or the node is late and does not reach `first`:
         # then the logs are asked for range by range, up to where the node says that it is.
-        if error.kind not in (*_TOO_MUCH, NodeErrorKind.REFUSED) or not log_calls:
+        if error.kind not in (*TOO_MUCH, NodeErrorKind.REFUSED) or not log_calls:
             raise
         log_calls = []
         answers = await node.batch(calls)
     _check_chain(node, chain, answers[0])
     finalized, latest, *safe = (_known(node, answer) for answer in answers[1 : len(calls)])
-    logs = _logs(node, chain, answers[len(calls) :]) if log_calls else None
-    return finalized, safe[0] if safe else None, latest, logs
+    paid = payments_in(node, chain, answers[len(calls) :]) if log_calls else None
+    return finalized, safe[0] if safe else None, latest, paid
 
 
 def _depth(chain: ChainSettings, finalized: Block, latest: Block) -> int:
@@ -215,33 +203,6 @@ def _check_chain(node: Node, chain: ChainSettings, answer: object) -> None:
 
 def _header(block: str) -> tuple[str, list[Any]]:
     return "eth_getBlockByNumber", [block, False]
-
-
-def _log_calls(chain: ChainSettings, first: int, last: int | str) -> list[tuple[str, list[Any]]]:
-    """Two filters, because the treasury stands in a topic of the one event only."""
-    span = {"fromBlock": hex(first), "toBlock": hex(last) if isinstance(last, int) else last}
-    paid = {"address": to_hex(chain.checkout), "topics": [to_hex(PREMIUM_PAID_TOPIC)]}
-    into = [to_hex(TRANSFER_TOPIC), None, to_hex(word(chain.treasury))]
-    moved = {"address": to_hex(chain.usdc), "topics": into}
-    return [("eth_getLogs", [{**span, **wanted}]) for wanted in (paid, moved)]
-
-
-def _logs(node: Node, chain: ChainSettings, answers: Sequence[Any]) -> list[Log]:
-    """Answers to `_log_calls`, which come in pairs."""
-    logs: list[Log] = []
-    try:
-        for place, answer in enumerate(answers):
-            if place % 2 == 0:
-                logs += [decode_premium_paid(raw, chain.checkout) for raw in answer]
-            else:
-                logs += [decode_transfer(raw, chain.usdc) for raw in answer]
-    except (BadLogError, TypeError) as error:
-        raise node.error(NodeErrorKind.BAD_ANSWER, f"answered eth_getLogs with: {error}") from None
-    for log in logs:
-        wrong = not isinstance(log, PremiumPaid) and log.recipient != chain.treasury
-        if wrong or max(log.amount, log.place.block_number) >= 2**63 or log.place.log_index >= 2**31:
-            raise node.error(NodeErrorKind.BAD_ANSWER, "answered eth_getLogs with what nobody asked for")
-    return logs
 
 
 def _known(node: Node, answer: object) -> Block:

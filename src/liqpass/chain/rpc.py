@@ -68,12 +68,14 @@ class Node:
     """One endpoint. `async with Node(url) as node:`, or `close` it.
 
     `range_width` is how many blocks of logs it was found to give at once: halved by `narrow`, and doubled
-    again after a hundred steps that `widen` counts.
+    again after a hundred steps that `widen` counts. `crowded` are blocks of which it does not give all
+    transfers as logs.
     """
 
     def __init__(self, url: str, *, timeout_sec: float = 10, max_bytes: int = MAX_ANSWER_BYTES) -> None:
         self.name = urlsplit(url).netloc.rpartition("@")[2]
         self.range_width = WIDEST_RANGE
+        self.crowded: set[int] = set()
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_sec)
         self._max_bytes = max_bytes

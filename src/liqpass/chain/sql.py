@@ -57,7 +57,8 @@ async def start_cursor(
 @query("""
     update chain_cursors
     set finalized_number = $5, finalized_hash = $6, safe_number = $7, safe_time = $8,
-        latest_number = $9, latest_time = $10, read_at = $11, doubt = $12
+        latest_number = $9, latest_time = $10, read_at = $11, doubt = $12,
+        doubtful_views = doubtful_views + $13
     where chain_id = $1 and finalized_number = $2 and finalized_hash = $3 and read_at = $4
         and halted is null
     returning true
@@ -76,8 +77,10 @@ async def move_cursor(
     latest_time: datetime,
     now: datetime,
     doubt: str | None,
+    doubted: int,
 ) -> bool | None:
-    """Compare and set: None when another watcher's view came in between. Locks the row until commit."""
+    """Compare and set: None when another watcher's view came in between. Locks the row until commit.
+    `doubted` is 1 when something of the view was in doubt, else 0."""
 
 
 @query("""

@@ -41,22 +41,24 @@ def _place(row: sql.PaymentRow | sql.TransferRow) -> LogPlace:
     )
 
 
+async def halt(conn: Connection, chain_id: int, cursor: Cursor, reason: str) -> bool:
+    """Stop all watchers of the chain, and touch nothing else. False as in `keep`."""
+    return await sql.halt(conn, *_as_read(chain_id, cursor), reason) is True
+
+
+async def note_doubt(conn: Connection, chain_id: int, cursor: Cursor, doubt: str) -> bool:
+    """Count a step of which nothing could be taken, and touch nothing else. False as in `keep`."""
+    return await sql.note_doubt(conn, *_as_read(chain_id, cursor), doubt) is True
+
+
 async def keep(
     conn: Connection, chain_id: int, cursor: Cursor, after: Cursor, view: View, changes: Changes
 ) -> bool:
     """The cursor by compare-and-set, and with it what the view changed. False: another watcher stored a view
-    since `cursor` was read, and nothing is written.
-
-    A doubt is counted and a contradiction halts; neither touches a row or moves the cursor.
-    """
-    old = (chain_id, cursor.finalized_number, cursor.finalized_hash, cursor.read_at)
-    if changes.contradiction:
-        return await sql.halt(conn, *old, changes.contradiction) is True
-    if changes.doubt:
-        return await sql.note_doubt(conn, *old, changes.doubt) is True
+    since `cursor` was read, and nothing is written."""
     if not await sql.move_cursor(
         conn,
-        *old,
+        *_as_read(chain_id, cursor),
         after.finalized_number,
         after.finalized_hash,
         after.safe_number,
@@ -65,11 +67,17 @@ async def keep(
         after.latest_time,
         after.read_at,
         after.doubt,
+        after.doubtful_views - cursor.doubtful_views,
     ):
         return False
     await _put(conn, chain_id, after.read_at, [*changes.add, *changes.advance], view)
     await _drop(conn, chain_id, after.read_at, changes.drop)
     return True
+
+
+def _as_read(chain_id: int, cursor: Cursor) -> tuple[int, int, bytes, datetime]:
+    """What tells that the row is still the one that was read."""
+    return chain_id, cursor.finalized_number, cursor.finalized_hash, cursor.read_at
 
 
 async def _put(conn: Connection, chain_id: int, now: datetime, rows: Rows, view: View) -> None:

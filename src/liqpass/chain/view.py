@@ -17,7 +17,6 @@ from liqpass.hexes import to_hex
 
 Log = PremiumPaid | UsdcTransfer
 LogKey = tuple[bytes, int]  # transaction hash and log index: unique on a chain, over all contracts
-Witness = frozenset[Log]  # what another endpoint shows of the window, up to the view's safe head
 
 
 class Stage(StrEnum):
@@ -38,7 +37,8 @@ class Head(Struct, frozen=True):
 
 
 class Heads(Struct, frozen=True):
-    """The heads; `safe` is what the confirmation policy calls so. Only `latest` may be above `View.upto`."""
+    """The heads; `safe` is what the confirmation policy calls so. Only `latest` may be above `View.upto`.
+    `finalized` is lowered to where the transfers are known by all: the cursor goes there and no further."""
 
     finalized: Head
     safe: Head
@@ -72,19 +72,30 @@ class View(Struct, frozen=True):
 
     `blocks` are headers read after the logs: of the cursor, of every block that a stored open row names, and
     more; None is a block that the node does not know. `spoken` are blocks whose bloom filter speaks of a
-    payment.
+    payment. Payments are shown up to `upto`, transfers up to `transfers_upto`; `waits` says why no further.
     """
 
     heads: Heads
     upto: int
+    transfers_upto: int
     logs: Sequence[Log]
     blocks: Mapping[int, Head | None]
     spoken: Collection[int] = ()
+    waits: str | None = None
+
+
+class Witness(Struct, frozen=True):
+    """What another endpoint shows of the window: payments up to the view's safe head, transfers up to there
+    or, for the reason that `waits` gives, only up to `transfers_upto`."""
+
+    logs: frozenset[Log]
+    transfers_upto: int
+    waits: str | None = None
 
 
 class Changes(Struct, frozen=True):
-    """What to do. With a doubt or a contradiction: nothing. `agreed`: every witness shows the same logs, so
-    the cursor and the safe head may move."""
+    """What to do. With a doubt or a contradiction: nothing. `agreed`: every witness shows the same payments,
+    so the cursor and the safe head may move."""
 
     add: Sequence[tuple[Log, Stage]] = ()
     advance: Sequence[tuple[Log, Stage]] = ()
@@ -97,6 +108,21 @@ class Changes(Struct, frozen=True):
 def key_of(log: Log) -> LogKey:
     """What identifies a log, whichever block it is in."""
     return log.place.tx_hash, log.place.log_index
+
+
+def known_by_all(cursor: Cursor, view: View, witnesses: Sequence[Witness | None]) -> int:
+    """The highest block up to which all who answered have read the transfers, and show those of the view.
+
+    What becomes final must not pass it, or a transfer would be missing for ever; payments need not wait.
+    """
+    said = [one for one in witnesses if one is not None]
+    upto = min([view.transfers_upto, *(one.transfers_upto for one in said)])
+    into = [log for log in view.logs if isinstance(log, UsdcTransfer)]
+    for log in into:
+        number = log.place.block_number
+        if number <= view.heads.safe.number and any(log not in one.logs for one in said):
+            upto = min(upto, number - 1)
+    return max(upto, cursor.finalized_number)
 
 
 def compare(
@@ -113,8 +139,9 @@ def compare(
     missing = [row for row in stored if _is_open(row) and key_of(row.log) not in shown]
     if doubt := _doubt_of_heads(cursor, view) or _doubt_of_logs(stored, view, missing, witnesses):
         return Changes(doubt=doubt)
-    to_agree_on = [log for log in view.logs if log.place.block_number <= view.heads.safe.number]
-    agreed = all(w is not None and w.issuperset(to_agree_on) for w in witnesses)
+    paid = [log for log in view.logs if isinstance(log, PremiumPaid)]
+    to_agree_on = [log for log in paid if log.place.block_number <= view.heads.safe.number]
+    agreed = all(w is not None and w.logs.issuperset(to_agree_on) for w in witnesses)
     rows = {key_of(row.log): row for row in stored}
     add, advance = [], []
     for key, log in shown.items():
@@ -162,7 +189,7 @@ def _stage(
     before = row.stage if row is not None and row.log.place == log.place else Stage.SEEN
     if before is Stage.FINAL or (agreed and number <= heads.finalized.number):
         return Stage.FINAL
-    confirmed = number <= heads.safe.number and all(w is not None and log in w for w in witnesses)
+    confirmed = number <= heads.safe.number and all(w is not None and log in w.logs for w in witnesses)
     return Stage.SAFE if confirmed or before is Stage.SAFE else Stage.SEEN
 
 
@@ -213,7 +240,8 @@ def _doubt_of_logs(
     """Something known to be there is not shown, and nothing shows that it has gone."""
     for row in missing:
         place = row.log.place
-        if place.block_number > view.upto and view.upto < view.heads.latest.number:
+        read = _read_upto(row.log, view)
+        if place.block_number > read and read < view.heads.latest.number:
             continue  # not read this time
         if not _block_is_gone(row, view):
             known = view.blocks.get(place.block_number) is not None
@@ -224,7 +252,8 @@ def _doubt_of_logs(
         row_log = rows.get(key_of(log), log)
         if row_log != log and row_log.place.block_hash == log.place.block_hash:
             return f"{_name(log)} is in the block where it was, but says something else."
-    unshown = set().union(*(w for w in witnesses if w is not None)).difference(view.logs)
+    others: set[Log] = set().union(*(w.logs for w in witnesses if w is not None))
+    unshown = [log for log in others.difference(view.logs) if log.place.block_number <= _read_upto(log, view)]
     if unshown:
         return f"Another endpoint shows {_name(min(unshown, key=key_of))}, and this one does not."
     mute = set(view.spoken).difference(
@@ -233,6 +262,10 @@ def _doubt_of_logs(
     if mute:
         return f"The bloom filter of block {min(mute):,} speaks of a payment that the node does not show."
     return None
+
+
+def _read_upto(log: Log, view: View) -> int:
+    return view.upto if isinstance(log, PremiumPaid) else view.transfers_upto
 
 
 def _name(log: Log) -> str:
