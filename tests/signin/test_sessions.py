@@ -243,7 +243,7 @@ async def test_contract_wallets_are_asked_sixty_times_a_minute_and_the_node_is_l
 async def test_an_address_gets_so_many_messages_a_minute_and_others_get_theirs(
     http: httpx.AsyncClient, clock: SettableClock
 ) -> None:
-    for _ in range(20):
+    for _ in range(60):
         await message_for(http, ALICE.address)
     answer = await http.post("/api/auth/nonce", json={"address": checksum(ALICE.address)})
     assert refusal(answer) == (429, "TOO_MANY_REQUESTS")
@@ -257,7 +257,7 @@ async def test_nobody_shuts_another_visitor_out_by_asking_for_messages_in_their_
 ) -> None:
     entry = door(db, clock, node)
     async with browser(entry) as http:
-        for _ in range(20):
+        for _ in range(60):
             await message_for(http, ALICE.address)
     async with browser(entry, peer="203.0.113.9") as http:
         await sign_in(http, ALICE)

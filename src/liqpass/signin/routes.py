@@ -22,7 +22,7 @@ from liqpass.signin import sessions, siwe
 from liqpass.signin.contract_checks import ContractChecks
 from liqpass.signin.contract_wallet import EthCall
 
-MESSAGES = Rate(20, timedelta(minutes=1))
+MESSAGES = Rate(60, timedelta(minutes=1))
 
 
 class NonceAsked(msgspec.Struct, frozen=True, rename="camel"):
