@@ -1,5 +1,6 @@
 """Anybody can make thousands of transfers into the treasury in one block: payments must not wait for them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -173,28 +174,48 @@ async def test_many_crowded_blocks_are_read_a_few_at_a_step_until_all_are(
         assert (report.detail is None) == (step == 2)
 
 
+def tires_over(endpoint: RpcProxy, is_hard: Callable[[Request], bool]) -> None:
+    """Make it answer such requests as a gateway does when the node behind it takes too long."""
+
+    async def tire(requests: list[Request]) -> None:
+        endpoint.unavailable = any(map(is_hard, requests))
+
+    endpoint.before = tire
+
+
+def asks_for_transfers(request: Request) -> bool:
+    return request["method"] == "eth_getLogs" and len(request["params"][0]["topics"]) == 3
+
+
 async def test_transfers_that_a_node_does_not_answer_in_time_hold_no_payment(
     watched: Watched, chain: SandboxChain, endpoint: RpcProxy
 ) -> None:
     await watched.good_step()
     await watched.pay(1)
     await chain.mine(4)
-
-    async def tired(requests: list[Request]) -> None:
-        """What a gateway answers when the node behind it takes too long over transfers."""
-        endpoint.unavailable = any(
-            one["method"] == "eth_getLogs" and len(one["params"][0]["topics"]) == 3 for one in requests
-        )
-
-    endpoint.before = tired
+    tires_over(endpoint, asks_for_transfers)
     report = await watched.good_step()
     assert "answered HTTP 503" in str(report.detail)
     assert await watched.stages() == {1: "SAFE"}
     assert watched.nodes[0].range_width == 500, "half as much is asked for next time"
-    endpoint.before = None
-    endpoint.unavailable = False
+    endpoint.before, endpoint.unavailable = None, False
     await watched.good_step()
     assert (await watched.cursor())["doubt"] is None
+
+
+async def test_receipts_that_a_node_does_not_answer_in_time_hold_no_payment(
+    watched: Watched, chain: SandboxChain, endpoint: RpcProxy
+) -> None:
+    await watched.good_step()
+    endpoint.max_logs = CAP
+    crowded = await dust(chain, [1, 2, 3, 4, 5, 6])
+    await watched.pay(1)
+    await chain.mine(4)
+    tires_over(endpoint, lambda request: request["method"] == "eth_getBlockReceipts")
+    report = await watched.good_step()
+    assert f"USDC transfers of block {crowded:,}" in str(report.detail)
+    assert await watched.stages() == {1: "SAFE"}
+    assert watched.nodes[0].range_width == 1000
 
 
 async def test_receipts_of_another_block_or_shape_are_a_bad_answer(

@@ -90,7 +90,9 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
             if error.kind is NodeErrorKind.BAD_ANSWER:
                 raise
             if crowded or error.kind not in TOO_MUCH:
-                return Transfers(logs, first - 1, _waits(node, first, error))
+                if not crowded and error.kind in _TOO_SLOW:
+                    node.narrow()  # half as much is asked for in the next step
+                return Transfers(logs, first - 1, _waits(first, error))
             if first == end:
                 node.crowded.add(first)
             reach = max(1, (end - first + 1) // 2)
@@ -122,10 +124,8 @@ def _end(node: Node, first: int, furthest: int) -> int:
     return min([furthest, *(number - 1 for number in node.crowded if number > first)])
 
 
-def _waits(node: Node, number: int, error: NodeError) -> str:
-    """Why transfers are not read from this block on. Whoever is slow is asked for half as much next time."""
-    if error.kind in _TOO_SLOW:
-        node.narrow()
+def _waits(number: int, error: NodeError) -> str:
+    """Why transfers are not read from this block on."""
     return (
         f"The USDC transfers of block {number:,} cannot be read: {error.detail}. "
         "Payments go on; what becomes final waits below that block."
