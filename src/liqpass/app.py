@@ -31,7 +31,7 @@ from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
 from liqpass.pricing.skus import Products, load_products
 from liqpass.settings import ChainSettings, Settings
-from liqpass.signin.routes import signin_router
+from liqpass.signin.routes import session_cookie, signin_router
 from liqpass.signin.sessions import signed_in
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
@@ -76,6 +76,7 @@ def create_app(of: Clients) -> AsgiApp:
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
     regions = list(of.settings.okx_hosts)
+    cookie = session_cookie(of.settings.public_url)
     app = Litestar(
         route_handlers=[
             signin_router(
@@ -103,6 +104,7 @@ def create_app(of: Clients) -> AsgiApp:
             ),
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
         ],
+        dependencies={"session_cookie": Provide(lambda: cookie, sync_to_thread=False)},
         exception_handlers={Exception: answer_problem},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(

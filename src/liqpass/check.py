@@ -82,9 +82,11 @@ async def _migrations(db: Database) -> Finding:
 
 
 async def _keys(db: Database, keyring: KeyRing) -> Finding:
-    unopened = await keys.check(db, keyring)
-    if unopened:
-        return Finding("keys", False, f"{len(unopened)} sealed secrets do not open: liqpass keys check")
+    found = await keys.check(db, keyring)
+    if found.unopened:
+        return Finding("keys", False, f"{len(found.unopened)} sealed secrets do not open: liqpass keys check")
+    if found.old_layout:
+        return Finding("keys", False, f"{found.old_layout} are not bound to their row: liqpass keys rewrap")
     return Finding("keys", True, "every sealed secret opens")
 
 

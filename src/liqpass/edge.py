@@ -117,7 +117,9 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     if problem.status >= 500:
         unexpected = problem.code == "INTERNAL_ERROR"
         log.error("request_failed", code=problem.code, exc_info=error if unexpected else None)
-    return Response(_body(problem), status_code=problem.status, media_type=MEDIA_TYPE)
+    wait = problem.extra.get("retryAfterSec")
+    headers = {"retry-after": str(wait)} if wait is not None else {}
+    return Response(_body(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _body(problem: Problem) -> bytes:

@@ -151,9 +151,13 @@ async def check_secrets(env: Mapping[str, str], tell: Progress) -> None:
     keyring = KeyRing.from_env(required(env, "API_KEYS_ENC_KEY", HOW_TO_MAKE_A_KEY))
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass keys", tell) as db:
-            unopened = await keys.check(db, keyring, lambda seen, total: tell(f"{seen} of {total} accounts"))
-    _show_unopened(unopened)
+            found = await keys.check(db, keyring, lambda seen, total: tell(f"{seen} of {total} accounts"))
+    _show_unopened(found.unopened)
     typer.echo("All sealed secrets open.")
+    if found.old_layout:
+        typer.echo(
+            f"{found.old_layout} have the old layout, not bound to their row: type liqpass keys rewrap"
+        )
 
 
 def _show_unopened(unopened: list[keys.Unopened]) -> None:

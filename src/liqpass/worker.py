@@ -51,7 +51,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(4, "late orders", 1.0, False, partial(_late, of)),
         Task(7, "ended covers", 1.0, False, partial(_ended, of)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
-        Task(5, "recheck keys", 60.0, False, partial(_recheck, of)),
+        Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
     ]
 

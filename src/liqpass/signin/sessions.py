@@ -63,7 +63,7 @@ async def signed_in(
     request: Request[Any, Any, Any],
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
-    session_cookie: NamedDependency[str] = COOKIE,
+    session_cookie: NamedDependency[str],
 ) -> bytes:
     """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN.
 
