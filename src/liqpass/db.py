@@ -40,6 +40,16 @@ SESSION = {
     "timezone": "UTC",
 }
 
+# Gone, starting, stopping, full: whatever it is, the database gave no answer, and nothing was decided.
+DATABASE_AWAY = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+
 
 class Overtaken(Exception):  # noqa: N818, nobody's error
     """One statement saw a row before and after somebody else's change: the work is to be done again."""

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
 from liqpass.chain.rpc import NodeError
+from liqpass.db import DATABASE_AWAY
 from liqpass.exchange.errors import ExchangeError
 from liqpass.problems import Problem
 from liqpass.vault.cipher import CipherError
@@ -25,15 +26,6 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-# Gone, starting, stopping, full: whatever it is, the database gave no answer, and nothing was decided.
-DATABASE_AWAY = (
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    OSError,
-    TimeoutError,
-)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
 

@@ -32,7 +32,7 @@ DATABASE_SEC = 3.0
 
 orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block.")
-wait_gauge = Gauge("liqpass_payments_wait", "1 while endpoints do not agree: nothing becomes safe.")
+remark_gauge = Gauge("liqpass_chain_remark", "1 while an endpoint is away, behind or of another opinion.")
 halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
 
@@ -41,7 +41,7 @@ Obstacles = Callable[[], Awaitable[list[str]]]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Each check by name: "ok", or what is wrong. Remarks: why payments wait though orders can be taken."""
+    """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers."""
 
     ready: bool
     checks: dict[str, str]
@@ -119,7 +119,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         checks["database"] = "does not answer"
     ready = all(said == "ok" for said in checks.values())
-    remarks = [f"payments wait: {cursor.doubt}"] if cursor and cursor.doubt else []
+    remarks = [cursor.doubt] if cursor and cursor.doubt else []
     return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
 
 
@@ -149,7 +149,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
         orders_gauge.labels(status.value).set(NAN if counts is None else counts.get(status, 0))
     lag_gauge.set(_lag(cursor, watched.clock()).total_seconds() if cursor else NAN)
     doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
-    wait_gauge.set(cursor.doubt is not None if cursor else NAN)
+    remark_gauge.set(cursor.doubt is not None if cursor else NAN)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 

@@ -16,7 +16,7 @@ import structlog
 
 from liqpass.app import Clients
 from liqpass.chain import watcher
-from liqpass.db import SESSION, WAKE_CHANNEL
+from liqpass.db import DATABASE_AWAY, SESSION, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.signin import sessions
@@ -69,8 +69,15 @@ async def _watch(of: Clients) -> None:
 
 async def _settle(of: Clients) -> None:
     """Until nothing is left in the queue."""
-    while await of.db.run(lambda conn: settle.settle_changed(conn, of.clock(), of.settings.chain.chain_id)):
-        pass
+    chain_id = of.settings.chain.chain_id
+    try:
+        while await of.db.run(lambda conn: settle.settle_changed(conn, of.clock(), chain_id)):
+            pass
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        log.exception("batch_cannot_be_settled")
+        await settle.settle_one_by_one(of.db, of.clock, chain_id)
 
 
 async def _late(of: Clients) -> None:
@@ -148,7 +155,7 @@ async def _step(task: Task) -> None:
     structlog.contextvars.bind_contextvars(task=task.name)
     try:
         await task.step()
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    except DATABASE_AWAY as error:
         log.warning("step_failed", error=type(error).__name__)
     except Exception:
         log.exception("step_failed")

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 import types
 import typing
 from datetime import datetime
@@ -121,6 +122,38 @@ async def test_the_application_may_run_every_query(app: asyncpg.Connection) -> N
 def test_no_query_asks_the_database_for_the_time() -> None:
     words = ("now()", "clock_timestamp", "current_timestamp", "current_date", "localtimestamp")
     assert [q.name for q in shipped_queries() if any(word in q.sql.lower() for word in words)] == []
+
+
+PER_USER = ("api_accounts", "position_readings", "insured_bindings", "purchase_orders", "order_events")
+# What the workers ask over all users, and why no user can reach it.
+OVER_ALL_USERS = {
+    "liqpass.orders.sql.count_by_status",  # counts for the metrics
+    "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names
+    "liqpass.payments.sql.move_orders",  # brings the users' ids along
+    "liqpass.payments.sql.pending_without_payment",
+    "liqpass.payments.sql.cancel_late",
+    "liqpass.payments.sql.expire_over",
+    "liqpass.positions.sql.give_up_unordered",
+    "liqpass.vault.sql.accounts_due",  # keys to be checked again
+    "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
+    "liqpass.vault.sql.living_accounts",
+}
+
+
+def without_user(declared: Query) -> bool:
+    """Whether it reads or writes a user's rows and does not bind `user_id` to its first parameter."""
+    touches = any(re.search(rf"\b{table}\b", declared.sql) for table in PER_USER)
+    bound = re.search(r"user_id\s*=\s*\$1\b|values \(\$1,|select \$1,", declared.sql)
+    return touches and (bound is None or declared.params[:1] != (bytes,))
+
+
+def test_every_query_of_a_users_rows_names_that_user() -> None:
+    assert {q.name for q in shipped_queries() if without_user(q)} == OVER_ALL_USERS
+
+
+def test_a_query_that_forgets_the_user_is_found() -> None:
+    sql = "select status from purchase_orders where purchase_order_id = $1"
+    assert without_user(Query("forgetful", sql, (bytes,), str, "maybe"))
 
 
 def test_every_query_has_one_name() -> None:

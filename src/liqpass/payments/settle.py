@@ -17,7 +17,7 @@ from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.transactions import TransactionStage, TransactionState, transaction_state
 from liqpass.clock import Clock
-from liqpass.db import Connection, Database
+from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.hexes import to_hex
 from liqpass.orders.states import Move
 from liqpass.payments import sql
@@ -31,9 +31,11 @@ FORGOTTEN_AFTER = timedelta(minutes=3)
 ASK_AFTER = timedelta(seconds=10)
 
 
-async def settle_changed(conn: Connection, now: datetime, chain_id: int) -> int:
+async def settle_changed(
+    conn: Connection, now: datetime, chain_id: int, *, at_most: int = BATCH, passing_over: int = 0
+) -> int:
     """Take up the payments that changed. How many were taken from the queue."""
-    queued = await sql.take_queue(conn, chain_id, BATCH)
+    queued = await sql.take_queue(conn, chain_id, at_most, passing_over)
     if not queued:
         return 0
     order_ids = sorted({q.purchase_order_id for q in queued})
@@ -54,6 +56,22 @@ async def settle_changed(conn: Connection, now: datetime, chain_id: int) -> int:
         conn, chain_id, [k[0] for k in keys], [k[1] for k in keys], [outcomes[k] for k in keys], now
     )
     return len(queued)
+
+
+async def settle_one_by_one(db: Database, clock: Clock, chain_id: int) -> None:
+    """When a batch failed: each payment in a transaction of its own, so that one that cannot be settled holds
+    up nobody else. It stays in the queue, and its error in the log."""
+    failed = 0
+    while True:
+        one = partial(settle_changed, now=clock(), chain_id=chain_id, at_most=1, passing_over=failed)
+        try:
+            if not await db.run(one):
+                return
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            failed += 1
+            log.exception("payment_cannot_be_settled", in_the_way=failed)
 
 
 def _judged(

@@ -84,10 +84,10 @@ class Queued(msgspec.Struct, frozen=True):
     from settle_queue q join premium_payments p using (chain_id, tx_hash, log_index)
     where q.chain_id = $1
     order by q.tx_hash, q.log_index
-    limit $2
+    limit $2 offset $3
     for update of q skip locked
 """)
-async def take_queue(conn: Connection, chain_id: int, at_most: int) -> list[Queued]:
+async def take_queue(conn: Connection, chain_id: int, at_most: int, passing_over: int) -> list[Queued]:
     """Payments to settle, locked: a change that comes meanwhile waits and queues itself again."""
     ...
 
