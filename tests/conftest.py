@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -21,6 +22,12 @@ from tests.world import TestWorld, running_world
 
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _numbers = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """eth-account (by way of py_ecc) lifts the limit of recursion to 100,000 when it is imported, and JSON
+    nested that deep then overruns the C stack. `serve` and `work` do not import it; tests do."""
+    sys.setrecursionlimit(1_000)
 
 
 def in_database(url: str, name: str) -> str:

@@ -6,7 +6,7 @@ One world for the whole file: nothing here changes anything, and a test at the e
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -51,16 +51,6 @@ NO_SLOT: dict[str, list[str]] = {
     "posSide": ["", "LONG", "both", "net "],
     "sku": ["", "S" * 33],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def recursion_limit_of_the_server() -> Iterator[None]:
-    """eth-account, which the server does not import, brings a library that sets it to 100,000 for the whole
-    process: deep JSON would then overflow the stack instead of raising."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(1000)
-    yield
-    sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(("path", "field"), [f for f in FIELDS if f[1] not in OPTIONAL])
