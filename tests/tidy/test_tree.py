@@ -142,3 +142,16 @@ def pins(name: str) -> dict[str, str]:
     entries = re.split(r"\n(?=\S)", (TOP / name).read_text().strip())
     assert all("--hash=sha256:" in entry for entry in entries)
     return dict(entry.split()[0].split("==") for entry in entries)
+
+
+def test_every_link_from_one_page_to_another_leads_somewhere() -> None:
+    """And no page is published with a place still to be filled in."""
+    pages = {name: text for name, text in texts().items() if name.endswith(".md")}
+    dead = [
+        f"{name}: {target}"
+        for name, text in pages.items()
+        for target in re.findall(r"\]\(([^)#:]+)\)", text)
+        if not ((TOP / name).parent / target).exists()
+    ]
+    assert dead == []
+    assert [name for name, text in pages.items() if "@" + "@" in text] == []
