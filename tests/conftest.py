@@ -81,14 +81,15 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 async def on_server(url: str, statement: str) -> None:
-    """Run one statement as the owner of the server. Copying waits until nobody uses the template."""
+    """Run one statement as the owner of the server. Copying waits until nobody uses the template; dropping,
+    until autovacuum is out of it: only a superuser may send that away."""
     conn = await asyncpg.connect(url)
     try:
         for _ in range(50):
             try:
                 await conn.execute(statement)
                 return
-            except asyncpg.ObjectInUseError:
+            except (asyncpg.ObjectInUseError, asyncpg.InsufficientPrivilegeError):
                 await asyncio.sleep(0.1)
         raise AssertionError(f"the server is still busy: {statement}")
     finally:

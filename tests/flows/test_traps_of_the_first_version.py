@@ -190,7 +190,7 @@ async def test_revoking_an_account_keeps_its_orders(
         await world.db.pool.execute("delete from api_accounts")
     owner = await asyncpg.connect(database_url)
     try:
-        with pytest.raises(asyncpg.RestrictViolationError):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await owner.execute("delete from api_accounts")
     finally:
         await owner.close()

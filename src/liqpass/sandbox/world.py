@@ -38,6 +38,7 @@ from liqpass.vault.keys import generate_key
 BLOCK_SEC = 1
 READY_SEC = 30
 OF_DEMOS = "^liqpass_demo_[0-9]{9,11}_[0-9a-f]{8}$"
+DROP_TRIES = 50  # what is left after ten seconds, a later demo drops
 LEFT_AFTER_SEC = 600
 SHORT_SKU = "SANDBOX_SECONDS"
 # One more product beside the real ones: a cover that ends while you watch.
@@ -169,7 +170,16 @@ async def _fresh_database(place: Place, tell: Progress) -> AsyncIterator[str]:
         await migrate(url, migrations_of(), tell)
         yield url
     finally:
-        await _on_server(place.url, f"drop database if exists {name} with (force)")
+        await _drop(place, name)
+
+
+async def _drop(place: Place, name: str) -> None:
+    """Only a superuser may send autovacuum away: others wait until it is through with the database."""
+    for _ in range(DROP_TRIES):
+        with suppress(asyncpg.ObjectInUseError, asyncpg.InsufficientPrivilegeError):
+            await _on_server(place.url, f"drop database if exists {name} with (force)")
+            return
+        await asyncio.sleep(0.2)
 
 
 async def _on_server(url: str, statement: str, *values: object) -> list[asyncpg.Record]:
