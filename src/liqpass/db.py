@@ -55,6 +55,9 @@ class Overtaken(Exception):  # noqa: N818, nobody's error
     """One statement saw a row before and after somebody else's change: the work is to be done again."""
 
 
+TRY_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken)
+
+
 class Database:
     """A pool of connections that act as the application's role, which cannot alter what is append-only."""
 
@@ -80,7 +83,7 @@ class Database:
                         return await work(conn)
                 async with self.transaction() as conn:
                     return await work(conn)
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken):
+            except TRY_AGAIN:
                 if attempt == RETRIES - 1:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)

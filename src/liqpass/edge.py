@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
 from liqpass.chain.rpc import NodeError
-from liqpass.db import DATABASE_AWAY
+from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
 from liqpass.problems import Problem
 from liqpass.vault.cipher import CipherError
@@ -78,6 +78,10 @@ def problem_of(error: Exception) -> Problem:
         return Problem("MALFORMED_JSON", "The body is nested too deeply, or is not UTF-8.")
     if isinstance(error, asyncpg.DataError | UnicodeEncodeError):
         return Problem("INVALID_FIELD", "A text holds characters that cannot be stored.")
+    if isinstance(error, TRY_AGAIN):  # tried as often as we do: the caller may have more patience
+        return Problem(
+            "DATABASE_UNAVAILABLE", "Too much happens at once here. Nothing was changed; try again."
+        )
     if isinstance(error, DATABASE_AWAY):
         return Problem(
             "DATABASE_UNAVAILABLE", "The database does not answer. Nothing was changed; try again."

@@ -100,9 +100,8 @@ async def _purge(of: Clients) -> None:
     await of.db.run(lambda conn: sessions.purge(conn, of.clock()))
 
 
-async def run_worker(of: Clients, url: str, *, ready: Callable[[], None] = lambda: None) -> None:
+async def run_worker(of: Clients, url: str) -> None:
     """Run all tasks until cancelled. `url` is the database's: each task holds a connection of its own."""
-    ready()
     async with asyncio.TaskGroup() as group:
         for task in tasks_of(of):
             group.create_task(_own_and_run(task, url), name=task.name)
