@@ -15,7 +15,7 @@ from liqpass.migrate import migrate, migrations_of
 from liqpass.postgres_programs import readable_programs
 
 FILE = Path(__file__).parents[1] / "src" / "liqpass" / "schema.sql"
-REFERENCE_TABLES = ("order_moves",)
+REFERENCE_TABLES = ("order_moves", "ledger_accounts", "ledger_kinds")
 HEAD = """\
 -- The whole schema as the migrations leave it, to be read in one piece. Made by `make schema`, held equal to
 -- the migrations by a test. A database is made by `liqpass migrate`, never from this file.

@@ -4,23 +4,16 @@ Errors that an operator can mend are one line on stderr and exit status 1; every
 shows its trace.
 """
 
-import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-import uvloop
-from rich.console import Console
 
 from liqpass.logs import configure_logs
-from liqpass.migrate import MigrationError
-from liqpass.postgres_programs import EmbeddedPostgresError
-from liqpass.settings import SettingError
+from liqpass.terminal import run, tell
 
 cli = typer.Typer(
     help="Short cover against the liquidation of perpetual swaps, paid in USDC.",
@@ -32,48 +25,6 @@ keys_cli = typer.Typer(help="The keys that seal exchange secrets.", no_args_is_h
 contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
-
-console = Console(stderr=True, highlight=False)
-EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
-
-
-def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False) -> None:
-    """Run a command; an error that its user can mend is one line, and a signal ends it tidily.
-
-    `lasting`: it runs until a signal comes, whose coming is no failure.
-    """
-    try:
-        uvloop.run(_ended_by_sigterm(main))
-    except asyncio.CancelledError:
-        raise typer.Exit(0 if lasting else 128 + signal.SIGTERM) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(0 if lasting else 128 + signal.SIGINT) from None
-    except EXPECTED as error:
-        fail(str(error))
-    except ExceptionGroup as group:
-        expected = group.subgroup(EXPECTED)
-        if expected is None:
-            raise
-        fail(str(expected.exceptions[0]))
-
-
-async def _ended_by_sigterm(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """SIGTERM does what asyncio.run does on Ctrl-C: whatever the command has started is stopped first."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101, asyncio.run made it
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await main()
-
-
-def fail(line: str) -> NoReturn:
-    """One line, and exit status 1."""
-    console.print(f"liqpass: {line}", style="red", markup=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def tell(line: str) -> None:
-    """Progress: to stderr, so that a command's output stays its own."""
-    console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 class LogLevel(StrEnum):

@@ -56,6 +56,8 @@ class Overtaken(Exception):  # noqa: N818, nobody's error
 
 
 TRY_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken)
+ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody else posted the same at the same moment
+ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody posted the same at the same moment
 
 
 class Database:
@@ -86,7 +88,12 @@ class Database:
             except TRY_AGAIN:
                 if attempt == RETRIES - 1:
                     raise
-                await asyncio.sleep(0.01 * 2**attempt)
+            except asyncpg.UniqueViolationError as error:
+                if error.constraint_name != ONE_LEG_ONCE:
+                    raise
+                if attempt == RETRIES - 1:
+                    raise Overtaken from error
+            await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("the loop returns or raises")
 
     def wake(self) -> None:

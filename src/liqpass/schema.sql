@@ -15,6 +15,43 @@ CREATE TYPE public.chain_stage AS ENUM (
     'DROPPED'
 );
 
+CREATE TYPE public.disbursement_purpose AS ENUM (
+    'REFUND',
+    'WITHDRAWAL'
+);
+
+CREATE TYPE public.ledger_account AS ENUM (
+    'TREASURY',
+    'OUTFLOW_UNEXPLAINED',
+    'UNEARNED_PREMIUM',
+    'EARNED_PREMIUM',
+    'SUSPENSE',
+    'REFUNDS_DUE',
+    'WITHDRAWALS_DUE',
+    'POOL_FREE',
+    'POOL_LOCKED',
+    'CLAIMS_PAYABLE'
+);
+
+CREATE TYPE public.ledger_kind AS ENUM (
+    'OPENING',
+    'PREMIUM',
+    'RECEIVED',
+    'EARNED',
+    'HELD',
+    'CAPITAL',
+    'REFUND',
+    'REFUND_PAID',
+    'WITHDRAWAL',
+    'WITHDRAWAL_PAID',
+    'PAID_OUT'
+);
+
+CREATE TYPE public.ledger_side AS ENUM (
+    'DEBIT',
+    'CREDIT'
+);
+
 CREATE TYPE public.margin_mode AS ENUM (
     'cross',
     'isolated'
@@ -43,6 +80,39 @@ CREATE TYPE public.settle_outcome AS ENUM (
     'DROPPED'
 );
 
+CREATE FUNCTION public.keep_balances() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from added) then
+        return null;
+    end if;
+    -- In one order everywhere: two transactions that post never wait for each other in a circle.
+    perform from ledger_accounts
+        where id in (select debit from added union select credit from added) order by id for update;
+    update ledger_accounts a
+    set balance = a.balance + case a.side when 'DEBIT' then d.amount else -d.amount end
+    from (
+        select account, sum(amount)::bigint as amount
+        from (select debit as account, amount from added union all select credit, -amount from added) as sides
+        group by account
+    ) as d
+    where a.id = d.account and d.amount <> 0;
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.queue_for_booking() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into transfer_queue (chain_id, tx_hash) values (new.chain_id, new.tx_hash)
+    on conflict (chain_id, tx_hash) do update set bumps = transfer_queue.bumps + 1;
+    return null;
+end
+$$;
+
 CREATE FUNCTION public.queue_for_settling() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -59,6 +129,14 @@ CREATE FUNCTION public.refuse_change_of_final() RETURNS trigger
     AS $$
 begin
     raise exception 'final rows of % cannot be changed', tg_table_name using errcode = 'restrict_violation';
+end
+$$;
+
+CREATE FUNCTION public.refuse_change_of_ledger() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'the ledger is append-only: correct it by a reversal' using errcode = 'restrict_violation';
 end
 $$;
 
@@ -107,6 +185,36 @@ CREATE TABLE public.chain_cursors (
     CONSTRAINT chain_cursors_finalized_hash_check CHECK ((length(finalized_hash) = 32))
 );
 
+CREATE TABLE public.disbursements (
+    id uuid NOT NULL,
+    chain_id bigint NOT NULL,
+    purpose public.disbursement_purpose NOT NULL,
+    ref bytea NOT NULL,
+    recipient bytea NOT NULL,
+    amount bigint NOT NULL,
+    reason text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    batched_at timestamp with time zone,
+    cancelled_at timestamp with time zone,
+    cancelled_by text,
+    cancel_reason text,
+    CONSTRAINT disbursements_amount_check CHECK ((amount > 0)),
+    CONSTRAINT disbursements_asked_by_check CHECK ((asked_by <> ''::text)),
+    CONSTRAINT disbursements_check CHECK ((num_nonnulls(cancelled_at, cancelled_by, cancel_reason) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT disbursements_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT disbursements_recipient_check CHECK ((length(recipient) = 20)),
+    CONSTRAINT disbursements_ref_check CHECK (((length(ref) >= 1) AND (length(ref) <= 36)))
+);
+
+CREATE TABLE public.disbursements_made (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    disbursement_id uuid NOT NULL,
+    made_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.insured_bindings (
     user_id bytea NOT NULL,
     id uuid NOT NULL,
@@ -145,6 +253,56 @@ CREATE TABLE public.insured_positions (
     api_account_id uuid NOT NULL,
     binding_id uuid NOT NULL,
     CONSTRAINT insured_positions_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.ledger_accounts (
+    id public.ledger_account NOT NULL,
+    side public.ledger_side NOT NULL,
+    balance bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT never_overdrawn CHECK ((balance >= 0))
+)
+WITH (fillfactor='10');
+
+CREATE TABLE public.ledger_kinds (
+    kind public.ledger_kind NOT NULL,
+    debit public.ledger_account NOT NULL,
+    credit public.ledger_account NOT NULL,
+    forward boolean NOT NULL,
+    CONSTRAINT ledger_kinds_check CHECK ((debit <> credit))
+);
+
+CREATE TABLE public.ledger_openings (
+    chain_id bigint NOT NULL,
+    block_number bigint NOT NULL,
+    block_hash bytea NOT NULL,
+    treasury_balance bigint NOT NULL,
+    opening bigint NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_openings_block_hash_check CHECK ((length(block_hash) = 32)),
+    CONSTRAINT ledger_openings_treasury_balance_check CHECK ((treasury_balance >= 0))
+);
+
+CREATE TABLE public.ledger_transfers (
+    seq bigint NOT NULL,
+    kind public.ledger_kind NOT NULL,
+    ref bytea NOT NULL,
+    leg integer NOT NULL,
+    debit public.ledger_account NOT NULL,
+    credit public.ledger_account NOT NULL,
+    amount bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_transfers_amount_check CHECK ((amount > 0)),
+    CONSTRAINT ledger_transfers_leg_check CHECK ((leg > 0)),
+    CONSTRAINT ledger_transfers_ref_check CHECK (((length(ref) >= 1) AND (length(ref) <= 36)))
+);
+
+ALTER TABLE public.ledger_transfers ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ledger_transfers_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.order_events (
@@ -303,6 +461,12 @@ CREATE TABLE public.submitted_txs (
     CONSTRAINT submitted_txs_user_id_check CHECK ((length(user_id) = 20))
 );
 
+CREATE TABLE public.transfer_queue (
+    chain_id bigint NOT NULL,
+    tx_hash bytea NOT NULL,
+    bumps bigint DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE public.usdc_transfers (
     chain_id bigint NOT NULL,
     tx_hash bytea NOT NULL,
@@ -314,9 +478,11 @@ CREATE TABLE public.usdc_transfers (
     amount bigint NOT NULL,
     stage public.chain_stage NOT NULL,
     changed_at timestamp with time zone NOT NULL,
+    recipient bytea,
     CONSTRAINT usdc_transfers_amount_check CHECK ((amount >= 0)),
     CONSTRAINT usdc_transfers_block_hash_check CHECK ((length(block_hash) = 32)),
     CONSTRAINT usdc_transfers_log_index_check CHECK ((log_index >= 0)),
+    CONSTRAINT usdc_transfers_recipient_check CHECK ((length(recipient) = 20)),
     CONSTRAINT usdc_transfers_sender_check CHECK ((length(sender) = 20)),
     CONSTRAINT usdc_transfers_tx_hash_check CHECK ((length(tx_hash) = 32))
 );
@@ -330,11 +496,38 @@ ALTER TABLE ONLY public.api_accounts
 ALTER TABLE ONLY public.chain_cursors
     ADD CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id);
 
+ALTER TABLE ONLY public.disbursements_made
+    ADD CONSTRAINT disbursements_made_disbursement_id_key UNIQUE (disbursement_id);
+
+ALTER TABLE ONLY public.disbursements_made
+    ADD CONSTRAINT disbursements_made_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+
+ALTER TABLE ONLY public.disbursements
+    ADD CONSTRAINT disbursements_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.insured_bindings
     ADD CONSTRAINT insured_bindings_pkey PRIMARY KEY (user_id, id);
 
 ALTER TABLE ONLY public.insured_positions
     ADD CONSTRAINT insured_positions_pkey PRIMARY KEY (exchange, exchange_uid, inst_id, mgn_mode, pos_side);
+
+ALTER TABLE ONLY public.ledger_accounts
+    ADD CONSTRAINT ledger_accounts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ledger_kinds
+    ADD CONSTRAINT ledger_kinds_kind_forward_key UNIQUE (kind, forward);
+
+ALTER TABLE ONLY public.ledger_kinds
+    ADD CONSTRAINT ledger_kinds_pkey PRIMARY KEY (kind, debit, credit);
+
+ALTER TABLE ONLY public.ledger_openings
+    ADD CONSTRAINT ledger_openings_pkey PRIMARY KEY (chain_id);
+
+ALTER TABLE ONLY public.ledger_transfers
+    ADD CONSTRAINT ledger_transfers_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.ledger_transfers
+    ADD CONSTRAINT one_leg_once UNIQUE (kind, ref, leg);
 
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (user_id, order_id, seq);
@@ -372,6 +565,9 @@ ALTER TABLE ONLY public.settle_queue
 ALTER TABLE ONLY public.signin_nonces
     ADD CONSTRAINT signin_nonces_pkey PRIMARY KEY (nonce);
 
+ALTER TABLE ONLY public.transfer_queue
+    ADD CONSTRAINT transfer_queue_pkey PRIMARY KEY (chain_id, tx_hash);
+
 ALTER TABLE ONLY public.submitted_txs
     ADD CONSTRAINT uniq_pay_tx_hash PRIMARY KEY (tx_hash);
 
@@ -379,6 +575,8 @@ ALTER TABLE ONLY public.usdc_transfers
     ADD CONSTRAINT usdc_transfers_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
 CREATE INDEX api_accounts_check_due ON public.api_accounts USING btree (checked_at) WHERE (revoked_at IS NULL);
+
+CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, amount) WHERE (cancelled_at IS NULL);
 
 CREATE INDEX insured_bindings_unordered ON public.insured_bindings USING btree (created_at) WHERE ((status = 'DRAFT'::public.binding_status) AND (order_id IS NULL));
 
@@ -406,14 +604,39 @@ CREATE UNIQUE INDEX uniq_open_order_per_binding ON public.purchase_orders USING 
 
 CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id, block_number) WHERE (stage = ANY (ARRAY['SEEN'::public.chain_stage, 'SAFE'::public.chain_stage]));
 
+CREATE INDEX usdc_transfers_out ON public.usdc_transfers USING btree (recipient, amount) WHERE (recipient IS NOT NULL);
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
+CREATE TRIGGER balances_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_balances();
+
+CREATE TRIGGER changed_payment_is_booked AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
+
 CREATE TRIGGER changed_payment_is_settled AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_settling();
+
+CREATE TRIGGER changed_transfer_is_booked AFTER INSERT OR UPDATE ON public.usdc_transfers FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
 
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
+ALTER TABLE ONLY public.disbursements_made
+    ADD CONSTRAINT disbursements_made_chain_id_tx_hash_log_index_fkey FOREIGN KEY (chain_id, tx_hash, log_index) REFERENCES public.usdc_transfers(chain_id, tx_hash, log_index) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.disbursements_made
+    ADD CONSTRAINT disbursements_made_disbursement_id_fkey FOREIGN KEY (disbursement_id) REFERENCES public.disbursements(id) ON DELETE RESTRICT;
+
 ALTER TABLE ONLY public.insured_bindings
     ADD CONSTRAINT insured_bindings_user_id_api_account_id_fkey FOREIGN KEY (user_id, api_account_id) REFERENCES public.api_accounts(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.ledger_kinds
+    ADD CONSTRAINT ledger_kinds_credit_fkey FOREIGN KEY (credit) REFERENCES public.ledger_accounts(id);
+
+ALTER TABLE ONLY public.ledger_kinds
+    ADD CONSTRAINT ledger_kinds_debit_fkey FOREIGN KEY (debit) REFERENCES public.ledger_accounts(id);
+
+ALTER TABLE ONLY public.ledger_transfers
+    ADD CONSTRAINT ledger_transfers_kind_debit_credit_fkey FOREIGN KEY (kind, debit, credit) REFERENCES public.ledger_kinds(kind, debit, credit);
 
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_from_status_to_status_fkey FOREIGN KEY (from_status, to_status) REFERENCES public.order_moves(from_status, to_status);
@@ -436,9 +659,21 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.chain_cursors TO liqpass_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.disbursements TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.disbursements_made TO liqpass_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.insured_bindings TO liqpass_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.insured_positions TO liqpass_app;
+
+GRANT SELECT ON TABLE public.ledger_accounts TO liqpass_app;
+
+GRANT SELECT ON TABLE public.ledger_kinds TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_openings TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_transfers TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.order_events TO liqpass_app;
 
@@ -464,7 +699,43 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.signin_nonces TO liqpass_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.submitted_txs TO liqpass_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.transfer_queue TO liqpass_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usdc_transfers TO liqpass_app;
+
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('TREASURY', 'DEBIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('OUTFLOW_UNEXPLAINED', 'DEBIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('UNEARNED_PREMIUM', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('EARNED_PREMIUM', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('SUSPENSE', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('REFUNDS_DUE', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('WITHDRAWALS_DUE', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('POOL_FREE', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('POOL_LOCKED', 'CREDIT', 0);
+INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('CLAIMS_PAYABLE', 'CREDIT', 0);
+
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('OPENING', 'TREASURY', 'SUSPENSE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('PREMIUM', 'TREASURY', 'UNEARNED_PREMIUM', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('RECEIVED', 'TREASURY', 'SUSPENSE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('EARNED', 'UNEARNED_PREMIUM', 'EARNED_PREMIUM', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('HELD', 'POOL_FREE', 'POOL_LOCKED', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CAPITAL', 'SUSPENSE', 'POOL_FREE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('REFUND', 'SUSPENSE', 'REFUNDS_DUE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('REFUND_PAID', 'REFUNDS_DUE', 'TREASURY', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL', 'POOL_FREE', 'WITHDRAWALS_DUE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL_PAID', 'WITHDRAWALS_DUE', 'TREASURY', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('PAID_OUT', 'OUTFLOW_UNEXPLAINED', 'TREASURY', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('OPENING', 'SUSPENSE', 'TREASURY', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('PREMIUM', 'UNEARNED_PREMIUM', 'TREASURY', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('RECEIVED', 'SUSPENSE', 'TREASURY', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('EARNED', 'EARNED_PREMIUM', 'UNEARNED_PREMIUM', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('HELD', 'POOL_LOCKED', 'POOL_FREE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CAPITAL', 'POOL_FREE', 'SUSPENSE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('REFUND', 'REFUNDS_DUE', 'SUSPENSE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('REFUND_PAID', 'TREASURY', 'REFUNDS_DUE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL', 'WITHDRAWALS_DUE', 'POOL_FREE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL_PAID', 'TREASURY', 'WITHDRAWALS_DUE', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('PAID_OUT', 'TREASURY', 'OUTFLOW_UNEXPLAINED', false);
 
 INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'PAID_PENDING_CONFIRM', 'a hash was submitted, or the payment was seen');
 INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'CANCELLED', 'cancelled by the user, or the quote expired');

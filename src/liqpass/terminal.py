@@ -1,0 +1,59 @@
+"""What all commands share: how they run, how they end, how they speak."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import typer
+import uvloop
+from rich.console import Console
+
+from liqpass.migrate import MigrationError
+from liqpass.postgres_programs import EmbeddedPostgresError
+from liqpass.problems import Problem
+from liqpass.settings import SettingError
+
+console = Console(stderr=True, highlight=False)
+EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False) -> None:
+    """Run a command; an error that its user can mend is one line, and a signal ends it tidily.
+
+    `lasting`: it runs until a signal comes, whose coming is no failure.
+    """
+    try:
+        uvloop.run(_ended_by_sigterm(main))
+    except asyncio.CancelledError:
+        raise typer.Exit(0 if lasting else 128 + signal.SIGTERM) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0 if lasting else 128 + signal.SIGINT) from None
+    except Problem as problem:
+        fail(problem.detail)
+    except EXPECTED as error:
+        fail(str(error))
+    except ExceptionGroup as group:
+        expected = group.subgroup(EXPECTED)
+        if expected is None:
+            raise
+        fail(str(expected.exceptions[0]))
+
+
+async def _ended_by_sigterm(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """SIGTERM does what asyncio.run does on Ctrl-C: whatever the command has started is stopped first."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101, asyncio.run made it
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await main()
+
+
+def fail(line: str) -> NoReturn:
+    """One line, and exit status 1."""
+    console.print(f"liqpass: {line}", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def tell(line: str) -> None:
+    """Progress: to stderr, so that a command's output stays its own."""
+    console.print(line, style="dim", markup=False, soft_wrap=True)
