@@ -50,6 +50,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
         Task(4, "late orders", 1.0, False, partial(_late, of)),
         Task(7, "ended covers", 1.0, False, partial(_ended, of)),
+        Task(10, "earn", 600.0, False, partial(_earn, of)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
@@ -86,6 +87,13 @@ async def _late(of: Clients) -> None:
 
 async def _ended(of: Clients) -> None:
     await of.db.run(lambda conn: settle.expire_over(conn, of.clock(), of.settings.chain.chain_id))
+
+
+async def _earn(of: Clients) -> None:
+    """Until nobody has earned since."""
+    chain_id = of.settings.chain.chain_id
+    while await of.db.run(lambda conn: settle.earn_daily(conn, of.clock(), chain_id)):
+        pass
 
 
 async def _unordered(of: Clients) -> None:

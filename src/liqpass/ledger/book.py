@@ -35,6 +35,7 @@ class Account(StrEnum):
     """Owed to traders who were liquidated."""
 
 
+NEVER_OVERDRAWN = "never_overdrawn"  # the CHECK that no account falls below zero
 DEBIT_SIDE: frozenset[Account] = frozenset({Account.TREASURY, Account.OUTFLOW_UNEXPLAINED})
 
 

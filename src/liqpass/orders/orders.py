@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
 from liqpass.db import Connection, Overtaken
 from liqpass.exchange.records import Position
+from liqpass.ledger.book import NEVER_OVERDRAWN
 from liqpass.orders import sql
+from liqpass.orders.capacity import exhausted
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
 from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
@@ -110,7 +113,8 @@ async def draft(
 ) -> sql.Order:
     """Make the order of a binding, or return the one that it has. `random` is 42 bytes: order id, row id.
 
-    Raises what `priced` raises, and BINDING_NOT_OPEN when the binding was changed meanwhile.
+    Raises what `priced` raises, BINDING_NOT_OPEN when the binding was changed meanwhile, and
+    CAPACITY_EXHAUSTED when the free capital is short of the payout.
     """
     sku, position, facts, cost = priced(binding, account, terms.products)
     priced_from = PricedFrom(
@@ -121,26 +125,31 @@ async def draft(
         position_sha256=position.row_sha256.hex(),
         read_at=account.read_at,
     )
-    order = await sql.draft(
-        conn,
-        user,
-        ids.uuid7(now, random[32:]),
-        random[:32],
-        binding.id,
-        sku.id,
-        cost.premium,
-        cost.payout,
-        msgspec.json.encode(priced_from).decode(),
-        sku.delay_sec,
-        sku.duration_sec,
-        # Whole seconds, because the contract's deadline has no smaller ones.
-        now.replace(microsecond=0) + terms.quote_ttl,
-        terms.chain.chain_id,
-        terms.chain.checkout,
-        now,
-        binding.pos_id,
-        binding.pos_created_ms,
-    )
+    try:
+        order = await sql.draft(
+            conn,
+            user,
+            ids.uuid7(now, random[32:]),
+            random[:32],
+            binding.id,
+            sku.id,
+            cost.premium,
+            cost.payout,
+            msgspec.json.encode(priced_from).decode(),
+            sku.delay_sec,
+            sku.duration_sec,
+            # Whole seconds, because the contract's deadline has no smaller ones.
+            now.replace(microsecond=0) + terms.quote_ttl,
+            terms.chain.chain_id,
+            terms.chain.checkout,
+            now,
+            binding.pos_id,
+            binding.pos_created_ms,
+        )
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != NEVER_OVERDRAWN:
+            raise
+        raise await exhausted(conn, terms.products, facts, cost.payout) from None
     if order is None:
         raise Problem(
             "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"

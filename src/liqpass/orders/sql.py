@@ -159,6 +159,11 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
     tied as (
         update insured_bindings b set order_id = d.id
         from drafted d where d.id = $2 and b.user_id = d.user_id and b.id = d.binding_id
+    ),
+    held as (
+        insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at)
+        select 'HELD', purchase_order_id, 1, 'POOL_FREE', 'POOL_LOCKED', payout_amount, created_at
+        from drafted where id = $2
     )
     select {ORDER_COLUMNS} from drafted
 """)
@@ -181,7 +186,9 @@ async def draft(
     pos_id: str,
     pos_created_ms: int,
 ) -> Order | None:
-    """Insert or return the one open order of a binding; None when it is no longer as it was priced."""
+    """Insert or return the one open order of a binding, with its payout held out of the free capital; None
+    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError (never_overdrawn) when
+    there is not enough free capital: then nothing was stored."""
     ...
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from liqpass.ledger.book import POST, STANDING
+
 
 class OrderStatus(StrEnum):
     """The states of an order."""
@@ -67,9 +69,10 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 # The door: the end of every statement that moves orders. Before it stands `with wanted as (…)`, with the
 # columns of Move; after it a select. Whatever moves an order thereby writes its event, takes its binding
-# along and frees the position when it is over, in one statement; order_events (from, to) refers to the
-# table of legal moves, so an illegal move cannot be stored.
-MOVE = """
+# along, frees the position when it is over, and posts: the capital that was held is free again, the premium
+# of a cover that ended is earned, all of it that was paid; order_events (from, to) refers to the table of
+# legal moves, so an illegal move cannot be stored.
+MOVE = f"""
     moved as (
         update purchase_orders o
         set status = w.to_status, event_seq = o.event_seq + 1,
@@ -78,7 +81,7 @@ MOVE = """
         from wanted w
         where o.user_id = w.user_id and o.id = w.order_id
           and o.status = w.from_status and o.event_seq = w.seq
-        returning o.user_id, o.id, o.binding_id, o.event_seq, w.from_status, w.to_status,
+        returning o.user_id, o.id, o.purchase_order_id, o.binding_id, o.event_seq, w.from_status, w.to_status,
             w.reason, w.actor, w.details, w.at, o.coverage_start_at, o.coverage_end_at
     ),
     told as (
@@ -98,5 +101,17 @@ MOVE = """
         delete from insured_positions p using moved m
         where m.to_status in ('EXPIRED', 'CANCELLED')
           and p.user_id = m.user_id and p.binding_id = m.binding_id
-    )
+    ),
+    entries as (
+        select 'HELD'::ledger_kind as kind, purchase_order_id as ref, 0::bigint as stands, at
+        from moved where to_status in ('EXPIRED', 'CANCELLED')
+        union all
+        select 'EARNED', e.ref, case e.to_status when 'EXPIRED' then paid.stands else 0 end, e.at
+        from (
+            select 'PREMIUM'::ledger_kind as kind, purchase_order_id as ref, to_status, at
+            from moved where from_status = 'ACTIVE'
+        ) e
+        cross join lateral ({STANDING}) paid
+    ),
+    {POST}
 """

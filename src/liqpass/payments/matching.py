@@ -5,7 +5,7 @@ so that it does not matter in which order the watcher saw them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -14,6 +14,7 @@ import msgspec
 
 from liqpass.chain.view import Stage
 from liqpass.hexes import to_hex
+from liqpass.ledger.book import Entry, Kind, log_ref
 from liqpass.orders.states import Move, OrderStatus
 
 
@@ -89,6 +90,29 @@ def judge(order: PayableOrder, payments: Sequence[Payment]) -> Verdict:
     paying = _paying(order, payments)
     outcomes = [_outcome(order, payment, paying) for payment in payments]
     return Verdict([] if order.status in CLOSED else _moves(order, payments, paying), outcomes)
+
+
+def booked(
+    order: PayableOrder | None, payments: Sequence[Payment], outcomes: Mapping[tuple[bytes, int], Outcome]
+) -> list[Entry]:
+    """What the payments that name one order shall stand at in the books.
+
+    The one that pays it is unearned premium, any other confirmed one is in suspense. An order that is over
+    has earned what it was paid; should that leave the chain after all, nothing was earned either.
+    """
+    entries, premium = [], 0
+    for payment in payments:
+        outcome = outcomes[payment.tx_hash, payment.log_index]
+        confirmed = payment.amount if payment.stage in CONFIRMED else 0
+        matched = outcome == Outcome.MATCHED
+        premium += confirmed if matched else 0
+        ref = log_ref(payment.tx_hash, payment.log_index)
+        entries.append(Entry(Kind.RECEIVED, ref, 0 if matched else confirmed))
+    if order is not None:
+        entries.append(Entry(Kind.PREMIUM, order.purchase_order_id, premium))
+        if order.status == OrderStatus.EXPIRED:
+            entries.append(Entry(Kind.EARNED, order.purchase_order_id, premium))
+    return entries
 
 
 def _paying(order: PayableOrder, payments: Sequence[Payment]) -> Payment | None:

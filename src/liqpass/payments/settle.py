@@ -19,9 +19,10 @@ from liqpass.chain.transactions import TransactionStage, TransactionState, trans
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.hexes import to_hex
+from liqpass.ledger.posting import post
 from liqpass.orders.states import Move
 from liqpass.payments import sql
-from liqpass.payments.matching import Outcome, PayableOrder, Payment, judge
+from liqpass.payments.matching import Outcome, PayableOrder, Payment, booked, judge
 from liqpass.settings import ChainSettings
 
 log = structlog.get_logger()
@@ -51,6 +52,10 @@ async def settle_changed(
         moves.append(verdict_moves)
     await _make(conn, now, moves)
     await _claim(conn, orders, payments, outcomes)
+    entries = [
+        e for order_id in order_ids for e in booked(orders.get(order_id), payments[order_id], outcomes)
+    ]
+    await post(conn, now, entries)
     keys = [(q.tx_hash, q.log_index) for q in queued]
     await sql.mark_settled(
         conn, chain_id, [k[0] for k in keys], [k[1] for k in keys], [outcomes[k] for k in keys], now
@@ -188,3 +193,8 @@ async def cancel_late(conn: Connection, now: datetime, chain_id: int) -> int:
 async def expire_over(conn: Connection, now: datetime, chain_id: int) -> int:
     """End covers whose time is over by our clock and by the chain's: neither alone may end one early."""
     return await sql.expire_over(conn, now, BATCH, chain_id)
+
+
+async def earn_daily(conn: Connection, now: datetime, chain_id: int) -> int:
+    """Book the days that covers of more than one day have given since. How many covers earned."""
+    return await sql.earn_daily(conn, now, BATCH, chain_id)
