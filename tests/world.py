@@ -8,7 +8,9 @@ from pathlib import Path
 
 from liqpass.app import Clients, clients, create_app
 from liqpass.db import Database
-from liqpass.sandbox.chain import SandboxChain
+from liqpass.ledger.book import Entry, Kind, chain_ref
+from liqpass.ledger.posting import post
+from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.sandbox.trader import Trader
@@ -19,6 +21,7 @@ from liqpass.worker import step_all, tasks_of
 from tests.clock import SettableClock
 
 SKU = "LIQPASS_24H"
+CAPITAL = 1_000_000 * USDC
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,14 @@ async def running_world(
             listening(create_app(of), "127.0.0.1", port),
         ):
             second_node = second if second_endpoint else None
+            await fund_pool(database, clock, chain.chain_id)
             yield TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
+
+
+async def fund_pool(database: Database, clock: SettableClock, chain_id: int) -> None:
+    """A million of capital."""
+    entries = [Entry(kind, chain_ref(chain_id), CAPITAL) for kind in (Kind.OPENING, Kind.CAPITAL)]
+    await database.run(lambda conn: post(conn, clock(), entries))
 
 
 async def covered_position(world: TestWorld, trader: Trader, sku: str = SKU) -> tuple[str, dict[str, object]]:

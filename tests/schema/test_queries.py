@@ -133,6 +133,7 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.pending_without_payment",
     "liqpass.payments.sql.cancel_late",
     "liqpass.payments.sql.expire_over",
+    "liqpass.payments.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
     "liqpass.vault.sql.accounts_due",  # keys to be checked again
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
