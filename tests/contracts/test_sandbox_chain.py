@@ -2,7 +2,8 @@
 
 import pytest
 
-from liqpass.chain.checkout import decode_premium_paid
+from liqpass.chain.checkout import decode_premium_paid, word
+from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import RevertedError, encode_call
 from liqpass.sandbox.chain import SandboxChain
 
@@ -92,3 +93,13 @@ async def test_a_transaction_that_fails_says_so(chain: SandboxChain) -> None:
     await chain.pause_usdc()
     with pytest.raises(RevertedError):
         await chain.transfer(chain.wallets[0], chain.treasury, PREMIUM)
+
+
+async def test_capital_is_in_the_treasury_before_the_chain_is_read_and_its_wallet_can_send_it() -> None:
+    async with SandboxChain(capital=5_000_000) as chain:
+        assert await chain.usdc_balance(chain.treasury) == 5_000_000
+        read = {"fromBlock": hex(chain.start_block), "address": to_hex(chain.usdc)}
+        treasury = to_hex(word(chain.treasury))
+        assert await chain.rpc("eth_getLogs", [{**read, "topics": [None, None, treasury]}]) == []
+        await chain.transfer(chain.treasury_wallet, chain.wallets[0].address, 2_000_000)
+        assert await chain.usdc_balance(chain.treasury) == 3_000_000

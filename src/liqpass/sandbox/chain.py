@@ -18,12 +18,19 @@ USDC = 10**6
 
 
 class SandboxChain(Anvil):
-    """anvil with USDC, a checkout and funded wallets; all of that is final when it is handed out."""
+    """anvil with USDC, a checkout and funded wallets; all of that is final when it is handed out.
 
-    def __init__(self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4, wallets: int = 8) -> None:
+    `capital` is what the treasury holds, in micro-USDC, before the block from which on the chain is read.
+    """
+
+    def __init__(
+        self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4, wallets: int = 8, capital: int = 0
+    ) -> None:
         super().__init__(chain_id=chain_id, slots_in_an_epoch=slots_in_an_epoch)
+        self.capital = capital
         self.wallets = [wallet(f"trader {n}") for n in range(1, wallets + 1)]
-        self.treasury = wallet("treasury").address
+        self.treasury_wallet = wallet("treasury")
+        self.treasury = self.treasury_wallet.address
         self.signer = wallet("quote signer")
         self.owner = wallet("checkout owner")
         self.usdc_master = wallet("circle")
@@ -32,9 +39,11 @@ class SandboxChain(Anvil):
         self.start_block = 0
 
     async def _prepare(self) -> None:
-        for account in (*self.wallets, self.owner, self.deployer, self.usdc_master):
+        for account in (*self.wallets, self.treasury_wallet, self.owner, self.deployer, self.usdc_master):
             await self.rpc("anvil_setBalance", [to_hex(account.address), hex(1000 * ETHER)])
         self.usdc = await self.deploy_usdc()
+        if self.capital:
+            await self.mint(self.treasury, self.capital)
         self.checkout = await self.deploy_checkout(self.owner.address)
         self.start_block = await self.block_number()
         for trader in self.wallets:
