@@ -25,7 +25,6 @@ from typing import Any
 import pytest
 
 import liqpass
-from liqpass.db import QUERIES
 from liqpass.hexes import to_hex
 from liqpass.sandbox.trader import Refused
 from liqpass.settings import ChainSettings, Settings
@@ -34,23 +33,6 @@ from tests.world import TestWorld
 
 SOURCES = Path(liqpass.__file__).parent
 SENDING = re.compile(r"eth_send|eth_sign|personal_|wallet_|account_", re.I)
-PER_USER = re.compile(
-    r"\b(from|join|into|update|using) "
-    r"(api_accounts|position_readings|insured_bindings|purchase_orders|order_events)\b"
-)
-# What looks over all users: timers, the watcher's settling, rechecks, rotation, metrics.
-OVER_ALL_USERS = {
-    "liqpass.orders.sql.count_by_status",
-    "liqpass.payments.sql.cancel_late",
-    "liqpass.payments.sql.expire_over",
-    "liqpass.payments.sql.lock_orders",
-    "liqpass.payments.sql.move_orders",
-    "liqpass.payments.sql.pending_without_payment",
-    "liqpass.positions.sql.give_up_unordered",
-    "liqpass.vault.sql.accounts_due",
-    "liqpass.vault.sql.ciphertexts_after",
-    "liqpass.vault.sql.living_accounts",
-}
 
 
 def product_files() -> list[Path]:
@@ -196,13 +178,7 @@ async def test_7_a_key_that_can_do_more_than_read_leaves_no_trace(
 # 8 ------------------------------------------------------------------------------------------------
 
 
-def test_8_every_query_of_a_users_data_has_the_user_in_it() -> None:
-    touching = {q.name: q.sql for q in QUERIES if PER_USER.search(" ".join(q.sql.split()))}
-    assert len(touching) > 15
-    for name in touching.keys() - OVER_ALL_USERS:
-        declared = next(q for q in QUERIES if q.name == name)
-        assert re.search(r"user_id = \$1\b|values\s*\(\$1|select \$1, ", declared.sql), name
-        assert declared.params[0] is bytes, name
+# That every query names its user: tests/schema/test_queries.py.
 
 
 async def test_8_nobody_sees_or_moves_anything_of_anybody_else(
