@@ -51,6 +51,8 @@ class Settings:
     skus_path: Path | None
     quote_ttl_sec: int
     cover_demo: bool
+    admin_wallets: frozenset[bytes]
+    """Addresses of 20 bytes; who is signed in with one of them may see and close breaks."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -67,6 +69,7 @@ class Settings:
             skus_path=Path(skus) if skus else None,
             quote_ttl_sec=_integer(env, "LIQPASS_QUOTE_TTL_SEC", 900, 60, 86_400),
             cover_demo=_flag(env, "LIQPASS_COVER_DEMO"),
+            admin_wallets=_wallets(env, "LIQPASS_ADMIN_WALLETS"),
         )
 
 
@@ -121,8 +124,19 @@ def _flag(env: Mapping[str, str], name: str) -> bool:
     return text == "yes"
 
 
+def _wallets(env: Mapping[str, str], name: str) -> frozenset[bytes]:
+    listed = env.get(name, "").strip()
+    how = "of a wallet; separate several by commas"
+    return (
+        frozenset(_parsed(name, part.strip(), how) for part in listed.split(",")) if listed else frozenset()
+    )
+
+
 def _address(env: Mapping[str, str], name: str, how: str) -> bytes:
-    text = required(env, name, f"0x and 40 hexadecimal digits: {how}")
+    return _parsed(name, required(env, name, f"0x and 40 hexadecimal digits: {how}"), how)
+
+
+def _parsed(name: str, text: str, how: str) -> bytes:
     try:
         return address(text, name)
     except Problem as refusal:

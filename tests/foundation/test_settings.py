@@ -36,6 +36,7 @@ def test_what_has_a_default_need_not_be_set() -> None:
     assert settings.public_url == "http://127.0.0.1:8000"
     assert set(settings.okx_hosts) == {"global", "eea", "us"}
     assert (settings.skus_path, settings.quote_ttl_sec) == (None, 900)
+    assert settings.admin_wallets == frozenset()
 
 
 def test_what_is_set_is_taken() -> None:
@@ -48,6 +49,7 @@ def test_what_is_set_is_taken() -> None:
         "LIQPASS_SKUS": "mine.toml",
         "LIQPASS_QUOTE_TTL_SEC": "60",
         "LIQPASS_QUOTE_SIGNER_KEY": f"0x{SIGNER_KEY.upper()}",
+        "LIQPASS_ADMIN_WALLETS": f"{USDC}, 0x{'ab' * 20}",
     }
     settings = Settings.from_env(env)
     chain = settings.chain
@@ -56,6 +58,7 @@ def test_what_is_set_is_taken() -> None:
     assert settings.public_url == "https://liqpass.example"
     assert settings.okx_hosts == {"global": "http://127.0.0.1:9", "us": "http://127.0.0.1:10"}
     assert (settings.skus_path, settings.quote_ttl_sec) == (Path("mine.toml"), 60)
+    assert settings.admin_wallets == {bytes.fromhex(USDC[2:]), b"\xab" * 20}
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
@@ -104,6 +107,10 @@ ORDER_OF_SECP256K1 = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0
         ("LIQPASS_USDC", f"{USDC}00"),
         ("LIQPASS_TREASURY", USDC.replace("f", "F")),
         ("LIQPASS_CHECKOUT", "checkout.eth"),
+        ("LIQPASS_ADMIN_WALLETS", USDC[:-1]),
+        ("LIQPASS_ADMIN_WALLETS", f"{USDC},"),
+        ("LIQPASS_ADMIN_WALLETS", f"{USDC};{USDC}"),
+        ("LIQPASS_ADMIN_WALLETS", USDC.replace("f", "F")),
         ("LIQPASS_QUOTE_SIGNER_KEY", SIGNER_KEY[:-1]),
         ("LIQPASS_QUOTE_SIGNER_KEY", f"{SIGNER_KEY}00"),
         ("LIQPASS_QUOTE_SIGNER_KEY", "x" * 64),
