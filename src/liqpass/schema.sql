@@ -345,6 +345,18 @@ CREATE TABLE public.payment_settlements (
     settled_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.pool_deposits (
+    id uuid NOT NULL,
+    chain_id bigint NOT NULL,
+    ref bytea NOT NULL,
+    amount bigint NOT NULL,
+    deposited_by text NOT NULL,
+    deposited_at timestamp with time zone NOT NULL,
+    CONSTRAINT pool_deposits_amount_check CHECK ((amount > 0)),
+    CONSTRAINT pool_deposits_deposited_by_check CHECK ((deposited_by <> ''::text)),
+    CONSTRAINT pool_deposits_ref_check CHECK (((length(ref) >= 1) AND (length(ref) <= 36)))
+);
+
 CREATE TABLE public.position_readings (
     user_id bytea NOT NULL,
     api_account_id uuid NOT NULL,
@@ -541,6 +553,9 @@ ALTER TABLE ONLY public.order_refs
 ALTER TABLE ONLY public.payment_settlements
     ADD CONSTRAINT payment_settlements_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
+ALTER TABLE ONLY public.pool_deposits
+    ADD CONSTRAINT pool_deposits_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.position_readings
     ADD CONSTRAINT position_readings_pkey PRIMARY KEY (user_id, api_account_id);
 
@@ -606,7 +621,11 @@ CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id,
 
 CREATE INDEX usdc_transfers_out ON public.usdc_transfers USING btree (recipient, amount) WHERE (recipient IS NOT NULL);
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_openings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.pool_deposits FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
 
 CREATE TRIGGER balances_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_balances();
 
@@ -671,7 +690,7 @@ GRANT SELECT ON TABLE public.ledger_accounts TO liqpass_app;
 
 GRANT SELECT ON TABLE public.ledger_kinds TO liqpass_app;
 
-GRANT SELECT,INSERT ON TABLE public.ledger_openings TO liqpass_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_openings TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_transfers TO liqpass_app;
 
@@ -682,6 +701,8 @@ GRANT SELECT ON TABLE public.order_moves TO liqpass_app;
 GRANT SELECT,INSERT ON TABLE public.order_refs TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payment_settlements TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.pool_deposits TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
 

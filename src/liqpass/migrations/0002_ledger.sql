@@ -144,6 +144,21 @@ create table ledger_openings (
     opening bigint not null,
     opened_at timestamptz not null
 );
+-- Whoever takes of the opening balance locks its row, which needs the right to update it; nobody does.
+create trigger append_only before update or delete or truncate on ledger_openings
+    for each statement execute function refuse_change_of_ledger();
+
+-- Who made money in suspense the pool's capital.
+create table pool_deposits (
+    id uuid primary key,
+    chain_id bigint not null,
+    ref bytea not null check (length(ref) between 1 and 36),
+    amount bigint not null check (amount > 0),
+    deposited_by text not null check (deposited_by <> ''),
+    deposited_at timestamptz not null
+);
+create trigger append_only before update or delete or truncate on pool_deposits
+    for each statement execute function refuse_change_of_ledger();
 
 -- USDC that leaves the treasury is stored beside what comes in: then the recipient is not null, and the
 -- sender is the treasury.
@@ -211,7 +226,8 @@ union select chain_id, tx_hash from premium_payments
 on conflict do nothing;
 
 grant select on ledger_accounts, ledger_kinds to liqpass_app;
-grant select, insert on ledger_transfers, ledger_openings to liqpass_app;
+grant select, insert on ledger_transfers, pool_deposits to liqpass_app;
+grant select, insert, update on ledger_openings to liqpass_app;
 grant select, insert, update on disbursements to liqpass_app;
 grant select, insert, delete on disbursements_made to liqpass_app;
 grant select, insert, update, delete on transfer_queue to liqpass_app;
