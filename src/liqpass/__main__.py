@@ -78,20 +78,29 @@ def lift_halt() -> None:
 
 
 @cli.command(epilog="Example: DATABASE_URL=postgresql://owner@db/liqpass liqpass migrate")
-def migrate() -> None:
-    """Bring the database's schema up to date; harmless to repeat."""
+def migrate(
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Migrate although the books are broken before it.")
+    ] = False,
+) -> None:
+    """Bring the database's schema up to date, the books checked before and after; harmless to repeat."""
     from liqpass.running import migrate_database
 
-    run(lambda: migrate_database(os.environ, tell))
+    run(lambda: migrate_database(os.environ, tell, anyway=anyway))
 
 
 @cli.command(epilog="Example: liqpass check && systemctl start liqpass")
-def check() -> None:
+def check(
+    books: Annotated[
+        bool, typer.Option("--books", help="Ask the invariants of the books instead, all of them.")
+    ] = False,
+) -> None:
     """Look at settings, database, node, contract, exchange and keys; exit status 1 when anything is wrong."""
-    from liqpass.running import check_all
+    from liqpass.running import check_all, check_books
 
     configure_logs(level="ERROR")
-    run(lambda: check_all(os.environ, tell))
+    look = check_books if books else check_all
+    run(lambda: look(os.environ, tell))
 
 
 @cli.command(epilog="Example: liqpass demo --once")

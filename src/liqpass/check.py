@@ -14,7 +14,8 @@ from liqpass.clock import Clock, system_clock
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import OkxGateway
-from liqpass.migrate import MigrationError, migrations_of, pending_migrations
+from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
+from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import Place, named_database_errors, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
 from liqpass.vault import keys
@@ -45,6 +46,21 @@ async def findings(env: Mapping[str, str], place: Place) -> AsyncIterator[Findin
     if settings is not None:
         async for finding in _outside(settings, system_clock):
             yield finding
+
+
+async def books(place: Place) -> AsyncIterator[Verdict]:
+    """Every invariant of the books. Raises SettingError, MigrationError."""
+    with named_database_errors():
+        db = await open_database(place.url, name="liqpass check --books", size=1)
+    try:
+        async with db.pool.acquire() as conn:
+            since = await last_applied(conn)
+            if not since:
+                raise MigrationError("the database was never migrated: run liqpass migrate first")
+            async for verdict in each(conn, system_clock(), since=since):
+                yield verdict
+    finally:
+        await db.close()
 
 
 async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Finding]:

@@ -112,6 +112,13 @@ async def pending_migrations(
     return _pending(await _applied(conn), migrations)
 
 
+async def last_applied(conn: asyncpg.Connection | Connection) -> int:
+    """The number of the newest migration that the database has; 0 when it has none."""
+    if await conn.fetchval("select to_regclass('schema_migrations')") is None:
+        return 0
+    return max(await _applied(conn), default=0)
+
+
 async def _prepare(conn: asyncpg.Connection) -> None:
     try:
         async with conn.transaction():

@@ -14,13 +14,15 @@ from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import verify
 from liqpass.chain.watcher import lift_halt
-from liqpass.migrate import MigrationError, migrations_of
-from liqpass.migrate import migrate as apply_migrations
+from liqpass.migrate import MigrationError
+from liqpass.migrating import migrate_books
+from liqpass.reconcile.invariants import told
 from liqpass.serving import (
     Progress,
     database_place,
     keep_running,
     listening,
+    migrate_embedded,
     named_database_errors,
     ready_database,
     until_stopped,
@@ -113,14 +115,17 @@ async def lift_the_halt(env: Mapping[str, str], tell: Progress) -> None:
     typer.echo("The watcher goes on." if lifted else "The watcher was not halted.")
 
 
-async def migrate_database(env: Mapping[str, str], tell: Progress) -> None:
-    """`liqpass migrate`."""
+async def migrate_database(env: Mapping[str, str], tell: Progress, *, anyway: bool) -> None:
+    """`liqpass migrate`: exit status 1 when the books are broken before it or after it."""
     with database_place(env, tell) as place, named_database_errors():
-        applied = await apply_migrations(place.url, migrations_of(), tell)
+        applied, broken = await migrate_books(place.url, tell, anyway=anyway)
     done = {0: "Nothing to do", 1: "1 migration applied"}.get(
         len(applied), f"{len(applied)} migrations applied"
     )
     typer.echo(f"{done}: the schema is up to date.")
+    if broken:
+        typer.echo("\n".join(line for verdict in broken for line in told(verdict)))
+        raise MigrationError("the books are broken after it: liqpass check --books shows all of it")
 
 
 async def check_all(env: Mapping[str, str], tell: Progress) -> None:
@@ -128,10 +133,22 @@ async def check_all(env: Mapping[str, str], tell: Progress) -> None:
     good = True
     with database_place(env, tell) as place:
         if place.embedded is not None:
-            await apply_migrations(place.url, migrations_of(), tell)
+            await migrate_embedded(place.url, tell)
         async for finding in check.findings(env, place):
             good = good and finding.ok
             typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")
+    if not good:
+        raise typer.Exit(1)
+
+
+async def check_books(env: Mapping[str, str], tell: Progress) -> None:
+    """`liqpass check --books`: the invariants, a line each; exit status 1 when one does not hold. Nothing is
+    migrated: it serves to see why that is refused."""
+    good = True
+    with database_place(env, tell) as place:
+        async for verdict in check.books(place):
+            good = good and verdict.holds
+            typer.echo("\n".join(told(verdict)))
     if not good:
         raise typer.Exit(1)
 

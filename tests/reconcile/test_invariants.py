@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from liqpass.db import Database
-from liqpass.reconcile.invariants import INVARIANTS, broken, statement
+from liqpass.reconcile.invariants import broken, statement
+from liqpass.reconcile.rules import INVARIANTS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

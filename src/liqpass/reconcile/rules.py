@@ -1,0 +1,332 @@
+"""The invariants of the books as a table: each is a name, one sentence, and a query that must return no rows.
+
+Each query is one statement over whole tables: it sees one moment, takes no lock that an order waits for, and
+needs seconds at a million orders. What comes out is a fault of ours, or somebody's hand in the database:
+these hold the books against themselves, reconciliation holds them against the chain.
+"""
+
+import msgspec
+
+
+class Invariant(msgspec.Struct, frozen=True):
+    """A query that returns what breaks it: `subject`, short, and `said`, what is wrong with it.
+
+    `broken` says in one sentence what a row means; `since` is the migration whose tables the query needs. The
+    query may ask `given` for `long_ago`.
+    """
+
+    name: str
+    broken: str
+    since: int
+    sql: str
+
+
+def _stands(*kinds: str) -> str:
+    """What these kinds together stand at, by ref."""
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    return f"""
+        select t.ref, sum(case when k.forward then t.amount else -t.amount end)::bigint as stands
+        from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
+        where t.kind in ({listed}) group by t.ref
+    """
+
+
+_HEX = "'0x' || encode({}, 'hex')"
+_ORDER = _HEX.format("o.purchase_order_id")
+_LEG = "kind || ' ' || " + _HEX.format("ref")
+_TX = _HEX.format("tx_hash")
+# A row of chain that was there before the last migration may wait since then only.
+_WAITS_SINCE = "greatest({}, (select max(applied_at) from schema_migrations))"
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        "debits_equal_credits",
+        "The balances of all accounts together are not zero.",
+        2,
+        """
+        select 'all accounts' as subject,
+            'debits exceed credits by ' || sum(case side when 'DEBIT' then balance else -balance end) as said
+        from ledger_accounts
+        having sum(case side when 'DEBIT' then balance else -balance end) <> 0
+        """,
+    ),
+    Invariant(
+        "balances_are_sums",
+        "An account's balance is not the sum of its transfers.",
+        2,
+        """
+        with pairs as (
+            select debit, credit, sum(amount)::bigint as amount from ledger_transfers group by debit, credit
+        ),
+        sums as (
+            select account, sum(amount)::bigint as debits from (
+                select debit as account, amount from pairs union all select credit, -amount from pairs
+            ) as sides
+            group by account
+        )
+        select coalesce(a.id, s.account)::text as subject,
+            format('the balance is %s, its transfers make %s', coalesce(a.balance::text, 'missing'),
+                case a.side when 'CREDIT' then -1 else 1 end * coalesce(s.debits, 0)) as said
+        from ledger_accounts a full join sums s on s.account = a.id
+        where a.balance is distinct from case a.side when 'DEBIT' then 1 else -1 end * coalesce(s.debits, 0)
+        """,
+    ),
+    Invariant(
+        "legs_without_gaps",
+        "The legs of one fact are not numbered 1, 2, 3, …: a transfer is missing.",
+        2,
+        f"""
+        select {_LEG} as subject, format('%s legs, the last is number %s', count(*), max(leg)) as said
+        from ledger_transfers group by kind, ref having max(leg) <> count(*)
+        """,
+    ),
+    Invariant(
+        "nothing_below_zero",
+        "More of a fact was reversed than was ever posted.",
+        2,
+        f"""
+        select {_LEG} as subject, 'stands at ' || stands as said
+        from (
+            select t.kind, t.ref, sum(case when k.forward then t.amount else -t.amount end) as stands
+            from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
+            group by t.kind, t.ref
+        ) as facts
+        where stands < 0
+        """,
+    ),
+    Invariant(
+        "earned_within_premium",
+        "More was earned of an order than was paid for it.",
+        2,
+        f"""
+        select {_HEX.format("e.ref")} as subject,
+            format('earned %s of %s', e.stands, coalesce(p.stands, 0)) as said
+        from ({_stands("EARNED")}) e left join ({_stands("PREMIUM")}) p using (ref)
+        where e.stands > coalesce(p.stands, 0)
+        """,
+    ),
+    Invariant(
+        "earned_when_over",
+        "A cover that is over has not earned what was paid for it, or an order without cover has earned.",
+        2,
+        f"""
+        select {_ORDER} as subject,
+            format('%s: earned %s of %s', o.status, coalesce(e.stands, 0), coalesce(p.stands, 0)) as said
+        from purchase_orders o
+        left join ({_stands("PREMIUM")}) p on p.ref = o.purchase_order_id
+        left join ({_stands("EARNED")}) e on e.ref = o.purchase_order_id
+        where o.status <> 'ACTIVE' and coalesce(e.stands, 0)
+            <> case o.status when 'EXPIRED' then coalesce(p.stands, 0) else 0 end
+        """,
+    ),
+    Invariant(
+        "active_is_paid",
+        "An order is ACTIVE, and its premium does not stand in the ledger.",
+        2,
+        f"""
+        select {_ORDER} as subject,
+            format('the premium is %s, paid is %s', o.premium_amount, coalesce(p.stands, 0)) as said
+        from purchase_orders o left join ({_stands("PREMIUM")}) p on p.ref = o.purchase_order_id
+        where o.status = 'ACTIVE' and o.premium_amount <> coalesce(p.stands, 0)
+          and not exists (
+            select from settle_queue q join premium_payments paid using (chain_id, tx_hash, log_index)
+            where paid.purchase_order_id = o.purchase_order_id)
+        """,
+    ),
+    Invariant(
+        "suspense_given_once",
+        "More of what came in was given away than came in.",
+        2,
+        f"""
+        select {_HEX.format("g.ref")} as subject,
+            format('given away %s of %s', g.stands, coalesce(c.stands, 0)) as said
+        from ({_stands("CAPITAL", "REFUND")}) g left join ({_stands("RECEIVED", "OPENING")}) c using (ref)
+        where g.stands > coalesce(c.stands, 0)
+        """,
+    ),
+    Invariant(
+        "held_is_payout",
+        "The capital held for an order is not its payout while it is open, or not zero when it is over.",
+        2,
+        f"""
+        select {_HEX.format("coalesce(o.purchase_order_id, h.ref)")} as subject,
+            format('%s: the payout is %s, held is %s', coalesce(o.status::text, 'no such order'),
+                o.payout_amount, coalesce(h.stands, 0)) as said
+        from purchase_orders o full join ({_stands("HELD")}) h on h.ref = o.purchase_order_id
+        where coalesce(h.stands, 0) <> case
+            when o.status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') then o.payout_amount else 0 end
+        """,
+    ),
+    Invariant(
+        "status_is_last_event",
+        "An order's status is not what its last event says, or an event is missing.",
+        1,
+        f"""
+        select {_ORDER} as subject, format('%s after %s events; the history has %s, the last is %s', o.status,
+                o.event_seq, coalesce(e.events, 0), coalesce(last.to_status::text, 'missing')) as said
+        from purchase_orders o
+        left join (
+            select user_id, order_id, count(*) as events from order_events group by user_id, order_id
+        ) e on e.user_id = o.user_id and e.order_id = o.id
+        left join order_events last
+            on last.user_id = o.user_id and last.order_id = o.id and last.seq = o.event_seq
+        where e.events is distinct from o.event_seq or last.to_status is distinct from o.status
+        """,
+    ),
+    Invariant(
+        "events_follow_each_other",
+        "An event does not begin where the one before it ended.",
+        1,
+        """
+        select order_id::text as subject,
+            format('event %s goes from %s, the one before it went to %s', seq, from_status, was) as said
+        from (
+            select order_id, seq, from_status, lag(to_status) over history as was,
+                lag(seq) over history as seq_was
+            from order_events window history as (partition by user_id, order_id order by seq)
+        ) as followed
+        where from_status is distinct from was or seq <> coalesce(seq_was, 0) + 1
+        """,
+    ),
+    Invariant(
+        "orders_have_refs",
+        "An order cannot be found by its public id, or a public id leads nowhere.",
+        1,
+        f"""
+        select {_HEX.format("coalesce(o.purchase_order_id, r.purchase_order_id)")} as subject,
+            case when r.purchase_order_id is null then 'has no row in order_refs'
+                when o.purchase_order_id is null then 'is no order' else 'leads to another order' end as said
+        from purchase_orders o full join order_refs r on r.purchase_order_id = o.purchase_order_id
+        where o.user_id is distinct from r.user_id or o.id is distinct from r.order_id
+        """,
+    ),
+    Invariant(
+        "payments_are_settled",
+        "A payment is not settled as it stands, and does not wait to be.",
+        1,
+        f"""
+        select {_TX} || ' ' || log_index as subject,
+            format('%s, settled as %s', p.stage, coalesce(s.stage::text, 'nothing')) as said
+        from premium_payments p left join payment_settlements s using (chain_id, tx_hash, log_index)
+        where (s.stage is distinct from p.stage or s.block_hash is distinct from p.block_hash)
+          and not exists (select from settle_queue q
+                          where (q.chain_id, q.tx_hash, q.log_index) = (p.chain_id, p.tx_hash, p.log_index))
+        """,
+    ),
+    Invariant(
+        "transfers_are_booked",
+        "A final transfer into the treasury pays no premium and is not in the ledger, or is there twice.",
+        2,
+        f"""
+        select {_TX} as subject, format('came in %s, premiums %s, booked by itself %s',
+            came.amount, coalesce(paid.amount, 0), came.booked) as said
+        from (
+            select chain_id, tx_hash, sum(amount)::bigint as amount,
+                coalesce(sum(r.stands), 0)::bigint as booked
+            from usdc_transfers t
+            left join ({_stands("RECEIVED")}) r on r.ref = t.tx_hash || int4send(t.log_index)
+            where t.stage = 'FINAL' and t.recipient is null
+            group by chain_id, tx_hash
+        ) came
+        left join (
+            select chain_id, tx_hash, sum(amount)::bigint as amount
+            from premium_payments where stage <> 'DROPPED' group by chain_id, tx_hash
+        ) paid using (chain_id, tx_hash)
+        where came.amount <> coalesce(paid.amount, 0) + came.booked
+          and not exists (select from transfer_queue q
+                          where q.chain_id = came.chain_id and q.tx_hash = came.tx_hash)
+        """,
+    ),
+    Invariant(
+        "outflows_are_booked",
+        "A final transfer out of the treasury is not in the ledger, or not with its amount.",
+        2,
+        f"""
+        select {_TX} || ' ' || log_index as subject,
+            format('went out %s, booked %s', t.amount, coalesce(b.stands, 0)) as said
+        from usdc_transfers t
+        left join ({_stands("REFUND_PAID", "WITHDRAWAL_PAID", "PAID_OUT")}) b
+            on b.ref = t.tx_hash || int4send(t.log_index)
+        where t.stage = 'FINAL' and t.recipient is not null and t.amount <> coalesce(b.stands, 0)
+          and not exists (select from transfer_queue q
+                          where q.chain_id = t.chain_id and q.tx_hash = t.tx_hash)
+        """,
+    ),
+    Invariant(
+        "settling_goes_on",
+        "A payment has waited to be settled for more than ten minutes.",
+        2,
+        f"""
+        select {_TX} || ' ' || log_index as subject,
+            coalesce('since ' || p.changed_at, 'there is no such payment') as said
+        from settle_queue left join premium_payments p using (chain_id, tx_hash, log_index), given
+        where p.changed_at is null or {_WAITS_SINCE.format("p.changed_at")} < given.long_ago
+        """,
+    ),
+    Invariant(
+        "booking_goes_on",
+        "A transaction's transfers have waited to be booked for more than ten minutes.",
+        2,
+        f"""
+        select {_TX} as subject, coalesce('since ' || changed_at, 'nothing of it is stored') as said
+        from (
+            select tx_hash, greatest(
+                (select max(changed_at) from usdc_transfers t
+                    where t.chain_id = q.chain_id and t.tx_hash = q.tx_hash),
+                (select max(changed_at) from premium_payments p
+                    where p.chain_id = q.chain_id and p.tx_hash = q.tx_hash)) as changed_at
+            from transfer_queue q
+        ) as waiting, given
+        where changed_at is null or {_WAITS_SINCE.format("changed_at")} < given.long_ago
+        """,
+    ),
+    Invariant(
+        "one_cover_per_position",
+        "A living binding does not hold its position, or a position is held by none.",
+        1,
+        """
+        select coalesce(b.id, p.binding_id)::text as subject, case
+                when p.binding_id is null then b.status || ', and its position is free'
+                when b.id is null then p.inst_id || ' is held by a binding that does not live'
+                else p.inst_id || ' is held in the place of ' || b.inst_id end as said
+        from (select * from insured_bindings where status in ('DRAFT', 'ACTIVE')) b
+        full join insured_positions p on p.user_id = b.user_id and p.binding_id = b.id
+        where (b.api_account_id, b.exchange_uid, b.inst_id, b.mgn_mode, b.pos_side)
+            is distinct from (p.api_account_id, p.exchange_uid, p.inst_id, p.mgn_mode, p.pos_side)
+        """,
+    ),
+    Invariant(
+        "bindings_follow_orders",
+        "A binding is not where its order is, or follows another order, or none.",
+        1,
+        f"""
+        select coalesce({_ORDER}, b.id::text) as subject, format('the order is %s, the binding %s',
+            coalesce(o.status::text, 'missing'), b.status) as said
+        from insured_bindings b
+        left join purchase_orders o on o.user_id = b.user_id and o.binding_id = b.id
+        where b.order_id is distinct from o.id
+          or b.status::text is distinct from case
+            when o.status is null then case b.status when 'CANCELLED' then 'CANCELLED' else 'DRAFT' end
+            when o.status = 'PAID_PENDING_CONFIRM' then 'DRAFT' else o.status::text end
+          or (b.coverage_start_at, b.coverage_end_at)
+            is distinct from (o.coverage_start_at, o.coverage_end_at)
+        """,
+    ),
+    Invariant(
+        "disbursements_are_due",
+        "What is still to be paid out is not what the ledger says is due.",
+        2,
+        """
+        select a.id::text as subject, format('due are %s, open disbursements make %s', a.balance,
+            coalesce(d.amount, 0)) as said
+        from ledger_accounts a
+        left join (
+            select purpose, sum(amount)::bigint as amount from disbursements d
+            where cancelled_at is null
+              and not exists (select from disbursements_made m where m.disbursement_id = d.id)
+            group by purpose
+        ) d on d.purpose::text || 'S' = replace(a.id::text, '_DUE', '')
+        where a.id in ('REFUNDS_DUE', 'WITHDRAWALS_DUE') and a.balance <> coalesce(d.amount, 0)
+        """,
+    ),
+)
