@@ -97,6 +97,18 @@ async def test_too_many_results_are_refused(chain: SandboxChain, endpoint: RpcPr
     assert await ask(endpoint, "eth_getLogs", transfers(chain)) == -32005
 
 
+async def test_an_endpoint_can_have_lost_the_state_of_old_blocks(
+    chain: SandboxChain, endpoint: RpcProxy
+) -> None:
+    _, block_hash, _ = await chain.block()
+    balance = {"to": to_hex(chain.usdc), "data": "0x18160ddd"}  # totalSupply()
+    at_that_block = {"blockHash": to_hex(block_hash), "requireCanonical": True}
+    assert int(await ask(endpoint, "eth_call", balance, at_that_block), 16) > 0
+    endpoint.no_old_state = True
+    assert await ask(endpoint, "eth_call", balance, at_that_block) == -32000
+    assert int(await ask(endpoint, "eth_call", balance, "latest"), 16) > 0
+
+
 async def test_an_endpoint_that_is_gone_refuses_connections_and_comes_back(endpoint: RpcProxy) -> None:
     await endpoint.refuse()
     with pytest.raises(aiohttp.ClientConnectorError):

@@ -1,8 +1,9 @@
 """The logs of ours through an endpoint: payments all or none, transfers as far as they are to be had.
 
-A payment costs its premium and needs our signature; a transfer into the treasury costs nothing but gas, and
-one block holds more of them than a provider gives in one answer. So the two are asked for apart, and what
-goes wrong with transfers does not stand in the way of payments (docs/decisions/0006).
+A payment costs its premium and needs our signature; a transfer into the treasury, or one of nothing out of
+it, costs anybody nothing but gas, and one block holds more of them than a provider gives in one answer. So
+the two are asked for apart, and what goes wrong with transfers does not stand in the way of payments
+(docs/decisions/0006).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
 CROWDED_BLOCKS = 4  # read by their receipts in one step: each may be tens of megabytes
+RANGES_AT_ONCE = BATCH_CALLS // 2  # of transfers: each is asked for twice, into the treasury and out of it
 
 TOO_MUCH = (NodeErrorKind.RANGE_TOO_WIDE, NodeErrorKind.TOO_LARGE)
 _TOO_SLOW = (NodeErrorKind.TIMEOUT, NodeErrorKind.BAD_STATUS)
@@ -34,8 +36,8 @@ Call = tuple[str, list[Any]]
 
 
 class Transfers(Struct, frozen=True):
-    """All USDC that came into the treasury in blocks up to `upto`. `waits`: why it ends there, in a sentence;
-    None when it is all that was asked for."""
+    """All USDC that came into the treasury or left it in blocks up to `upto`. `waits`: why it ends there, in
+    a sentence; None when it is all that was asked for."""
 
     logs: list[UsdcTransfer]
     upto: int
@@ -62,7 +64,7 @@ async def read_payments(node: Node, chain: ChainSettings, first: int, last: int)
 
 
 async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int) -> Transfers:
-    """`Transfer` of USDC into the treasury, both ends included, but none of nothing.
+    """`Transfer` of USDC into the treasury and out of it, both ends included, but none that moves nothing.
 
     What is refused as too much is halved down to one block; that block is crowded, and read by its receipts
     from then on. Any other failure ends the reading there. Raises NodeError only for an answer that is not
@@ -70,7 +72,7 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
     """
     logs: list[UsdcTransfer] = []
     node.crowded = {number for number in node.crowded if number >= first}
-    reach = BATCH_CALLS * node.range_width
+    reach = RANGES_AT_ONCE * node.range_width
     receipts_left = CROWDED_BLOCKS
     while first <= last:
         crowded = first in node.crowded
@@ -98,7 +100,7 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
             reach = max(1, (end - first + 1) // 2)
         else:
             first = end + 1
-            reach = min(2 * reach, BATCH_CALLS * node.range_width)
+            reach = min(2 * reach, RANGES_AT_ONCE * node.range_width)
     return Transfers(logs, last)
 
 
@@ -133,11 +135,15 @@ def _waits(number: int, error: NodeError) -> str:
 
 
 async def _transfers_by_ranges(node: Node, chain: ChainSettings, first: int, last: int) -> list[UsdcTransfer]:
-    into = [to_hex(TRANSFER_TOPIC), None, to_hex(word(chain.treasury))]
-    wanted = {"address": to_hex(chain.usdc), "topics": into}
+    topic, treasury = to_hex(TRANSFER_TOPIC), to_hex(word(chain.treasury))
+    filters: list[list[str | None]] = [[topic, None, treasury], [topic, treasury]]
     width = node.range_width
-    starts = range(first, last + 1, width)
-    answers = await node.batch([_call(start, min(last, start + width - 1), wanted) for start in starts])
+    calls = [
+        _call(start, min(last, start + width - 1), {"address": to_hex(chain.usdc), "topics": topics})
+        for start in range(first, last + 1, width)
+        for topics in filters
+    ]
+    answers = await node.batch(calls)
     try:
         return _transfers(node, chain, [raw for answer in answers for raw in answer])
     except (BadLogError, TypeError) as error:
@@ -152,14 +158,15 @@ async def _transfers_by_receipts(node: Node, chain: ChainSettings, number: int) 
         # time the logs are asked for again.
         node.crowded.discard(number)
         raise node.error(NodeErrorKind.REFUSED, f"has no receipts of block {number:,}")
-    usdc, topic, into = to_hex(chain.usdc), to_hex(TRANSFER_TOPIC), to_hex(word(chain.treasury))
+    usdc, topic, treasury = to_hex(chain.usdc), to_hex(TRANSFER_TOPIC), to_hex(word(chain.treasury))
     try:
         raws = [
             raw
             for receipt in _mappings(receipts)
             for raw in _mappings(receipt["logs"])
             if str(raw["address"]).lower() == usdc
-            and [str(text).lower() for text in raw["topics"]][::2] == [topic, into]
+            and (topics := [str(text).lower() for text in raw["topics"]])[:1] == [topic]
+            and treasury in topics[1:]
         ]
         logs = _transfers(node, chain, raws)
     except (BadLogError, TypeError, KeyError) as error:
@@ -176,12 +183,13 @@ def _mappings(answer: object) -> list[Mapping[str, Any]]:
 
 
 def _transfers(node: Node, chain: ChainSettings, raws: Sequence[object]) -> list[UsdcTransfer]:
-    """Decoded, without those of nothing: they move no money, and anybody can send them by the thousand."""
+    """Decoded, without those that move nothing: of no amount, which anybody can send by the thousand, or from
+    the treasury to itself."""
     logs = [decode_transfer(raw, chain.usdc) for raw in raws]
-    if any(log.recipient != chain.treasury for log in logs):
-        raise BadLogError("A log was refused: it is a transfer to somebody else.")
+    if any(chain.treasury not in (log.sender, log.recipient) for log in logs):
+        raise BadLogError("A log was refused: it is a transfer between others.")
     _check_sizes(node, logs)
-    return [log for log in logs if log.amount]
+    return [log for log in logs if log.amount and log.sender != log.recipient]
 
 
 def _check_sizes(node: Node, logs: Sequence[Log]) -> None:

@@ -33,6 +33,7 @@ class NodeErrorKind(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"  # asked too often
     RANGE_TOO_WIDE = "RANGE_TOO_WIDE"  # eth_getLogs over fewer blocks may succeed
     WRONG_CHAIN = "WRONG_CHAIN"  # it serves another chain than the settings name
+    STATE_GONE = "STATE_GONE"  # it does not keep what accounts held at that block: an archive endpoint does
     REFUSED = "REFUSED"  # any other JSON-RPC error; `code` and `data` are the node's
 
 
@@ -100,8 +101,9 @@ class Node:
         """The result of one call, as JSON. Raises NodeError."""
         return (await self.batch([(method, params)]))[0]
 
-    async def eth_call(self, to: bytes, data: bytes, block: str = "latest") -> bytes:
-        """What a contract answers to `data`. Raises NodeError: REFUSED with code 3 when it reverts."""
+    async def eth_call(self, to: bytes, data: bytes, block: str | dict[str, object] = "latest") -> bytes:
+        """What a contract answers to `data`; `block` is a tag, a number or an object of EIP-1898. Raises
+        NodeError: REFUSED with code 3 when it reverts."""
         asked = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
         answer = await self.call("eth_call", [asked, block])
         try:

@@ -22,13 +22,15 @@ class PaymentRow(Struct, frozen=True):
 
 
 class TransferRow(Struct, frozen=True):
-    """A row of `usdc_transfers`: USDC into the treasury; amount in micro-USDC."""
+    """A row of `usdc_transfers`: USDC into the treasury, or out of it where a recipient is named; amount in
+    micro-USDC."""
 
     tx_hash: bytes
     log_index: int
     block_number: int
     block_hash: bytes
     sender: bytes
+    recipient: bytes | None
     amount: int
     stage: Stage
 
@@ -122,7 +124,7 @@ async def payments(conn: Connection, chain_id: int, tx_hashes: list[bytes]) -> l
 
 
 @query("""
-    select tx_hash, log_index, block_number, block_hash, sender, amount, stage
+    select tx_hash, log_index, block_number, block_hash, sender, recipient, amount, stage
     from usdc_transfers
     where chain_id = $1 and (stage in ('SEEN', 'SAFE') or tx_hash = any($2))
 """)
@@ -174,16 +176,16 @@ async def put_payments(
 
 @query("""
     insert into usdc_transfers (chain_id, tx_hash, log_index, block_number, block_hash, block_time,
-        sender, amount, stage, changed_at)
+        sender, recipient, amount, stage, changed_at)
     select $1, n.tx_hash, n.log_index, n.block_number, n.block_hash, n.block_time,
-        n.sender, n.amount, n.stage::chain_stage, $2
+        n.sender, n.recipient, n.amount, n.stage::chain_stage, $2
     from unnest($3::bytea[], $4::int[], $5::bigint[], $6::bytea[], $7::timestamptz[],
-            $8::bytea[], $9::bigint[], $10::text[])
-        as n (tx_hash, log_index, block_number, block_hash, block_time, sender, amount, stage)
+            $8::bytea[], $9::bytea[], $10::bigint[], $11::text[])
+        as n (tx_hash, log_index, block_number, block_hash, block_time, sender, recipient, amount, stage)
     on conflict (chain_id, tx_hash, log_index) do update
     set block_number = excluded.block_number, block_hash = excluded.block_hash,
-        block_time = excluded.block_time, sender = excluded.sender, amount = excluded.amount,
-        stage = excluded.stage, changed_at = excluded.changed_at
+        block_time = excluded.block_time, sender = excluded.sender, recipient = excluded.recipient,
+        amount = excluded.amount, stage = excluded.stage, changed_at = excluded.changed_at
 """)
 async def put_transfers(
     conn: Connection,
@@ -195,10 +197,12 @@ async def put_transfers(
     block_hashes: list[bytes],
     block_times: list[datetime],
     senders: list[bytes],
+    recipients: list[bytes | None],
     amounts: list[int],
     stages: list[str],
 ) -> None:
-    """Add transfers, and bring those that are known to their present block and stage."""
+    """Add transfers, and bring those that are known to their present block and stage. No recipient: the
+    treasury."""
 
 
 @query("""

@@ -28,7 +28,8 @@ def stored_payment(row: sql.PaymentRow) -> StoredLog:
 
 
 def _stored_transfer(row: sql.TransferRow, treasury: bytes) -> StoredLog:
-    log = UsdcTransfer(place=_place(row), sender=row.sender, recipient=treasury, amount=row.amount)
+    recipient = treasury if row.recipient is None else row.recipient
+    log = UsdcTransfer(place=_place(row), sender=row.sender, recipient=recipient, amount=row.amount)
     return StoredLog(log, row.stage)
 
 
@@ -52,13 +53,13 @@ async def note_doubt(conn: Connection, chain_id: int, cursor: Cursor, doubt: str
 
 
 async def keep(
-    conn: Connection, chain_id: int, cursor: Cursor, after: Cursor, view: View, changes: Changes
+    conn: Connection, chain: ChainSettings, cursor: Cursor, after: Cursor, view: View, changes: Changes
 ) -> bool:
     """The cursor by compare-and-set, and with it what the view changed. False: another watcher stored a view
     since `cursor` was read, and nothing is written."""
     if not await sql.move_cursor(
         conn,
-        *_as_read(chain_id, cursor),
+        *_as_read(chain.chain_id, cursor),
         after.finalized_number,
         after.finalized_hash,
         after.safe_number,
@@ -70,8 +71,8 @@ async def keep(
         after.doubtful_views - cursor.doubtful_views,
     ):
         return False
-    await _put(conn, chain_id, after.read_at, [*changes.add, *changes.advance], view)
-    await _drop(conn, chain_id, after.read_at, changes.drop)
+    await _put(conn, chain, after.read_at, [*changes.add, *changes.advance], view)
+    await _drop(conn, chain.chain_id, after.read_at, changes.drop)
     return True
 
 
@@ -80,14 +81,14 @@ def _as_read(chain_id: int, cursor: Cursor) -> tuple[int, int, bytes, datetime]:
     return chain_id, cursor.finalized_number, cursor.finalized_hash, cursor.read_at
 
 
-async def _put(conn: Connection, chain_id: int, now: datetime, rows: Rows, view: View) -> None:
+async def _put(conn: Connection, chain: ChainSettings, now: datetime, rows: Rows, view: View) -> None:
     """Logs of the view to rows, new or known, in their present block and at their stage."""
     paid = [(log, stage) for log, stage in rows if isinstance(log, PremiumPaid)]
-    received = [(log, stage) for log, stage in rows if isinstance(log, UsdcTransfer)]
+    moved = [(log, stage) for log, stage in rows if isinstance(log, UsdcTransfer)]
     if paid:
         await sql.put_payments(
             conn,
-            chain_id,
+            chain.chain_id,
             now,
             *_columns(log for log, _ in paid),
             [_time(log, view) for log, _ in paid],
@@ -96,24 +97,25 @@ async def _put(conn: Connection, chain_id: int, now: datetime, rows: Rows, view:
             [log.amount for log, _ in paid],
             [stage for _, stage in paid],
         )
-    if received:
+    if moved:
         await sql.put_transfers(
             conn,
-            chain_id,
+            chain.chain_id,
             now,
-            *_columns(log for log, _ in received),
-            [_time(log, view) for log, _ in received],
-            [log.sender for log, _ in received],
-            [log.amount for log, _ in received],
-            [stage for _, stage in received],
+            *_columns(log for log, _ in moved),
+            [_time(log, view) for log, _ in moved],
+            [log.sender for log, _ in moved],
+            [None if log.recipient == chain.treasury else log.recipient for log, _ in moved],
+            [log.amount for log, _ in moved],
+            [stage for _, stage in moved],
         )
 
 
 async def _drop(conn: Connection, chain_id: int, now: datetime, gone: Sequence[Log]) -> None:
     if paid := [log for log in gone if isinstance(log, PremiumPaid)]:
         await sql.drop_payments(conn, chain_id, now, *_keys(paid))
-    if received := [log for log in gone if isinstance(log, UsdcTransfer)]:
-        await sql.drop_transfers(conn, chain_id, now, *_keys(received))
+    if moved := [log for log in gone if isinstance(log, UsdcTransfer)]:
+        await sql.drop_transfers(conn, chain_id, now, *_keys(moved))
 
 
 def _keys(logs: Sequence[Log]) -> tuple[list[bytes], list[int]]:

@@ -117,8 +117,8 @@ def known_by_all(cursor: Cursor, view: View, witnesses: Sequence[Witness | None]
     """
     said = [one for one in witnesses if one is not None]
     upto = min([view.transfers_upto, *(one.transfers_upto for one in said)])
-    into = [log for log in view.logs if isinstance(log, UsdcTransfer)]
-    for log in into:
+    transfers = [log for log in view.logs if isinstance(log, UsdcTransfer)]
+    for log in transfers:
         number = log.place.block_number
         if number <= view.heads.safe.number and any(log not in one.logs for one in said):
             upto = min(upto, number - 1)

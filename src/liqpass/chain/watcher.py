@@ -186,7 +186,7 @@ async def _take(
     waits = [view.waits, *(one.waits for _, one in judged.said if isinstance(one, Witness))]
     doubted = cursor.doubtful_views + int(any(waits))
     after = replace(moved(cursor, view, changes, clock()), doubt=_remark(judged), doubtful_views=doubted)
-    if not await db.run(lambda conn: keep(conn, chain.chain_id, cursor, after, view, changes)):
+    if not await db.run(lambda conn: keep(conn, chain, cursor, after, view, changes)):
         return OVERTAKEN
     for node in nodes:
         node.widen()

@@ -43,6 +43,7 @@ class RpcProxy:
         self.max_range: int | None = None  # blocks in one eth_getLogs
         self.max_logs: int | None = None  # logs in one answer of eth_getLogs
         self.no_receipts = False  # eth_getBlockReceipts does not exist
+        self.no_old_state = False  # eth_call at a block that is named by its hash finds no state any more
         self.delay_sec = 0.0  # before every answer
         # Awaited with the requests before they are passed on: the place to reorganise under a reader's feet.
         self.before: Callable[[list[Request]], Awaitable[None]] | None = None
@@ -140,6 +141,8 @@ class RpcProxy:
         """What is answered without asking the true node."""
         if one["method"] == "eth_getBlockReceipts" and self.no_receipts:
             return _error(one, -32601, "the method eth_getBlockReceipts does not exist/is not available")
+        if one["method"] == "eth_call" and self.no_old_state and isinstance(one["params"][1], dict):
+            return _error(one, -32000, f"missing trie node {one['params'][1]['blockHash'][2:]} (path )")
         if one["method"] != "eth_getLogs" or not heads or "blockHash" in one["params"][0]:
             return None
         first, last = _range(one["params"][0], heads)
