@@ -1,23 +1,197 @@
-"""The invariants of the books."""
+"""The invariants of the books: none is broken by what happens, each is broken by a hand in the database."""
 
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
 
-from liqpass.db import Database
+import asyncpg
+import pytest
+
 from liqpass.reconcile.invariants import broken, statement
 from liqpass.reconcile.rules import INVARIANTS
+from liqpass.sandbox.chain import USDC
+from tests.conftest import in_database
+from tests.flows.newcomers import new_wallet, newcomer, shared_world
+from tests.world import TestWorld
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OPEN = "status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')"
+FINAL_PAYMENT = "ctid = (select ctid from premium_payments where stage = 'FINAL' order by tx_hash limit 1)"
+FINAL_IN = """ctid = (select ctid from usdc_transfers where stage = 'FINAL' and recipient is null
+    order by tx_hash limit 1)"""
+AN_ORDER = "ctid = (select ctid from purchase_orders where status = '{}' limit 1)"
+NOWHERE = "'\\x" + "77" * 32 + "'"
+LEG = "insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at) values "
+OUT = """insert into usdc_transfers (chain_id, tx_hash, log_index, block_number, block_hash, block_time,
+    sender, amount, stage, changed_at, recipient) select chain_id, tx_hash, 99, block_number, block_hash,
+    block_time, sender, 5, 'FINAL', changed_at, sender from usdc_transfers where """
+
+# what a hand does to the database → the invariant that names it (others may, too)
+HANDS: list[tuple[str, str]] = [
+    ("debits_equal_credits", "update ledger_accounts set balance = balance + 1 where id = 'TREASURY'"),
+    ("balances_are_sums", "update ledger_accounts set balance = balance + 1 where id = 'CLAIMS_PAYABLE'"),
+    ("balances_are_sums", "delete from ledger_transfers where kind = 'PREMIUM'"),
+    ("balances_are_sums", "delete from ledger_accounts where id = 'POOL_FREE'"),
+    ("legs_without_gaps", "delete from ledger_transfers where leg = 1 and kind = 'HELD'"),
+    ("legs_without_gaps", "update ledger_transfers set leg = 3 where leg = 2"),
+    ("nothing_below_zero", f"{LEG} ('RECEIVED', {NOWHERE}, 1, 'SUSPENSE', 'TREASURY', 5, now())"),
+    ("earned_within_premium", "update ledger_transfers set amount = amount + 1 where kind = 'EARNED'"),
+    (
+        "earned_within_premium",
+        f"{LEG} ('EARNED', {NOWHERE}, 1, 'UNEARNED_PREMIUM', 'EARNED_PREMIUM', 5, now())",
+    ),
+    ("earned_when_over", "delete from ledger_transfers where kind = 'EARNED'"),
+    ("active_is_paid", "delete from ledger_transfers where kind = 'PREMIUM'"),
+    (
+        "suspense_given_once",
+        f"{LEG} ('REFUND', {NOWHERE}, 1, 'SUSPENSE', 'REFUNDS_DUE', 5, now())",
+    ),
+    ("suspense_given_once", "update ledger_transfers set amount = amount + 1 where kind = 'CAPITAL'"),
+    ("held_is_payout", f"update purchase_orders set payout_amount = payout_amount + 1 where {OPEN}"),
+    ("held_is_payout", f"{LEG} ('HELD', {NOWHERE}, 1, 'POOL_FREE', 'POOL_LOCKED', 5, now())"),
+    ("held_is_payout", "delete from ledger_transfers where kind = 'HELD' and leg = 2"),
+    (
+        "status_is_last_event",
+        f"""update purchase_orders set status = 'ACTIVE', pay_tx_hash = {NOWHERE}, payer = user_id,
+            submitted_at = created_at, paid_at = created_at,
+            coverage_start_at = created_at + make_interval(secs => coverage_delay_sec),
+            coverage_end_at = created_at + make_interval(secs => coverage_delay_sec + duration_sec)
+            where {AN_ORDER.format("DRAFT")}""",
+    ),
+    ("status_is_last_event", "delete from order_events where seq = 3"),
+    ("status_is_last_event", "update purchase_orders set event_seq = event_seq + 1 where status = 'EXPIRED'"),
+    ("events_follow_each_other", "delete from order_events where seq = 2"),
+    (
+        "events_follow_each_other",
+        "update order_events set from_status = 'ACTIVE', to_status = 'EXPIRED' where seq = 2",
+    ),
+    ("orders_have_refs", "delete from order_refs"),
+    ("orders_have_refs", "update order_refs set order_id = gen_random_uuid()"),
+    (
+        "orders_have_refs",
+        f"insert into order_refs select {NOWHERE}, user_id, order_id from order_refs limit 1",
+    ),
+    ("payments_are_settled", f"update premium_payments set stage = 'SAFE' where {FINAL_PAYMENT}"),
+    ("payments_are_settled", "delete from payment_settlements"),
+    ("transfers_are_booked", f"update usdc_transfers set amount = amount + 1 where {FINAL_IN}"),
+    (
+        "transfers_are_booked",
+        f"""{LEG[:-8]} select 'RECEIVED', tx_hash || int4send(log_index), 1, 'TREASURY', 'SUSPENSE', amount,
+            now() from usdc_transfers where {FINAL_IN}""",
+    ),
+    ("outflows_are_booked", OUT + FINAL_IN),
+    (
+        "settling_goes_on",
+        f"""insert into settle_queue select chain_id, tx_hash, log_index from premium_payments
+            where {FINAL_PAYMENT}""",
+    ),
+    ("settling_goes_on", f"insert into settle_queue values (1, {NOWHERE}, 0)"),
+    (
+        "booking_goes_on",
+        f"insert into transfer_queue select chain_id, tx_hash from usdc_transfers where {FINAL_IN}",
+    ),
+    ("one_cover_per_position", "delete from insured_positions"),
+    ("one_cover_per_position", "update insured_positions set inst_id = 'ETH-USDT-SWAP'"),
+    ("one_cover_per_position", "update insured_positions set binding_id = gen_random_uuid()"),
+    ("bindings_follow_orders", "update insured_bindings set status = 'DRAFT', coverage_start_at = null,"
+     " coverage_end_at = null where status = 'ACTIVE'"),
+    ("bindings_follow_orders", "update insured_bindings set order_id = null"),
+    (
+        "bindings_follow_orders",
+        "update insured_bindings set coverage_end_at = coverage_end_at + interval '1 day'",
+    ),
+    (
+        "disbursements_are_due",
+        f"""insert into disbursements
+            (id, chain_id, purpose, ref, recipient, amount, reason, asked_by, asked_at)
+            select gen_random_uuid(), 1, 'WITHDRAWAL', {NOWHERE}, user_id, 5, 'why', 'who', now()
+            from purchase_orders limit 1""",
+    ),
+    (
+        "disbursements_are_due",
+        f"{LEG} ('REFUND', {NOWHERE}, 1, 'SUSPENSE', 'REFUNDS_DUE', 5, now());"
+        "update ledger_accounts set balance = 5 where id = 'REFUNDS_DUE'",
+    ),
+]  # fmt: skip
 
 
-async def test_the_application_may_ask_every_invariant_and_an_empty_database_breaks_none(
-    db: Database,
-) -> None:
-    async with db.transaction() as conn:
+@dataclass(frozen=True)
+class Town:
+    """A world in which much has happened, and its database as the superuser reaches it."""
+
+    world: TestWorld
+    conn: asyncpg.Connection
+
+    async def names(self) -> set[str]:
+        """The invariants that are broken an hour from now."""
+        found = await broken(self.conn, self.world.clock() + timedelta(hours=1))
+        assert all(finding.subject and finding.said for finding in found), found
+        return {finding.name for finding in found}
+
+
+@pytest.fixture(scope="module")
+async def lived_in(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """Orders in every state, payments in every stage, money that no order explains."""
+    async with shared_world(server_url, template, tmp_path_factory.mktemp("town")) as world:
+        await _live(world)
+        name = await world.db.pool.fetchval("select current_database()")
+        conn = await asyncpg.connect(in_database(server_url, name))
+        yield Town(world, conn)
+        await conn.close()
+
+
+async def _live(world: TestWorld) -> None:
+    chain = world.chain
+    async with newcomer(world) as ann, newcomer(world) as ben, newcomer(world) as cid:
+        over = await ann.order()
+        await ann.trader.pay(chain, over)
+        await world.confirm()
+        await world.pass_time(hours=25)
+        await chain.transfer(await new_wallet(world), chain.treasury, 7 * USDC)
+        given_up = await ben.order()
+        await ben.trader.call(
+            "POST", "/api/insurance/cancel", {"purchaseOrderId": given_up["purchaseOrderId"]}
+        )
+        covered = await ben.order()
+        await ben.trader.pay(chain, covered)
+        await world.confirm()
+        await chain.finalize()
+        await world.work(2)
+        await cid.order()
+        async with newcomer(world) as dan, newcomer(world) as eva:
+            seen = await dan.order()
+            await dan.trader.pay(chain, seen)
+            await eva.bind()
+            await world.work(2)
+            for who, order, status in ((ann, over, "EXPIRED"), (ben, covered, "ACTIVE")):
+                assert await who.status(order) == status
+            assert await dan.status(seen) == "PAID_PENDING_CONFIRM"
+
+
+async def test_the_application_may_ask_all_and_an_empty_database_breaks_none(lived_in: Town) -> None:
+    async with lived_in.world.db.transaction() as conn:
         for invariant in INVARIANTS:
             columns = (await conn.prepare(statement(invariant))).get_attributes()
-            assert [(c.name, c.type.name) for c in columns] == [
-                ("subject", "text"),
-                ("said", "text"),
-                ("of", "int8"),
-            ], invariant.name
-        assert await broken(conn, NOW) == []
+            assert [c.type.name for c in columns] == ["text", "text", "int8"], invariant.name
+
+
+async def test_what_happens_by_itself_breaks_none(lived_in: Town) -> None:
+    async with lived_in.world.db.transaction() as conn:
+        assert await broken(conn, lived_in.world.clock()) == []
+
+
+@pytest.mark.parametrize(("name", "hand"), HANDS, ids=[f"{n}-{i}" for i, (n, _) in enumerate(HANDS)])
+async def test_a_hand_in_the_database_is_named(lived_in: Town, name: str, hand: str) -> None:
+    transaction = lived_in.conn.transaction()
+    await transaction.start()
+    try:
+        await lived_in.conn.execute(f"set local session_replication_role = replica; {hand}")
+        assert name in await lived_in.names()
+    finally:
+        await transaction.rollback()
+
+
+def test_every_invariant_can_be_broken() -> None:
+    assert {name for name, _ in HANDS} == {invariant.name for invariant in INVARIANTS}
+    assert len({invariant.name for invariant in INVARIANTS}) == len(INVARIANTS)
