@@ -1,0 +1,60 @@
+"""`liqpass export`: the books in a form that other programs read."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liqpass.exports.formats import Format
+from liqpass.terminal import fail, run, tell
+
+if TYPE_CHECKING:
+    from liqpass.exports.books import Period
+
+export_cli = typer.Typer()
+
+
+@export_cli.command(epilog="Example: liqpass export --format hledger --out books.journal")
+def export(
+    form: Annotated[Format, typer.Option("--format", help="What to write.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write, once it is whole; stdout if left away.")
+    ] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="DAY", help="The first day, 2026-07-01; in UTC."
+        ),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="The last day, included; in UTC."),
+    ] = None,
+) -> None:
+    """Write the books for other programs: hledger check and bean-check hold them against the chain.
+
+    A journal ends with what the treasury held on chain after a final block, as the nodes say.
+    """
+    from liqpass.exports.books import Period
+
+    if form is Format.PARQUET and out is None:
+        fail("Parquet is written into a file: give its name with --out")
+    if first and last and first > last:
+        fail("--from lies after --to")
+    period = Period(first.date() if first else None, last.date() if last else None)
+    run(lambda: _export(os.environ, form, out, period))
+
+
+async def _export(env: Mapping[str, str], form: Format, out: Path | None, period: "Period") -> None:
+    from liqpass.exports import books, files
+    from liqpass.serving import database_place, ready_database
+    from liqpass.settings import chain_from_env
+
+    chain = chain_from_env(env)
+    with files.to_file(out) if out else files.to_stdout() as path, database_place(env, tell) as place:
+        async with ready_database(place, "liqpass export", tell) as db:
+            today = datetime.now(UTC).date()
+            await books.export(db, chain, period.up_to(today), path, form, today=today, progress=tell)

@@ -1,0 +1,1 @@
+"""The books, written so that other programs can check them."""

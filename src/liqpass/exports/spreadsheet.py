@@ -1,0 +1,61 @@
+"""The books as CSV (RFC 4180, UTF-8) that a spreadsheet opens as it is meant: amounts are decimals, days are
+days, hashes are text, and nothing that a person typed is taken for a formula."""
+
+import csv
+import io
+
+from liqpass.exports.rows import Row, tags, usdc
+
+COLUMNS = (
+    "seq",
+    "at_utc",
+    "kind",
+    "leg",
+    "reversal",
+    "debit",
+    "credit",
+    "amount_usdc",
+    "order_id",
+    "tx_hash",
+    "log_index",
+    "block_number",
+    "counterparty",
+    "disbursement_id",
+    "reason",
+)
+# What makes a cell a formula in Excel, LibreOffice or Google Sheets, when a cell begins with it.
+FORMULA = tuple("=+-@\t\r|%＝＋－＠")
+
+
+def header() -> str:
+    """The line with the columns' names."""
+    return _line(COLUMNS)
+
+
+def line(row: Row) -> str:
+    """One row. The time is in whole seconds: spreadsheets know no parts of them."""
+    known = tags(row)
+    reason = str(known.get("reason", ""))
+    return _line(
+        (
+            known.get("seq", ""),
+            f"{row.at:%Y-%m-%d %H:%M:%S}",
+            row.kind.value,
+            known.get("leg", ""),
+            "yes" if row.reversal else "no",
+            row.debit.value,
+            row.credit.value,
+            usdc(row.amount),
+            *(
+                known.get(name, "")
+                for name in ("order", "tx", "log", "block", "counterparty", "disbursement")
+            ),
+            "'" + reason if reason.startswith(FORMULA) else reason,
+        )
+    )
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    made = io.StringIO()
+    csv.writer(made).writerow(cells)
+    return made.getvalue()

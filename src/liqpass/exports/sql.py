@@ -1,0 +1,203 @@
+"""Queries of the exports. They run in one snapshot, and only read."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from liqpass.db import Connection, query
+from liqpass.ledger.book import Account, Kind
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """A transfer of the ledger with what is known of its order, its log and its disbursement."""
+
+    seq: int
+    at: datetime
+    kind: Kind
+    leg: int
+    reversal: bool
+    debit: Account
+    credit: Account
+    amount: int
+    order_id: bytes | None
+    tx_hash: bytes | None
+    log_index: int | None
+    block_number: int | None
+    counterparty: bytes | None
+    disbursement_id: UUID | None
+    reason: str | None
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """An account and an amount in micro-USDC, debits positive."""
+
+    account: Account
+    amount: int
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A finalized block."""
+
+    number: int
+    hash: bytes
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """By how much the books are ahead of the chain in one transaction, in micro-USDC; negative: behind."""
+
+    tx_hash: bytes
+    amount: int
+
+
+# Of the payments that name an order: the one that pays it first, then what is on chain, then the newest.
+_BEST = (
+    "s.outcome is not distinct from 'MATCHED' desc, p.stage <> 'DROPPED' desc, p.changed_at desc, p.tx_hash"
+)
+
+
+@query("select coalesce(max(seq), 0) from ledger_transfers")
+async def last_seq(conn: Connection) -> int:
+    """The number of the last transfer."""
+    ...
+
+
+@query("""
+    select account, sum(amount)::bigint as amount
+    from (
+        select debit as account, amount, at from ledger_transfers
+        union all
+        select credit, -amount, at from ledger_transfers
+    ) as sides
+    where at < $1
+    group by account having sum(amount) <> 0 order by account
+""")
+async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
+    """What every account stood at, by its transfers alone."""
+    ...
+
+
+@query("""
+    select id as account, case side when 'DEBIT' then balance else -balance end as amount
+    from ledger_accounts order by id
+""")
+async def kept_balances(conn: Connection) -> list[Sum]:
+    """What every account stands at, as the database keeps it beside the transfers."""
+    ...
+
+
+@query(
+    """
+    with page as (
+        select t.*, not k.forward as reversal,
+            case when length(t.ref) = 36 then substring(t.ref for 32) end as tx_hash,
+            case when length(t.ref) = 36
+                then ('x' || encode(substring(t.ref from 33), 'hex'))::bit(32)::int end as log_index
+        from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
+        where t.seq > $2 and ($3::timestamptz is null or t.at >= $3)
+          and ($4::timestamptz is null or t.at < $4)
+        order by t.seq limit $5
+    )
+    select t.seq, t.at, t.kind, t.leg, t.reversal, t.debit, t.credit, t.amount,
+        case when t.kind in ('PREMIUM', 'EARNED', 'HELD') then t.ref else named.purchase_order_id end
+            as order_id,
+        coalesce(t.tx_hash, paid.tx_hash) as tx_hash, coalesce(t.log_index, paid.log_index) as log_index,
+        coalesce(moved.block_number, named.block_number, paid.block_number) as block_number,
+        coalesce(moved.recipient, moved.sender, named.payer, paid.payer) as counterparty,
+        d.id as disbursement_id, d.reason
+    from page t
+    left join usdc_transfers moved
+        on moved.chain_id = $1 and moved.tx_hash = t.tx_hash and moved.log_index = t.log_index
+    left join premium_payments named
+        on named.chain_id = $1 and named.tx_hash = t.tx_hash and named.log_index = t.log_index
+    left join lateral (
+        select p.tx_hash, p.log_index, p.block_number, p.payer
+        from premium_payments p left join payment_settlements s using (chain_id, tx_hash, log_index)
+        where t.kind = 'PREMIUM' and p.chain_id = $1 and p.purchase_order_id = t.ref
+          and coalesce(s.outcome in ('MATCHED', 'DROPPED'), true)
+        -- What was booked and taken back again was paid by what has left the chain, if anything has.
+        order by (p.stage = 'DROPPED') = (t.reversal or exists (
+            select from ledger_transfers later join ledger_kinds k using (kind, debit, credit)
+            where later.kind = t.kind and later.ref = t.ref and later.leg > t.leg and not k.forward)) desc,
+            {best}
+        limit 1
+    ) as paid on true
+    left join disbursements_made m
+        on m.chain_id = $1 and m.tx_hash = t.tx_hash and m.log_index = t.log_index
+        and t.kind in ('REFUND_PAID', 'WITHDRAWAL_PAID')
+    left join disbursements d
+        on d.id = coalesce(m.disbursement_id,
+            case when t.kind = 'WITHDRAWAL' and length(t.ref) = 16 then encode(t.ref, 'hex')::uuid end)
+    order by t.seq
+""".replace("{best}", _BEST)
+)
+async def transfers(
+    conn: Connection, chain_id: int, after: int, first: datetime | None, until: datetime | None, at_most: int
+) -> list[Transfer]:
+    """The next transfers in the ledger's order, posted from `first` on and before `until`."""
+    ...
+
+
+@query("""
+    select c.finalized_number as number, c.finalized_hash as hash
+    from chain_cursors c join ledger_openings o using (chain_id)
+    where c.chain_id = $1
+""")
+async def finalized(conn: Connection, chain_id: int) -> Block | None:
+    """The newest block of which all is known for good; None before the books of this chain were opened."""
+    ...
+
+
+@query("""
+    select t.block_number as number, t.block_hash as hash
+    from usdc_transfers t join ledger_openings o using (chain_id)
+    where t.chain_id = $1 and t.stage = 'FINAL' and t.block_time < $2 and o.opened_at < $2
+    order by t.block_number desc limit 1
+""")
+async def last_transfer_before(conn: Connection, chain_id: int, until: datetime) -> Block | None:
+    """The block of the last final transfer before a moment; None before the books were opened."""
+    ...
+
+
+@query(f"""
+    with paid as (
+        select distinct on (p.purchase_order_id) p.purchase_order_id as ref, p.tx_hash
+        from premium_payments p left join payment_settlements s using (chain_id, tx_hash, log_index)
+        where p.chain_id = $1
+        order by p.purchase_order_id, {_BEST}
+    ),
+    booked as (
+        select tx_hash, coalesce(sum(amount) filter (where not later), 0) as amount, bool_or(later) as later
+        from (
+            select case when length(t.ref) = 36 then substring(t.ref for 32) else paid.tx_hash end as tx_hash,
+                case when t.debit = 'TREASURY' then t.amount else -t.amount end as amount,
+                coalesce(t.at >= $3, false) as later
+            from ledger_transfers t left join paid on t.kind = 'PREMIUM' and paid.ref = t.ref
+            where 'TREASURY' in (t.debit, t.credit) and t.kind <> 'OPENING'
+        ) as sides
+        group by tx_hash
+    ),
+    shown as (
+        select tx_hash,
+            coalesce(sum(case when recipient is null then amount else -amount end)
+                filter (where stage = 'FINAL' and block_number <= $2), 0) as amount,
+            bool_or(stage in ('SEEN', 'SAFE') or stage = 'FINAL' and block_number > $2) as later
+        from usdc_transfers where chain_id = $1 group by tx_hash
+    ),
+    waiting as (
+        select tx_hash from transfer_queue where chain_id = $1
+        union select tx_hash from settle_queue where chain_id = $1
+    )
+    select tx_hash, (coalesce(b.amount, 0) - coalesce(s.amount, 0))::bigint as amount
+    from booked b full join shown s using (tx_hash) left join waiting w using (tx_hash)
+    where coalesce(b.amount, 0) <> coalesce(s.amount, 0)
+      and (b.later or s.later or w.tx_hash is not null)
+    order by tx_hash
+""")
+async def in_transit(
+    conn: Connection, chain_id: int, block_number: int, until: datetime | None
+) -> list[Difference]:
+    """What time explains of the difference between the books before `until` and the chain at a final block:
+    a log that is newer than the block, a booking that came later, a transaction that waits to be booked.
+    What nothing explains is not among them."""
+    ...
