@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from liqpass.commands.export import export_cli
 from liqpass.logs import configure_logs
 from liqpass.terminal import run, tell
 
@@ -25,6 +26,7 @@ keys_cli = typer.Typer(help="The keys that seal exchange secrets.", no_args_is_h
 contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
+cli.add_typer(export_cli)
 
 
 class LogLevel(StrEnum):
