@@ -8,6 +8,23 @@ CREATE TYPE public.binding_status AS ENUM (
     'CANCELLED'
 );
 
+CREATE TYPE public.break_type AS ENUM (
+    'ORDER_PAID_WITHOUT_EVENT',
+    'EVENT_WITHOUT_ORDER',
+    'AMOUNT_DIFFERS',
+    'LEDGER_WITHOUT_EVENT',
+    'EVENT_WITHOUT_LEDGER',
+    'BALANCE_DIFFERS',
+    'COVER_WITHOUT_CAPITAL',
+    'ORDER_STUCK',
+    'BINDING_DISAGREES',
+    'MONEY_IN_SUSPENSE',
+    'MONEY_LEFT_UNEXPLAINED',
+    'PREMIUM_EARNED_WRONG',
+    'HISTORY_BROKEN',
+    'LEDGER_INCONSISTENT'
+);
+
 CREATE TYPE public.chain_stage AS ENUM (
     'SEEN',
     'SAFE',
@@ -137,6 +154,14 @@ CREATE FUNCTION public.refuse_change_of_ledger() RETURNS trigger
     AS $$
 begin
     raise exception 'the ledger is append-only: correct it by a reversal' using errcode = 'restrict_violation';
+end
+$$;
+
+CREATE FUNCTION public.refuse_change_of_reconciliation() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
 end
 $$;
 
@@ -431,6 +456,100 @@ END)),
     CONSTRAINT purchase_orders_purchase_order_id_check CHECK ((length(purchase_order_id) = 32))
 );
 
+CREATE TABLE public.reconciliation_breaks (
+    id bigint NOT NULL,
+    type public.break_type NOT NULL,
+    subject text NOT NULL,
+    purchase_order_id bytea,
+    tx_hash bytea,
+    log_index integer,
+    wallet bytea,
+    accounts public.ledger_account[] NOT NULL,
+    expected bigint,
+    found bigint,
+    said text NOT NULL,
+    since timestamp with time zone,
+    first_run bigint NOT NULL,
+    last_run bigint NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    close_reason text,
+    accepted boolean DEFAULT false NOT NULL,
+    CONSTRAINT reconciliation_breaks_check CHECK ((last_run >= first_run)),
+    CONSTRAINT reconciliation_breaks_check1 CHECK ((num_nonnulls(closed_at, closed_by, close_reason) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT reconciliation_breaks_check2 CHECK (((NOT accepted) OR (closed_at IS NOT NULL))),
+    CONSTRAINT reconciliation_breaks_close_reason_check CHECK ((close_reason <> ''::text)),
+    CONSTRAINT reconciliation_breaks_closed_by_check CHECK ((closed_by <> ''::text)),
+    CONSTRAINT reconciliation_breaks_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT reconciliation_breaks_subject_check CHECK ((subject <> ''::text)),
+    CONSTRAINT reconciliation_breaks_tx_hash_check CHECK ((length(tx_hash) = 32)),
+    CONSTRAINT reconciliation_breaks_wallet_check CHECK ((length(wallet) = 20))
+);
+
+ALTER TABLE public.reconciliation_breaks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.reconciliation_breaks_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.reconciliation_closings (
+    break_id bigint NOT NULL,
+    first_run bigint NOT NULL,
+    closed_at timestamp with time zone NOT NULL,
+    closed_by text NOT NULL,
+    reason text NOT NULL,
+    expected bigint,
+    found bigint,
+    CONSTRAINT reconciliation_closings_closed_by_check CHECK ((closed_by <> ''::text)),
+    CONSTRAINT reconciliation_closings_reason_check CHECK ((reason <> ''::text))
+);
+
+CREATE TABLE public.reconciliation_pages (
+    run_id bigint NOT NULL,
+    page integer NOT NULL,
+    breaks text NOT NULL,
+    sha256 bytea NOT NULL,
+    CONSTRAINT reconciliation_pages_page_check CHECK ((page > 0)),
+    CONSTRAINT reconciliation_pages_sha256_check CHECK ((length(sha256) = 32))
+);
+
+CREATE TABLE public.reconciliation_runs (
+    id bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    period_from timestamp with time zone,
+    period_to timestamp with time zone,
+    chain_id bigint NOT NULL,
+    from_block bigint NOT NULL,
+    to_block bigint,
+    block_hash bytea,
+    ledger_seq bigint NOT NULL,
+    ledger_rows bigint NOT NULL,
+    ledger_balance bigint NOT NULL,
+    chain_balance bigint,
+    chain_unknown text,
+    orders bigint NOT NULL,
+    payments bigint NOT NULL,
+    transfers bigint NOT NULL,
+    breaks_found bigint NOT NULL,
+    breaks_open bigint NOT NULL,
+    document text NOT NULL,
+    sha256 bytea NOT NULL,
+    previous_sha256 bytea,
+    CONSTRAINT reconciliation_runs_block_hash_check CHECK ((length(block_hash) = 32)),
+    CONSTRAINT reconciliation_runs_check CHECK ((finished_at >= started_at)),
+    CONSTRAINT reconciliation_runs_check1 CHECK ((period_to > period_from)),
+    CONSTRAINT reconciliation_runs_check2 CHECK ((num_nonnulls(to_block, block_hash) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT reconciliation_runs_check3 CHECK ((num_nonnulls(chain_balance, chain_unknown) = 1)),
+    CONSTRAINT reconciliation_runs_id_check CHECK ((id > 0)),
+    CONSTRAINT reconciliation_runs_previous_sha256_check CHECK ((length(previous_sha256) = 32)),
+    CONSTRAINT reconciliation_runs_sha256_check CHECK ((length(sha256) = 32))
+);
+
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -568,6 +687,24 @@ ALTER TABLE ONLY public.purchase_orders
 ALTER TABLE ONLY public.purchase_orders
     ADD CONSTRAINT purchase_orders_user_id_purchase_order_id_key UNIQUE (user_id, purchase_order_id);
 
+ALTER TABLE ONLY public.reconciliation_breaks
+    ADD CONSTRAINT reconciliation_breaks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.reconciliation_breaks
+    ADD CONSTRAINT reconciliation_breaks_type_subject_key UNIQUE (type, subject);
+
+ALTER TABLE ONLY public.reconciliation_closings
+    ADD CONSTRAINT reconciliation_closings_pkey PRIMARY KEY (break_id, first_run);
+
+ALTER TABLE ONLY public.reconciliation_pages
+    ADD CONSTRAINT reconciliation_pages_pkey PRIMARY KEY (run_id, page);
+
+ALTER TABLE ONLY public.reconciliation_runs
+    ADD CONSTRAINT reconciliation_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.reconciliation_runs
+    ADD CONSTRAINT reconciliation_runs_previous_sha256_key UNIQUE NULLS NOT DISTINCT (previous_sha256);
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 
@@ -607,6 +744,10 @@ CREATE INDEX purchase_orders_pay_before ON public.purchase_orders USING btree (p
 
 CREATE INDEX purchase_orders_pending ON public.purchase_orders USING btree (submitted_at) WHERE (status = 'PAID_PENDING_CONFIRM'::public.order_status);
 
+CREATE INDEX reconciliation_breaks_open ON public.reconciliation_breaks USING btree (opened_at) WHERE (closed_at IS NULL);
+
+CREATE INDEX reconciliation_breaks_order ON public.reconciliation_breaks USING btree (purchase_order_id);
+
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 
 CREATE INDEX signin_nonces_expiry ON public.signin_nonces USING btree (expires_at);
@@ -626,6 +767,12 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.pool_deposits FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconciliation_closings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconciliation_pages FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconciliation_runs FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
 CREATE TRIGGER balances_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_balances();
 
@@ -672,6 +819,18 @@ ALTER TABLE ONLY public.position_readings
 ALTER TABLE ONLY public.purchase_orders
     ADD CONSTRAINT purchase_orders_user_id_binding_id_fkey FOREIGN KEY (user_id, binding_id) REFERENCES public.insured_bindings(user_id, id) ON DELETE RESTRICT;
 
+ALTER TABLE ONLY public.reconciliation_breaks
+    ADD CONSTRAINT reconciliation_breaks_first_run_fkey FOREIGN KEY (first_run) REFERENCES public.reconciliation_runs(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY public.reconciliation_breaks
+    ADD CONSTRAINT reconciliation_breaks_last_run_fkey FOREIGN KEY (last_run) REFERENCES public.reconciliation_runs(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY public.reconciliation_closings
+    ADD CONSTRAINT reconciliation_closings_break_id_fkey FOREIGN KEY (break_id) REFERENCES public.reconciliation_breaks(id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.reconciliation_pages
+    ADD CONSTRAINT reconciliation_pages_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.reconciliation_runs(id) DEFERRABLE INITIALLY DEFERRED;
+
 GRANT USAGE ON SCHEMA public TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
@@ -709,6 +868,14 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.premium_payments TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.reconciliation_breaks TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.reconciliation_closings TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.reconciliation_pages TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.reconciliation_runs TO liqpass_app;
 
 GRANT SELECT ON TABLE public.schema_migrations TO liqpass_app;
 

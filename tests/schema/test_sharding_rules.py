@@ -37,7 +37,7 @@ SEQUENCES = """
     where c.relkind = 'S' and c.relnamespace = 'public'::regnamespace
 """
 # These stay on one node, as DESIGN.md says of queue-like, chain and ledger tables: they may count.
-COUNTING = {"ledger_transfers", "reconciliation_runs"}
+COUNTING = {"ledger_transfers", "reconciliation_breaks"}
 
 
 async def findings(conn: asyncpg.Connection) -> list[str]:
