@@ -125,8 +125,14 @@ async def kept_balances(conn: Connection) -> list[Sum]:
     left join disbursements_made m
         on m.chain_id = $1 and m.tx_hash = t.tx_hash and m.log_index = t.log_index
         and t.kind in ('REFUND_PAID', 'WITHDRAWAL_PAID')
+    left join lateral (
+        select r.id from disbursements r
+        where t.kind = 'REFUND' and r.purpose = 'REFUND' and r.ref = t.ref and r.amount = t.amount
+          and t.at = case when t.reversal then r.cancelled_at else r.asked_at end
+        order by r.id limit 1
+    ) as asked on true
     left join disbursements d
-        on d.id = coalesce(m.disbursement_id,
+        on d.id = coalesce(m.disbursement_id, asked.id,
             case when t.kind = 'WITHDRAWAL' and length(t.ref) = 16 then encode(t.ref, 'hex')::uuid end)
     order by t.seq
 """.replace("{best}", _BEST)
@@ -173,7 +179,7 @@ async def last_transfer_before(conn: Connection, chain_id: int, until: datetime)
                 case when t.debit = 'TREASURY' then t.amount else -t.amount end as amount,
                 coalesce(t.at >= $3, false) as later
             from ledger_transfers t left join paid on t.kind = 'PREMIUM' and paid.ref = t.ref
-            where 'TREASURY' in (t.debit, t.credit) and t.kind <> 'OPENING'
+            where 'TREASURY' in (t.debit, t.credit) and length(t.ref) <> 8  -- that is the opening
         ) as sides
         group by tx_hash
     ),
