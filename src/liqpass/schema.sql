@@ -193,6 +193,15 @@ CREATE TABLE public.api_accounts (
     CONSTRAINT api_accounts_user_id_check CHECK ((length(user_id) = 20))
 );
 
+CREATE TABLE public.book_checks (
+    name text NOT NULL,
+    broken bigint,
+    findings text NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    CONSTRAINT book_checks_broken_check CHECK ((broken >= 0)),
+    CONSTRAINT book_checks_name_check CHECK ((name <> ''::text))
+);
+
 CREATE TABLE public.chain_cursors (
     chain_id bigint NOT NULL,
     finalized_number bigint NOT NULL,
@@ -624,6 +633,9 @@ ALTER TABLE ONLY public.api_accounts
 ALTER TABLE ONLY public.api_accounts
     ADD CONSTRAINT api_accounts_user_id_exchange_api_key_key UNIQUE (user_id, exchange, api_key);
 
+ALTER TABLE ONLY public.book_checks
+    ADD CONSTRAINT book_checks_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.chain_cursors
     ADD CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id);
 
@@ -834,6 +846,8 @@ ALTER TABLE ONLY public.reconciliation_pages
 GRANT USAGE ON SCHEMA public TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.book_checks TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.chain_cursors TO liqpass_app;
 
