@@ -63,6 +63,7 @@ def test_1_no_setting_holds_a_key_but_the_quote_signer_and_the_vault() -> None:
     named = [f.name for kind in (Settings, ChainSettings) for f in fields(kind)]
     assert [n for n in named if re.search("key|secret|mnemonic|wallet|private", n)] == [
         "api_keys_enc_key",
+        "admin_wallets",  # addresses
         "quote_signer_key",
     ]
 
