@@ -12,7 +12,9 @@ from liqpass.reconcile.rules import INVARIANTS, Invariant
 SHOWN = 100
 TOLD = 5
 PATIENCE_SEC = 120
-LIMITS = f"set local statement_timeout = '{PATIENCE_SEC}s'; set local work_mem = '32MB'"
+LIMITS = f"""
+    select set_config('statement_timeout', '{PATIENCE_SEC}s', true), set_config('work_mem', '32MB', true)
+"""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -49,14 +51,15 @@ async def broken(
 
 
 async def each(conn: asyncpg.Connection | Connection, now: datetime, *, since: int) -> AsyncIterator[Verdict]:
-    """What came of each invariant for which a schema of `since` migrations has the tables. Each in a short
-    transaction of its own, which only reads: one that takes too long hides none behind it."""
+    """What came of each invariant for which a schema of `since` migrations has the tables; one that takes too
+    long hides none behind it."""
     for invariant in INVARIANTS:
         if invariant.since <= since:
-            yield await _verdict(conn, now, invariant)
+            yield await verdict_of(conn, now, invariant)
 
 
-async def _verdict(conn: asyncpg.Connection | Connection, now: datetime, invariant: Invariant) -> Verdict:
+async def verdict_of(conn: asyncpg.Connection | Connection, now: datetime, invariant: Invariant) -> Verdict:
+    """What came of one, in a short transaction of its own which only reads."""
     try:
         async with conn.transaction(readonly=True):
             await conn.execute(LIMITS)
