@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 
 from liqpass.commands.export import export_cli
+from liqpass.commands.pool import pool_cli
+from liqpass.commands.suspense import suspense_cli
 from liqpass.logs import configure_logs
 from liqpass.terminal import run, tell
 
@@ -27,6 +29,8 @@ contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(export_cli)
+cli.add_typer(pool_cli, name="pool")
+cli.add_typer(suspense_cli, name="suspense")
 
 
 class LogLevel(StrEnum):

@@ -20,6 +20,7 @@ from liqpass.db import DATABASE_AWAY, SESSION, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.signin import sessions
+from liqpass.treasury import booking
 from liqpass.vault import api_accounts
 
 log = structlog.get_logger()
@@ -47,6 +48,7 @@ def tasks_of(of: Clients) -> list[Task]:
     return [
         Task(1, "watch", 1.0, True, partial(_watch, of)),
         Task(2, "settle", 0.5, True, partial(_settle, of)),
+        Task(9, "book transfers", 0.5, True, partial(booking.step, of.db, of.nodes, chain, of.clock)),
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
         Task(4, "late orders", 1.0, False, partial(_late, of)),
         Task(7, "ended covers", 1.0, False, partial(_ended, of)),

@@ -135,6 +135,7 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.expire_over",
     "liqpass.payments.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
+    "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
     "liqpass.vault.sql.accounts_due",  # keys to be checked again
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
     "liqpass.vault.sql.living_accounts",

@@ -1,0 +1,139 @@
+"""`liqpass pool`: the capital that stands behind covers."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liqpass.commands.opened import counted, opened
+from liqpass.commands.suspense import By, Reason, tell_next
+from liqpass.terminal import run
+
+if TYPE_CHECKING:
+    from liqpass.settings import ChainSettings
+    from liqpass.treasury.pool import Pool
+
+pool_cli = typer.Typer(help="The capital behind covers.", no_args_is_help=True)
+
+
+@pool_cli.command(epilog="Example: liqpass pool show")
+def show() -> None:
+    """What is free, what open covers hold, what is due, and what could be deposited."""
+    run(_show)
+
+
+@pool_cli.command(epilog="Example: liqpass pool deposit 50000 --by Ada")
+def deposit(
+    by: By,
+    amount: Annotated[
+        str | None, typer.Argument(help="USDC; with --from all of that item unless you say so.")
+    ] = None,
+    item: Annotated[
+        str | None,
+        typer.Option("--from", help="Which item, as liqpass suspense list names it.", metavar="ITEM"),
+    ] = None,
+) -> None:
+    """Make capital of USDC that was sent to the treasury and is in suspense, once it is final."""
+    run(lambda: _deposit(amount, item, by))
+
+
+@pool_cli.command(epilog="Example: liqpass pool withdraw 50000 --to 0x… --by Ada --reason 'end of the year'")
+def withdraw(
+    amount: Annotated[str, typer.Argument(help="USDC, at most what is free.")],
+    to: Annotated[str, typer.Option(help="Where to.", metavar="ADDRESS")],
+    by: By,
+    reason: Reason,
+) -> None:
+    """Take free capital out. Nothing is sent: it is due, and goes into the next batch for the Safe."""
+    run(lambda: _withdraw(amount, to, by, reason))
+
+
+async def _show() -> None:
+    from liqpass.treasury import pool
+
+    async with opened("liqpass pool") as (db, chain), db.transaction() as conn:
+        found = await pool.show(conn, chain)
+    for name, amount, said in _lines(found, chain):
+        typer.echo(f"{name:<26}{amount:>20} USDC  {said}".rstrip())
+    for hint in _hints(found):
+        typer.echo(hint)
+
+
+def _lines(found: "Pool", chain: "ChainSettings") -> list[tuple[str, str, str]]:
+    from liqpass.hexes import checksum
+    from liqpass.ledger.book import Account
+    from liqpass.money import usd
+    from liqpass.treasury.suspense import is_final
+
+    standing = {account: usd(micro) for account, micro in found.balances.items()}
+    usable = usd(sum(item.remaining for item in found.suspended if is_final(item, chain)))
+    items = counted(len(found.suspended), "item")
+    covers = [
+        (f"    {cover.sku}", usd(cover.payout), counted(cover.orders, "open order"))
+        for cover in found.open_cover
+    ]
+    return [
+        ("treasury, by the books", standing[Account.TREASURY], checksum(chain.treasury)),
+        ("pool, free", standing[Account.POOL_FREE], ""),
+        ("pool, locked", standing[Account.POOL_LOCKED], ""),
+        *covers,
+        ("premiums, earned", standing[Account.EARNED_PREMIUM], ""),
+        ("premiums, not yet earned", standing[Account.UNEARNED_PREMIUM], ""),
+        ("withdrawals due", standing[Account.WITHDRAWALS_DUE], ""),
+        ("refunds due", standing[Account.REFUNDS_DUE], ""),
+        ("claims payable", standing[Account.CLAIMS_PAYABLE], ""),
+        ("in suspense", standing[Account.SUSPENSE], f"{items}; {usable} USDC could be deposited"),
+        ("left without explanation", standing[Account.OUTFLOW_UNEXPLAINED], ""),
+    ]
+
+
+def _hints(found: "Pool") -> list[str]:
+    hints = []
+    batched = sum(due.batched_at is not None for due in found.dues)
+    if fresh := len(found.dues) - batched:
+        hints.append(f"{counted(fresh, 'payout')} in no batch yet: liqpass suspense batch --out FILE")
+    if batched:
+        hints.append(f"{counted(batched, 'payout')} in a batch, for the treasury's owners to sign")
+    if found.suspended:
+        hints.append("What is in suspense, and what to do with it: liqpass suspense list")
+    return hints
+
+
+async def _deposit(amount: str | None, item: str | None, by: str) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.ids import RANDOM_BYTES
+    from liqpass.money import micro, usd
+    from liqpass.treasury import pool, suspense
+
+    taken = micro(amount, "AMOUNT") if amount is not None else None
+    now, random = system_clock(), os.urandom(RANDOM_BYTES)
+    async with opened("liqpass pool") as (db, chain):
+        ref = suspense.ref_of(item, chain, "--from") if item is not None else None
+        made = await db.run(lambda conn: pool.deposit(conn, now, random, chain, by=by, amount=taken, ref=ref))
+    typer.echo(
+        f"Posted: {usd(made.amount)} USDC of {suspense.key_of(made.ref)} from suspense to the free pool."
+    )
+    if made.left:
+        typer.echo(f"Of it there remain {usd(made.left)} USDC in suspense.")
+    typer.echo(f"Free capital: {usd(made.free)} USDC. Next: nothing; orders can hold it at once.")
+
+
+async def _withdraw(amount: str, to: str, by: str, reason: str) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.hexes import address, checksum
+    from liqpass.ids import RANDOM_BYTES
+    from liqpass.money import micro, usd
+    from liqpass.treasury import disbursements
+
+    taken, goes_to = micro(amount, "AMOUNT"), address(to, "--to")
+    now, random = system_clock(), os.urandom(RANDOM_BYTES)
+    async with opened("liqpass pool") as (db, chain):
+        asked = await db.run(
+            lambda conn: disbursements.withdraw(
+                conn, now, random, chain, taken, goes_to, by=by, reason=reason
+            )
+        )
+    typer.echo(f"A withdrawal of {usd(taken)} USDC to {checksum(goes_to)} is due: {asked.id}")
+    typer.echo(f"Posted: {usd(taken)} USDC from the free pool to withdrawals due.")
+    typer.echo(f"Free capital: {usd(asked.left)} USDC.")
+    tell_next(asked.shown)

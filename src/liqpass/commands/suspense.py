@@ -1,0 +1,305 @@
+"""`liqpass suspense`: money that pays no order, and what is to be paid out."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from liqpass.commands.opened import counted, opened
+from liqpass.terminal import run
+
+if TYPE_CHECKING:
+    from liqpass.settings import ChainSettings
+    from liqpass.treasury.disbursements import Batch
+    from liqpass.treasury.records import Disbursement, Suspended
+
+suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
+
+By = Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME")]
+Reason = Annotated[str, typer.Option(help="Why, for those who read the books later.", metavar="TEXT")]
+
+
+class Form(StrEnum):
+    """How to write a list."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@suspense_cli.command("list", epilog="Example: liqpass suspense list --format csv > suspense.csv")
+def list_items(
+    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.TABLE,
+) -> None:
+    """What came into the treasury and pays no order: from whom, why it is there, and what to do."""
+    run(lambda: _list(form))
+
+
+@suspense_cli.command(
+    epilog="Example: liqpass suspense refund 0x…:3 --by Ada --reason 'sent by mistake, asked on 3 May'"
+)
+def refund(
+    item: Annotated[str, typer.Argument(help="Which, as liqpass suspense list names it.")],
+    by: By,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option(help="Where to; its sender unless you say so.")] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="USDC; all that remains of it unless you say so.")
+    ] = None,
+) -> None:
+    """Give money back. Nothing is sent: the refund is due, and goes into the next batch for the Safe."""
+    run(lambda: _refund(item, by, reason, to, amount))
+
+
+@suspense_cli.command(epilog="Example: liqpass suspense cancel 0197… --by Ada --reason 'wrong address'")
+def cancel(
+    disbursement: Annotated[str, typer.Argument(help="Which, as liqpass suspense list names it.")],
+    by: By,
+    reason: Reason,
+) -> None:
+    """Take back a refund, or a withdrawal of the pool, that was not paid yet."""
+    run(lambda: _cancel(disbursement, by, reason))
+
+
+@suspense_cli.command(epilog="Example: liqpass suspense batch --out refunds.json")
+def batch(
+    out: Annotated[Path, typer.Option(help="The file to write; it must not exist.")],
+    again: Annotated[bool, typer.Option("--again", help="Also what stands in an earlier batch.")] = False,
+) -> None:
+    """Write all that is to be paid out as a batch for the Transaction Builder of Safe{Wallet}.
+
+    The owners of the treasury import the file there, look at it, and sign. LiqPass itself sends no money.
+    """
+    run(lambda: _batch(out, again))
+
+
+async def _list(form: Form) -> None:
+    from liqpass.treasury import disbursements, suspense
+
+    async with opened("liqpass suspense") as (db, chain), db.transaction() as conn:
+        items, dues = await suspense.items(conn, chain), await disbursements.dues(conn, chain)
+    if form is Form.TABLE:
+        _show_items(items, chain)
+        _show_dues(dues)
+        return
+    rows = [_row(item, chain) for item in items]
+    if form is Form.JSON:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    columns = ["item", "at", "sender", "amountUsd", "remainingUsd", "final", "why", "orderId", "nextStep"]
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _row(item: "Suspended", chain: "ChainSettings") -> dict[str, object]:
+    from liqpass.hexes import checksum, to_hex
+    from liqpass.money import usd
+    from liqpass.treasury import suspense
+
+    return {
+        "item": suspense.key_of(item.ref),
+        "at": _moment(item.at),
+        "sender": checksum(item.sender) if item.sender else None,
+        "amount": str(item.amount),
+        "amountUsd": usd(item.amount),
+        "remaining": str(item.remaining),
+        "remainingUsd": usd(item.remaining),
+        "final": suspense.is_final(item, chain),
+        "why": suspense.why(item, chain),
+        "said": suspense.said(item, chain),
+        "orderId": to_hex(item.purchase_order_id) if item.purchase_order_id else None,
+        "nextStep": suspense.next_step(item, chain),
+    }
+
+
+def _show_items(items: "list[Suspended]", chain: "ChainSettings") -> None:
+    from liqpass.money import usd
+
+    if not items:
+        typer.echo("Nothing is in suspense.")
+        return
+    for row in (_row(item, chain) for item in items):
+        whole = row["amount"] == row["remaining"]
+        of = "" if whole else f" of {row['amountUsd']}"
+        typer.echo(f"{row['item']}\n    {row['remainingUsd']} USDC{of}, {row['at'] or 'no block'}")
+        typer.echo(f"    from   {row['sender'] or 'nobody in particular'}")
+        typer.echo(f"    why    {row['said']}")
+        typer.echo(f"    to do  {row['nextStep']}")
+    typer.echo(f"{len(items)} in suspense, {usd(sum(item.remaining for item in items))} USDC.")
+
+
+def _show_dues(dues: "list[Disbursement]") -> None:
+    from liqpass.hexes import checksum, to_hex
+    from liqpass.money import usd
+
+    if not dues:
+        return
+    typer.echo("\nTo be paid out:")
+    for due in dues:
+        state = "not in a batch yet: liqpass suspense batch --out FILE"
+        if due.batched_at:
+            state = f"in a batch since {_moment(due.batched_at)}: the treasury's owners have to sign it"
+        if due.shown:
+            state = f"on its way in {to_hex(due.shown)}"
+        typer.echo(
+            f"{due.id}\n    {due.purpose.lower()} of {usd(due.amount)} USDC to {checksum(due.recipient)}"
+        )
+        typer.echo(f"    asked for by {due.asked_by}, {_moment(due.asked_at)}: {due.reason}\n    {state}")
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+async def _refund(item: str, by: str, reason: str, to: str | None, amount: str | None) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.hexes import address, checksum
+    from liqpass.ids import RANDOM_BYTES
+    from liqpass.money import micro, usd
+    from liqpass.treasury import disbursements, suspense
+
+    goes_to = address(to, "--to") if to is not None else None
+    taken = micro(amount, "--amount") if amount is not None else None
+    now, random = system_clock(), os.urandom(RANDOM_BYTES)
+    async with opened("liqpass suspense") as (db, chain):
+        ref = suspense.ref_of(item, chain, "ITEM")
+        asked = await db.run(
+            lambda conn: disbursements.refund(
+                conn, now, random, chain, ref, by=by, reason=reason, to=goes_to, amount=taken
+            )
+        )
+    typer.echo(f"A refund of {usd(asked.amount)} USDC to {checksum(asked.recipient)} is due: {asked.id}")
+    typer.echo(f"Posted: {usd(asked.amount)} USDC from suspense to refunds due.")
+    typer.echo(f"Of {suspense.key_of(ref)} there remain {usd(asked.left)} USDC in suspense.")
+    if to is None and asked.shown is None:
+        typer.echo(
+            "That address is its sender; if it is an exchange's, cancel, and ask its owner for another."
+        )
+    tell_next(asked.shown)
+
+
+def tell_next(shown: bytes | None) -> None:
+    """What to do about a new disbursement; `shown` is a transfer that will be taken for it."""
+    from liqpass.hexes import to_hex
+
+    if shown is None:
+        typer.echo("Next: liqpass suspense batch --out FILE writes what the treasury's owners have to sign.")
+    else:
+        typer.echo(f"Next: nothing. The transfer in {to_hex(shown)} is of this amount to this address,")
+        typer.echo("and liqpass work takes it for the payment.")
+
+
+async def _cancel(disbursement: str, by: str, reason: str) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.money import usd
+    from liqpass.treasury import disbursements
+    from liqpass.treasury.pairing import Purpose
+
+    now = system_clock()
+    async with opened("liqpass suspense") as (db, chain):
+        gone = await db.run(
+            lambda conn: disbursements.cancel(conn, now, chain, disbursement, by=by, reason=reason)
+        )
+    back = "in suspense" if gone.purpose == Purpose.REFUND else "free capital"
+    typer.echo(f"Cancelled: {gone.id}. Posted: {usd(gone.amount)} USDC are {back} again.")
+    if gone.batched_at is not None:
+        typer.echo(
+            f"It stands in a batch file of {_moment(gone.batched_at)}: see that nobody signs that file."
+        )
+
+
+async def _batch(out: Path, again: bool) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.treasury import disbursements
+
+    now = system_clock()
+    async with opened("liqpass suspense") as (db, chain):
+        with _new_file(out) as file:
+            made = await db.run(lambda conn: disbursements.batch(conn, now, chain, again=again))
+            if made.included:
+                _write(file, _content(made.included, chain, now))
+    _tell_batch(made, out, chain.treasury)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[str]]:
+    """Open before anything is marked as batched; gone again if nothing is written."""
+    from liqpass.problems import Problem
+
+    try:
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError:
+        what = f"{path} is there already, and an earlier batch may be in it"
+        raise Problem("INVALID_FIELD", f"{what}: name another file with --out.", field="--out") from None
+    try:
+        with file:
+            yield file
+    finally:
+        if path.stat().st_size == 0:
+            path.unlink()
+
+
+def _write(file: IO[str], content: str) -> None:
+    try:
+        file.write(content)
+        file.flush()
+    except OSError as error:
+        what = f"{file.name} could not be written ({error.strerror})"
+        raise OSError(f"{what}; what should be in it counts as batched: type it again with --again") from None
+
+
+def _content(included: "list[Disbursement]", chain: "ChainSettings", now: datetime) -> str:
+    from liqpass.treasury.safe_batch import batch_of
+
+    batch = batch_of(
+        chain.chain_id,
+        chain.treasury,
+        chain.usdc,
+        [(due.recipient, due.amount) for due in included],
+        now=now,
+        name=f"LiqPass: {_sum(included)}",
+        description=", ".join(str(due.id) for due in included),
+    )
+    return json.dumps(batch, indent=2) + "\n"
+
+
+def _sum(dues: "list[Disbursement]") -> str:
+    from liqpass.money import usd
+
+    return f"{counted(len(dues), 'payout')}, {usd(sum(due.amount for due in dues))} USDC"
+
+
+def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
+    from liqpass.hexes import checksum
+    from liqpass.money import usd
+
+    if made.included:
+        typer.echo(f"{out}: {_sum(made.included)}")
+        for due in made.included:
+            typer.echo(
+                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}"
+            )
+        typer.echo(
+            f"Next: the owners of {checksum(treasury)} open Transaction Builder in Safe{{Wallet}}, load"
+        )
+        typer.echo("the file and sign. When the transfers are on chain, liqpass work finds them by itself.")
+    else:
+        typer.echo("Nothing new is to be paid out: no file was written.")
+    if made.batched:
+        typer.echo(
+            f"Left out, since an earlier batch holds them: {_sum(made.batched)}. If nobody will ever sign"
+        )
+        typer.echo("that file, --again writes them once more; two signed files would pay them twice.")
+    if made.on_their_way:
+        typer.echo(f"Left out, since a transfer of theirs is on chain: {_sum(made.on_their_way)}.")
+    if made.later:
+        typer.echo(f"Left for the next file: {_sum(made.later)}.")

@@ -1,0 +1,186 @@
+"""What is to be paid out: asked for, cancelled, written into a batch. The treasury's owners send it, and the
+transfer that shows up on chain is matched by booking."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from asyncpg import CheckViolationError
+
+from liqpass.db import Connection
+from liqpass.hexes import checksum, to_hex
+from liqpass.ids import uuid7
+from liqpass.ledger.book import Account, Entry, Kind
+from liqpass.ledger.posting import balance, post
+from liqpass.money import usd
+from liqpass.problems import Problem
+from liqpass.settings import ChainSettings
+from liqpass.treasury import sql
+from liqpass.treasury.pairing import Purpose
+from liqpass.treasury.records import Disbursement
+from liqpass.treasury.suspense import NOBODY, hold, key_of, may_return, part
+
+BATCH_MOST = 200  # transfers in one file: a Safe sends them as one transaction
+WORDS_MOST = 200
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A new disbursement. `left` is what remains where it was taken from: item or free pool."""
+
+    id: UUID
+    recipient: bytes
+    amount: int
+    left: int
+    shown: bytes | None
+    """A transfer that has left already and will be taken for this one."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What goes into a batch file, and what does not: batched before, or seen on its way, or too many."""
+
+    included: list[Disbursement]
+    batched: list[Disbursement]
+    on_their_way: list[Disbursement]
+    later: list[Disbursement]
+
+
+async def refund(
+    conn: Connection,
+    now: datetime,
+    random: bytes,
+    chain: ChainSettings,
+    ref: bytes,
+    *,
+    by: str,
+    reason: str,
+    to: bytes | None = None,
+    amount: int | None = None,
+) -> Asked:
+    """Money in suspense goes back, to whom it came from unless `to` says otherwise; all of it unless `amount`
+    does. Raises Problem. `random`: 10 bytes."""
+    held = await hold(conn, chain, ref)
+    taken = part(held, amount, "--amount")
+    if to is None and not may_return(held.sender, chain):
+        origin = "has no sender" if held.sender is None else "came from a contract, or from nobody"
+        raise Problem(
+            "INVALID_FIELD", f"{key_of(ref)} {origin}: name with --to where it shall go.", field="--to"
+        )
+    asked = _Ask(uuid7(now, random), Purpose.REFUND, ref, to or held.sender or b"", taken, reason, by)
+    shown = await _ask(conn, now, chain, asked)
+    await post(conn, now, [Entry(Kind.REFUND, ref, held.refund + taken)])
+    return Asked(asked.id, asked.recipient, taken, held.remaining - taken, shown)
+
+
+async def withdraw(
+    conn: Connection,
+    now: datetime,
+    random: bytes,
+    chain: ChainSettings,
+    amount: int,
+    to: bytes,
+    *,
+    by: str,
+    reason: str,
+) -> Asked:
+    """Free capital is paid out. Raises Problem when there is less. `random`: 10 bytes."""
+    new = uuid7(now, random)
+    asked = _Ask(new, Purpose.WITHDRAWAL, new.bytes, to, amount, reason, by)
+    shown = await _ask(conn, now, chain, asked)
+    try:
+        async with conn.transaction():
+            await post(conn, now, [Entry(Kind.WITHDRAWAL, asked.ref, amount)])
+    except CheckViolationError:
+        free = await balance(conn, Account.POOL_FREE)
+        raise Problem(
+            "INVALID_FIELD", f"AMOUNT is more than is free: {usd(free)} USDC.", field="AMOUNT"
+        ) from None
+    return Asked(asked.id, to, amount, await balance(conn, Account.POOL_FREE), shown)
+
+
+class _Ask(msgspec.Struct, frozen=True):
+    id: UUID
+    purpose: Purpose
+    ref: bytes
+    recipient: bytes
+    amount: int
+    reason: str
+    by: str
+
+
+async def _ask(conn: Connection, now: datetime, chain: ChainSettings, asked: _Ask) -> bytes | None:
+    """Keep it, and say whether a transfer is there that will be taken for it."""
+    if asked.recipient in (NOBODY, chain.treasury, chain.checkout, chain.usdc):
+        who = f"{checksum(asked.recipient)} is the treasury itself, a contract of the product, or nobody"
+        raise Problem("INVALID_FIELD", f"--to {who}: money sent there would be lost.", field="--to")
+    reason, by = words(asked.reason, "--reason"), words(asked.by, "--by")
+    await sql.ask(
+        conn,
+        asked.id,
+        chain.chain_id,
+        asked.purpose,
+        asked.ref,
+        asked.recipient,
+        asked.amount,
+        reason,
+        by,
+        now,
+    )
+    kept = await sql.disbursement(conn, chain.chain_id, asked.id)
+    return None if kept is None else kept.shown
+
+
+async def cancel(
+    conn: Connection, now: datetime, chain: ChainSettings, text: str, *, by: str, reason: str
+) -> Disbursement:
+    """It is not to be paid out after all: the money is in suspense or free again. Raises Problem."""
+    found = await _found(conn, chain, text)
+    held = await hold(conn, chain, found.ref) if found.purpose == Purpose.REFUND else None
+    await sql.lock_disbursements(conn, chain.chain_id, [found.id])
+    found = await _found(conn, chain, text)
+    if found.cancelled_at is not None:
+        raise Problem("INVALID_FIELD", f"{found.id} was cancelled already.", field="DISBURSEMENT")
+    if (paid := found.made_by or found.shown) is not None:
+        raise Problem("INVALID_FIELD", f"{found.id} was paid by {to_hex(paid)}.", field="DISBURSEMENT")
+    await sql.cancel(conn, found.id, now, words(by, "--by"), words(reason, "--reason"))
+    if held is None:
+        await post(conn, now, [Entry(Kind.WITHDRAWAL, found.ref, 0)])
+    else:
+        await post(conn, now, [Entry(Kind.REFUND, found.ref, held.refund - found.amount)])
+    return found
+
+
+async def _found(conn: Connection, chain: ChainSettings, text: str) -> Disbursement:
+    try:
+        found = await sql.disbursement(conn, chain.chain_id, UUID(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Problem("NOT_FOUND", f"There is no disbursement {text}: liqpass suspense list shows them.")
+    return found
+
+
+async def batch(conn: Connection, now: datetime, chain: ChainSettings, *, again: bool) -> Batch:
+    """Mark what goes into a batch file. What stands in an earlier one is left out unless `again`: two files
+    with the same transfer pay it twice."""
+    await sql.lock_disbursements(conn, chain.chain_id, [due.id for due in await dues(conn, chain)])
+    open_now = await dues(conn, chain)
+    on_their_way = [due for due in open_now if due.shown is not None]
+    left = [due for due in open_now if due.shown is None]
+    batched = [due for due in left if due.batched_at is not None and not again]
+    fresh = [due for due in left if due not in batched]
+    included, later = fresh[:BATCH_MOST], fresh[BATCH_MOST:]
+    await sql.mark_batched(conn, [due.id for due in included], now)
+    return Batch(included, batched, on_their_way, later)
+
+
+async def dues(conn: Connection, chain: ChainSettings) -> list[Disbursement]:
+    """All that is still to be paid out, the oldest first."""
+    return await sql.dues(conn, chain.chain_id)
+
+
+def words(text: str, field: str) -> str:
+    """A name or a reason. Raises Problem INVALID_FIELD that names `field`."""
+    kept = " ".join(text.split())
+    if not 0 < len(kept) <= WORDS_MOST:
+        raise Problem("INVALID_FIELD", f"{field} is 1 to {WORDS_MOST} characters.", field=field)
+    return kept
