@@ -16,10 +16,15 @@ from liqpass import apidocs
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock
-from liqpass.db import Database
+from liqpass.db import Connection, Database
+from liqpass.ledger.book import Account
+from liqpass.ledger.posting import balances
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.orders.orders import count_by_status
 from liqpass.orders.states import OrderStatus
+from liqpass.reconcile import book_checks
+from liqpass.reconcile.book_checks import Books
+from liqpass.reconcile.rules import INVARIANTS
 from liqpass.settings import ChainSettings
 
 log = structlog.get_logger()
@@ -35,17 +40,32 @@ lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good vi
 remark_gauge = Gauge("liqpass_chain_remark", "1 while an endpoint is away, behind or of another opinion.")
 halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
+broken_gauge = Gauge(
+    "liqpass_books_broken", "Rows that break a rule of the books, when last checked.", ("check",)
+)
+checked_gauge = Gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
+balance_gauge = Gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
 
 # What is in the way of taking money at present, one sentence each (asks a node).
 Obstacles = Callable[[], Awaitable[list[str]]]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers."""
+    """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers, and what is
+    not known of the books."""
 
     ready: bool
     checks: dict[str, str]
     remarks: list[str]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the metrics tell of the database's contents, when it answers."""
+
+    orders: dict[OrderStatus, int]
+    cursor: Cursor | None
+    balances: dict[Account, int]
+    books: Books
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,18 +101,26 @@ class Watched:
                 self._answer = (now, found)
             return self._answer[1]
 
-    async def seen(self) -> tuple[dict[OrderStatus, int] | None, Cursor | None]:
-        """Orders by status and the watcher's place; None while the database does not say. Counting reads the
-        whole table, so it is done at most every fifteen seconds, however often it is asked for."""
-        now = self.clock()
+    async def seen(self) -> Seen | None:
+        """None while the database does not answer."""
         try:
             async with self.db.pool.acquire(timeout=DATABASE_SEC) as conn:
-                if self._counted is None or now - self._counted[0] > KEPT:
-                    self._counted = (now, await count_by_status(conn))
-                return self._counted[1], await cursor_of(conn, self.chain.chain_id)
+                return Seen(
+                    orders=await self._count(conn),
+                    cursor=await cursor_of(conn, self.chain.chain_id),
+                    balances=await balances(conn),
+                    books=await book_checks.books(conn),
+                )
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
-            return None, None
+            return None
+
+    async def _count(self, conn: Connection) -> dict[OrderStatus, int]:
+        """It reads the whole table: at most every fifteen seconds, however often it is asked for."""
+        now = self.clock()
+        if self._counted is None or now - self._counted[0] > KEPT:
+            self._counted = (now, await count_by_status(conn))
+        return self._counted[1]
 
 
 @route("/healthz", http_method=PROBED_BY, media_type=MediaType.TEXT, summary="Whether the process answers")
@@ -104,22 +132,27 @@ async def healthz() -> str:
 @route("/readyz", http_method=PROBED_BY, summary="Whether orders can be taken and paid")
 async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     """503 and the reasons when not."""
-    checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "sale": await watched.sale()}
-    cursor: Cursor | None = None
+    checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "books": "ok"}
+    checks["sale"] = await watched.sale()
+    remarks: list[str] = []
     try:
         async with watched.db.pool.acquire(timeout=DATABASE_SEC) as conn:
             missing = await pending_migrations(conn, migrations_of())
             if missing:
                 checks["migrations"] = f"{len(missing)} missing: liqpass migrate"
             else:
+                now = watched.clock()
                 cursor = await cursor_of(conn, watched.chain.chain_id)
-                checks["watcher"] = _watcher(cursor, watched.clock())
+                checks["watcher"] = _watcher(cursor, now)
+                remarks += [cursor.doubt] if cursor and cursor.doubt else []
+                books = await book_checks.books(conn)
+                checks["books"] = book_checks.trouble(books)
+                remarks += book_checks.remarks(books, now)
     except MigrationError as error:
         checks["migrations"] = str(error)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         checks["database"] = "does not answer"
     ready = all(said == "ok" for said in checks.values())
-    remarks = [cursor.doubt] if cursor and cursor.doubt else []
     return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
 
 
@@ -144,14 +177,26 @@ def _lag(cursor: Cursor, now: datetime) -> timedelta:
 @get("/metrics", summary="Prometheus metrics")
 async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     """Request times and exchange errors are there even while the database is not."""
-    counts, cursor = await watched.seen()
+    now, seen = watched.clock(), await watched.seen()
+    cursor = seen.cursor if seen else None
     for status in OrderStatus:
-        orders_gauge.labels(status.value).set(NAN if counts is None else counts.get(status, 0))
-    lag_gauge.set(_lag(cursor, watched.clock()).total_seconds() if cursor else NAN)
+        orders_gauge.labels(status).set(seen.orders.get(status, 0) if seen else NAN)
+    lag_gauge.set(_lag(cursor, now).total_seconds() if cursor else NAN)
     doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
     remark_gauge.set(cursor.doubt is not None if cursor else NAN)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
+    _tell_books(seen, now)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _tell_books(seen: Seen | None, now: datetime) -> None:
+    for account in Account:
+        balance_gauge.labels(account).set(seen.balances.get(account, NAN) if seen else NAN)
+    for invariant in INVARIANTS:
+        rows = seen.books.broken.get(invariant.name) if seen else None
+        broken_gauge.labels(invariant.name).set(NAN if rows is None else rows)
+    checked = seen.books.checked_at if seen else None
+    checked_gauge.set((now - checked).total_seconds() if checked else NAN)
 
 
 @get("/api/policy", summary="When a payment counts")

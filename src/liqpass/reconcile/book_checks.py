@@ -11,12 +11,20 @@ from liqpass.db import Connection, Database
 from liqpass.reconcile import sql
 from liqpass.reconcile.invariants import TOLD, Verdict, verdict_of
 from liqpass.reconcile.rules import INVARIANTS, Invariant
-from liqpass.reconcile.sql import KeptCheck
 
 log = structlog.get_logger()
 
 EVERY = timedelta(minutes=10)
 WHILE_BROKEN = timedelta(minutes=1)  # what was put right opens the sale again soon
+LATE = 3 * EVERY
+
+
+class Books(msgspec.Struct, frozen=True):
+    """How many rows break each rule (None: not answered in time), and when the oldest of these was found out;
+    empty where no worker has checked yet."""
+
+    broken: dict[str, int | None]
+    checked_at: datetime | None
 
 
 async def check_due(db: Database, clock: Clock) -> int:
@@ -33,7 +41,7 @@ async def check_due(db: Database, clock: Clock) -> int:
     return len(verdicts)
 
 
-def _due(kept: Sequence[KeptCheck], now: datetime) -> list[Invariant]:
+def _due(kept: Sequence[sql.KeptCheck], now: datetime) -> list[Invariant]:
     fresh = {
         check.name for check in kept if now - check.checked_at < (WHILE_BROKEN if check.broken else EVERY)
     }
@@ -51,23 +59,25 @@ async def _keep(conn: Connection, now: datetime, verdicts: Sequence[Verdict]) ->
     )
 
 
-async def kept(conn: Connection) -> list[KeptCheck]:
-    """What came of the last check of each rule; nothing where no worker has checked yet."""
-    return await sql.kept_checks(conn)
+async def books(conn: Connection) -> Books:
+    """What came of the last check of each rule."""
+    kept = await sql.kept_checks(conn)
+    oldest = min((check.checked_at for check in kept), default=None)
+    return Books({check.name: check.broken for check in kept}, oldest)
 
 
-def trouble(checks: Sequence[KeptCheck]) -> str:
+def trouble(books: Books) -> str:
     """ "ok", or which rules are broken."""
-    names = ", ".join(check.name for check in checks if check.broken)
+    names = ", ".join(name for name, rows in books.broken.items() if rows)
     return f"broken: {names}. liqpass check --books shows it" if names else "ok"
 
 
-def remarks(checks: Sequence[KeptCheck], now: datetime) -> list[str]:
+def remarks(books: Books, now: datetime) -> list[str]:
     """What is not known of the books, a sentence each."""
-    if not checks:
+    if books.checked_at is None:
         return ["The books have not been checked yet."]
-    said = [f"{check.name} was not answered in time." for check in checks if check.broken is None]
-    late = now - min(check.checked_at for check in checks)
-    if late > 3 * EVERY:
-        said.append(f"The books were checked {late // timedelta(minutes=1)} minutes ago.")
+    said = [f"{name} was not answered in time." for name, rows in books.broken.items() if rows is None]
+    late = now - books.checked_at
+    if late > LATE:
+        said.append(f"The books were last checked {late // timedelta(minutes=1)} minutes ago.")
     return said
