@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from liqpass.exports.rows import Closing, Extra, Head, Row, one_line, tags, usdc, words
+from liqpass.exports.rows import (
+    ABOUT_CHAIN,
+    ABOUT_KEPT,
+    ABOUT_TRANSIT,
+    Closing,
+    Extra,
+    Head,
+    Row,
+    one_line,
+    tags,
+    usdc,
+    words,
+)
 from liqpass.hexes import checksum, to_hex
 from liqpass.ledger.book import Account
 
@@ -66,16 +78,17 @@ def closing(of: Closing) -> str:
     day = of.day + timedelta(days=1)
     lines = []
     if of.balances:
-        lines.append("; As the database keeps them beside the transfers")
+        lines.append(f"; {ABOUT_KEPT}")
         for account, balance in of.balances.items():
             name = TREASURY if account is Account.TREASURY else NAMES[account]
             lines.append(f"{day} balance {name:<28}  {usdc(balance)} {EXACTLY} USDC")
         lines.append("")
     if of.on_chain is None:
         return "\n".join([*lines, f"; Not held against the chain: {of.why_not}", ""])
-    lines += [transaction(row).removesuffix("\n") for row in of.in_transit]
+    if of.in_transit:
+        lines += [f"; {ABOUT_TRANSIT}", *(transaction(row).removesuffix("\n") for row in of.in_transit)]
     lines += [
-        "; What the treasury holds on chain after this block, as the nodes say",
+        f"; {ABOUT_CHAIN}",
         f"{day} balance {NAMES[Account.TREASURY]:<28}  {usdc(of.on_chain.balance)} {EXACTLY} USDC",
         f"  block: {of.on_chain.block_number}",
         f"  hash: {_quoted(to_hex(of.on_chain.block_hash))}",

@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from liqpass.exports.rows import WORDS, Closing, Extra, Head, Row, tags, usdc, words
+from liqpass.exports.rows import (
+    ABOUT_CHAIN,
+    ABOUT_KEPT,
+    ABOUT_TRANSIT,
+    WORDS,
+    Closing,
+    Extra,
+    Head,
+    Row,
+    tags,
+    usdc,
+    words,
+)
 from liqpass.hexes import checksum, to_hex
 from liqpass.ledger.book import Account
 
@@ -70,7 +82,7 @@ def closing(of: Closing) -> str:
     """The assertions, in the order in which they hold: hledger goes by date, and within a day by line."""
     lines = []
     if of.balances:
-        lines += ["; As the database keeps them beside the transfers", f"{of.day} * {CLOSING}"]
+        lines += [f"; {ABOUT_KEPT}", f"{of.day} * {CLOSING}"]
         for account, balance in of.balances.items():
             treasury = account is Account.TREASURY
             name, equals = (TREASURY, "=*") if treasury else (NAMES[account], "=")
@@ -79,9 +91,10 @@ def closing(of: Closing) -> str:
     if of.on_chain is None:
         return "\n".join([*lines, f"; Not held against the chain: {of.why_not}", ""])
     block = f"block:{of.on_chain.block_number}, hash:{to_hex(of.on_chain.block_hash)}"
-    lines += [transaction(row).removesuffix("\n") for row in of.in_transit]
+    if of.in_transit:
+        lines += [f"; {ABOUT_TRANSIT}", *(transaction(row).removesuffix("\n") for row in of.in_transit)]
     lines += [
-        "; What the treasury holds on chain after this block, as the nodes say",
+        f"; {ABOUT_CHAIN}",
         f"{of.day} * {CLOSING}  ; {block}",
         f"    {NAMES[Account.TREASURY]:<32}  0 USDC = {usdc(of.on_chain.balance)} USDC",
     ]

@@ -113,6 +113,11 @@ WORDS: Mapping[Kind | ExtraKind, str] = MappingProxyType(
 )
 
 
+ABOUT_TRANSIT = "Booked, and not final at the block below; or final there, and not booked (then with a minus)"
+ABOUT_CHAIN = "What the treasury holds on chain after this block, as the nodes say"
+ABOUT_KEPT = "What the database keeps beside the transfers"
+
+
 def usdc(micro: int) -> str:
     """Micro-USDC with all six decimals.
 
