@@ -39,7 +39,7 @@ HANDS: list[tuple[str, str]] = [
         "earned_within_premium",
         f"{LEG} ('EARNED', {NOWHERE}, 1, 'UNEARNED_PREMIUM', 'EARNED_PREMIUM', 5, now())",
     ),
-    ("earned_when_over", "delete from ledger_transfers where kind = 'EARNED'"),
+    ("earned_within_premium", "delete from ledger_transfers where kind = 'EARNED'"),
     ("active_is_paid", "delete from ledger_transfers where kind = 'PREMIUM'"),
     (
         "suspense_given_once",

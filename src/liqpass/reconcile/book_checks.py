@@ -17,6 +17,7 @@ log = structlog.get_logger()
 EVERY = timedelta(minutes=10)
 WHILE_BROKEN = timedelta(minutes=1)  # what was put right opens the sale again soon
 LATE = 3 * EVERY
+DELAYS = {invariant.name: invariant.broken for invariant in INVARIANTS if invariant.delay}
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -67,16 +68,19 @@ async def books(conn: Connection) -> Books:
 
 
 def trouble(books: Books) -> str:
-    """ "ok", or which rules are broken."""
-    names = ", ".join(name for name, rows in books.broken.items() if rows)
+    """ "ok", or which rules are broken. On broken books nothing is sold; a delay is only remarked on."""
+    names = ", ".join(name for name, rows in books.broken.items() if rows and name not in DELAYS)
     return f"broken: {names}. liqpass check --books shows it" if names else "ok"
 
 
 def remarks(books: Books, now: datetime) -> list[str]:
-    """What is not known of the books, a sentence each."""
+    """What is not known of the books, and what does not get on, a sentence each."""
     if books.checked_at is None:
         return ["The books have not been checked yet."]
     said = [f"{name} was not answered in time." for name, rows in books.broken.items() if rows is None]
+    said += [
+        f"{name}: {rows}. {DELAYS[name]}" for name, rows in books.broken.items() if rows and name in DELAYS
+    ]
     late = now - books.checked_at
     if late > LATE:
         said.append(f"The books were last checked {late // timedelta(minutes=1)} minutes ago.")
