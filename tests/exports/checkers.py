@@ -1,6 +1,7 @@
 """The programs that hold a journal against its assertions, run as their users run them."""
 
 import csv
+import os
 import subprocess
 import sys
 from datetime import date
@@ -13,6 +14,7 @@ from liqpass.exports.rows import Extra
 from liqpass.ledger.book import DEBIT_SIDE, Account
 
 MICRO = Decimal(10) ** 6
+ENV = {**os.environ, "LC_ALL": "C.UTF-8"}  # without it hledger reads ASCII only
 
 
 class Checked(NamedTuple):
@@ -28,7 +30,7 @@ def checked(form: str, path: Path) -> Checked:
         command = ["hledger", "-f", str(path), "check", "--strict", "payees", "uniqueleafnames"]
     else:
         command = [str(Path(sys.executable).with_name("bean-check")), "--no-cache", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=ENV, capture_output=True, encoding="utf-8", check=False)
     return Checked(done.returncode == 0, done.stdout + done.stderr)
 
 
@@ -36,7 +38,7 @@ def totals_in_hledger(path: Path) -> dict[str, int]:
     """What hledger makes of every account, in micro-USDC, debits positive; what is in transit is the
     treasury's."""
     command = ["hledger", "-f", str(path), "bal", "-O", "csv", "--no-total", "--empty"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(command, env=ENV, capture_output=True, encoding="utf-8", check=True).stdout
     names = {name: account for account, name in hledger.NAMES.items()}
     names[hledger.TREASURY] = Account.TREASURY
     totals = dict.fromkeys([*Account, Extra.OPENING_BALANCES], 0)

@@ -150,6 +150,6 @@ def tags(row: Row) -> dict[str, str | int]:
         "block": row.block_number,
         "counterparty": checksum(row.counterparty) if row.counterparty else None,
         "disbursement": str(row.disbursement_id) if row.disbursement_id else None,
-        "reason": one_line(row.reason) if row.reason else None,
+        "reason": one_line(row.reason or "") or None,
     }
     return {name: value for name, value in known.items() if value is not None}
