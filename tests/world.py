@@ -1,5 +1,6 @@
 """The whole product in one test process: real HTTP, PostgreSQL, chain and exchange; time is set by hand."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from liqpass.app import Clients, clients, create_app
+from liqpass.chain import watcher
 from liqpass.db import Database
-from liqpass.ledger.book import Entry, Kind, chain_ref
-from liqpass.ledger.posting import post
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.rpc_proxy import RpcProxy
@@ -17,6 +17,8 @@ from liqpass.sandbox.trader import Trader
 from liqpass.sandbox.world import environment, write_skus
 from liqpass.serving import free_port, listening
 from liqpass.settings import Settings
+from liqpass.treasury.opening import open_books
+from liqpass.treasury.pool import deposit
 from liqpass.worker import step_all, tasks_of
 from tests.clock import SettableClock
 
@@ -80,7 +82,7 @@ async def running_world(
     port = free_port()
     api = f"http://127.0.0.1:{port}"
     async with (
-        SandboxChain(slots_in_an_epoch=4) as chain,
+        SandboxChain(slots_in_an_epoch=4, capital=CAPITAL) as chain,
         RpcProxy(chain.url) as node,
         RpcProxy(chain.url) as second,
         SandboxExchange(clock) as exchange,
@@ -93,14 +95,18 @@ async def running_world(
             listening(create_app(of), "127.0.0.1", port),
         ):
             second_node = second if second_endpoint else None
-            await fund_pool(database, clock, chain.chain_id)
+            await fund_pool(of)
             yield TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
 
 
-async def fund_pool(database: Database, clock: SettableClock, chain_id: int) -> None:
-    """A million of capital."""
-    entries = [Entry(kind, chain_ref(chain_id), CAPITAL) for kind in (Kind.OPENING, Kind.CAPITAL)]
-    await database.run(lambda conn: post(conn, clock(), entries))
+async def fund_pool(of: Clients) -> None:
+    """The books begin, and what the treasury holds from the beginning becomes capital."""
+    chain = of.settings.chain
+    await watcher.step(of.db, of.nodes, chain, of.clock)
+    assert await open_books(of.db, of.nodes, chain, of.clock)
+    await of.db.run(
+        lambda conn: deposit(conn, of.clock(), os.urandom(10), chain, by="the tests", amount=CAPITAL)
+    )
 
 
 async def covered_position(world: TestWorld, trader: Trader, sku: str = SKU) -> tuple[str, dict[str, object]]:

@@ -30,6 +30,7 @@ from liqpass.sandbox.world import command, environment, write_skus
 from liqpass.serving import free_port
 from liqpass.settings import Settings
 from liqpass.worker import tasks_of
+from tests.world import CAPITAL, fund_pool
 
 SPARE_SEC = 60
 SKU = "LIQPASS_24H"
@@ -94,7 +95,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         api = f"http://127.0.0.1:{port}"
         with embedded_postgres(Path(data)) as server:
             async with (
-                SandboxChain(slots_in_an_epoch=2) as chain,
+                SandboxChain(slots_in_an_epoch=2, capital=CAPITAL) as chain,
                 SandboxExchange(system_clock) as exchange,
                 AsyncExitStack() as stack,
             ):
@@ -105,14 +106,16 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
                 await stack.enter_async_context(command(env, folder, "serve", "--port", str(port)))
                 await town.start_worker()
                 await until(lambda: _ready(api), "the API is ready")
-                town.tasks = await _how_many_tasks(env, server.url)
+                town.tasks = await _tasks_of_a_funded_town(env, server.url)
                 yield town
 
 
-async def _how_many_tasks(env: dict[str, str], url: str) -> int:
+async def _tasks_of_a_funded_town(env: dict[str, str], url: str) -> int:
+    """How many tasks a worker has; covers can be sold from now on."""
     database = await open_database(url, name="test")
     async with clients(Settings.from_env(env), database) as of:
         tasks = len(tasks_of(of))
+        await fund_pool(of)
     await database.close()
     return tasks
 
