@@ -12,8 +12,8 @@ class Invariant(msgspec.Struct, frozen=True):
     """A query that returns what breaks it: `subject`, short, and `said`, what is wrong with it.
 
     `broken` says in one sentence what a row means; `since` is the migration whose tables the query needs. The
-    query may ask `given` for `long_ago`. `delay`: nothing is wrong, something does not get on: one payment that
-    cannot be settled is no reason to sell nothing to anybody.
+    query may ask `given` for `long_ago`. `delay`: nothing is wrong, something does not get on; one payment
+    that cannot be settled is no reason to sell nothing to anybody.
     """
 
     name: str
