@@ -38,6 +38,24 @@ async def test_a_quote_that_ran_out_is_cancelled_only_once_the_safe_heads_own_ti
     assert again["bindId"] != shown["bindId"]
 
 
+@pytest.mark.parametrize("submitted", [True, False], ids=["submitted", "not submitted"])
+async def test_a_quote_of_which_another_amount_was_paid_runs_out_as_well(
+    world: TestWorld, alice: Newcomer, submitted: bool
+) -> None:
+    """Nobody can pay that without a quote of our signer; the position and the capital are free again anyway."""
+    order = await alice.order()
+    order_id = bytes.fromhex(order["purchaseOrderId"][2:])
+    deadline = int((world.clock.now + timedelta(minutes=15)).timestamp())
+    calls = world.chain.quote_calls(order_id, int(order["premiumAmount"]) + 1, deadline)
+    tx_hash = await world.chain.pay(alice.trader.wallet, calls)
+    if submitted:
+        await alice.trader.submit(order["purchaseOrderId"], tx_hash)
+    await world.confirm()
+    await world.pass_time(minutes=16)
+    await seen_late(world)
+    assert await alice.status(order) == "CANCELLED"
+
+
 async def test_a_payment_in_the_last_second_counts_although_the_clock_is_past_it(
     world: TestWorld, alice: Newcomer
 ) -> None:

@@ -241,7 +241,8 @@ async def back_to_draft(
         where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM') and o.chain_id = $1 and o.pay_before < c.safe_time
           and not exists (select from premium_payments p
                           where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
-                            and p.stage <> 'DROPPED')
+                            and p.stage <> 'DROPPED'
+                            and p.amount = o.premium_amount and p.block_time <= o.pay_before)
         order by o.pay_before
         limit $3
         for update of o skip locked
@@ -259,7 +260,7 @@ async def back_to_draft(
 """)
 async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: int) -> int:
     """Cancel what was not paid in time: only once the safe head's own time is past pay_before, so that no
-    payment which was in time can still be under way."""
+    payment which was in time can still be under way. Another amount, or one that came late, pays nothing."""
     ...
 
 
