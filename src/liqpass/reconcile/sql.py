@@ -44,3 +44,135 @@ async def keep_checks(
 ) -> None:
     """Keep what came of these, and nothing of rules that are not `known` any more."""
     ...
+
+
+# What the admins' pages show ----------------------------------------------------------------------------
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run without its document. Balances in micro-USDC."""
+
+    id: int
+    started_at: datetime
+    finished_at: datetime
+    period_from: datetime | None
+    period_to: datetime | None
+    chain_id: int
+    from_block: int
+    to_block: int | None
+    block_hash: bytes | None
+    ledger_seq: int
+    ledger_rows: int
+    ledger_balance: int
+    chain_balance: int | None
+    chain_unknown: str | None
+    orders: int
+    payments: int
+    transfers: int
+    breaks_found: int
+    breaks_open: int
+    sha256: bytes
+    previous_sha256: bytes | None
+
+
+_RUN = """id, started_at, finished_at, period_from, period_to, chain_id, from_block, to_block, block_hash,
+    ledger_seq, ledger_rows, ledger_balance, chain_balance, chain_unknown, orders, payments, transfers,
+    breaks_found, breaks_open, sha256, previous_sha256"""
+
+
+@query(f"select {_RUN} from reconciliation_runs where id < $1 order by id desc limit $2")
+async def runs_before(conn: Connection, before: int, at_most: int) -> list[Run]:
+    """The newest runs below this id."""
+    ...
+
+
+@query("select document from reconciliation_runs where id = $1")
+async def run_document(conn: Connection, run_id: int) -> str | None:
+    """The canonical JSON of a run."""
+    ...
+
+
+@query("select breaks from reconciliation_pages where run_id = $1 and page = $2")
+async def run_page(conn: Connection, run_id: int, page: int) -> str | None:
+    """One page of the breaks that were open after a run, canonical JSON."""
+    ...
+
+
+class OpenCount(msgspec.Struct, frozen=True):
+    """How many breaks of one type are open, and since when the oldest is."""
+
+    type: str
+    breaks: int
+    oldest: datetime
+
+
+@query("""
+    select type, count(*) as breaks, min(opened_at) as oldest
+    from reconciliation_breaks where closed_at is null group by type order by type
+""")
+async def open_counts(conn: Connection) -> list[OpenCount]:
+    """The types of which breaks are open."""
+    ...
+
+
+class StoredBreak(msgspec.Struct, frozen=True):
+    """What is or was broken. Amounts in micro-USDC."""
+
+    id: int
+    type: str
+    subject: str
+    purchase_order_id: bytes | None
+    tx_hash: bytes | None
+    log_index: int | None
+    wallet: bytes | None
+    accounts: list[str]
+    expected: int | None
+    found: int | None
+    said: str
+    since: datetime | None
+    first_run: int
+    last_run: int
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    close_reason: str | None
+    accepted: bool
+
+
+_BREAK = """id, type, subject, purchase_order_id, tx_hash, log_index, wallet, accounts, expected, found, said,
+    since, first_run, last_run, opened_at, closed_at, closed_by, close_reason, accepted"""
+
+
+@query(f"""
+    select {_BREAK} from reconciliation_breaks
+    where id < $1 and ($2 or closed_at is null) order by id desc limit $3
+""")
+async def breaks_before(conn: Connection, before: int, closed_too: bool, at_most: int) -> list[StoredBreak]:
+    """The newest breaks below this id."""
+    ...
+
+
+@query(f"select {_BREAK} from reconciliation_breaks where id = $1")
+async def stored_break(conn: Connection, break_id: int) -> StoredBreak | None:
+    """One break."""
+    ...
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """That a break was closed: by whom and why, and how it stood then."""
+
+    first_run: int
+    closed_at: datetime
+    closed_by: str
+    reason: str
+    expected: int | None
+    found: int | None
+
+
+@query("""
+    select first_run, closed_at, closed_by, reason, expected, found
+    from reconciliation_closings where break_id = $1 order by first_run
+""")
+async def closings_of(conn: Connection, break_id: int) -> list[Closing]:
+    """How often it was closed before, the first time first."""
+    ...
