@@ -30,6 +30,7 @@ from liqpass.positions.routes import positions_router
 from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
 from liqpass.pricing.skus import Products, load_products
+from liqpass.reconcile.routes import reconcile_router
 from liqpass.settings import ChainSettings, Settings
 from liqpass.signin.routes import session_cookie, signin_router
 from liqpass.signin.sessions import signed_in
@@ -94,6 +95,7 @@ def create_app(of: Clients) -> AsgiApp:
                     positions_router(reader=reader, appraise=partial(refusal, of.products)),
                     orders_router(reader=reader, terms=terms),
                     payments_router(clock=clock),
+                    reconcile_router(db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets),
                 ],
                 dependencies={
                     "db": Provide(lambda: db, sync_to_thread=False),

@@ -11,7 +11,12 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
@@ -28,6 +33,7 @@ MAX_BODY_BYTES = 64 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
+HIDDEN = "/api/admin/"  # for most callers nothing is there: no method that is not allowed, either
 
 _MISSING = re.compile(
     r"Object missing required field `(?P<name>[^`]+)`|required query parameter '(?P<query>[^']+)'"
@@ -109,6 +115,8 @@ def _camel(name: str) -> str:
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
+    if isinstance(error, MethodNotAllowedException) and request.url.path.startswith(HIDDEN):
+        error = NotFoundException()
     problem = problem_of(error)
     if problem.status >= 500:
         unexpected = problem.code == "INTERNAL_ERROR"

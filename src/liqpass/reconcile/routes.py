@@ -1,0 +1,144 @@
+"""Reconciliation for the wallets of LIQPASS_ADMIN_WALLETS, under /api/admin/reconciliation.
+
+For everybody else these paths do not exist, signed in or not: they get what an unknown path gets.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, cast
+
+import msgspec
+from litestar import MediaType, Request, Response, Router, get
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, QueryParameter
+from msgspec import Meta
+
+from liqpass.clock import Clock
+from liqpass.db import Database
+from liqpass.problems import Problem
+from liqpass.reconcile import sql
+from liqpass.reconcile.views import (
+    BreakList,
+    BreakView,
+    OpenType,
+    Overview,
+    RunList,
+    break_view,
+    rule_view,
+    run_view,
+)
+from liqpass.signin.sessions import signed_in
+
+NEWEST = 2**63 - 1
+Limit = Annotated[int, QueryParameter(ge=1, le=200)]
+Before = Annotated[int, QueryParameter(ge=1, le=NEWEST)]
+
+
+class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Why the break is none any more."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+@get("/", summary="The latest run, what is open, and the books' own rules")
+async def overview(db: NamedDependency[Database]) -> Overview:
+    """The first thing to look at."""
+    async with db.transaction() as conn:
+        runs = await sql.runs_before(conn, NEWEST, 1)
+        counts = await sql.open_counts(conn)
+        checks = await sql.kept_checks(conn)
+    return Overview(
+        run=run_view(runs[0]) if runs else None,
+        open_breaks=[OpenType(count.type, count.breaks, count.oldest) for count in counts],
+        books=[rule_view(check) for check in checks],
+    )
+
+
+@get("/runs", summary="All runs, newest first")
+async def list_runs(db: NamedDependency[Database], limit: Limit = 50, before: Before = NEWEST) -> RunList:
+    """One page; `before` is the `next` of the page before it."""
+    async with db.pool.acquire() as conn:
+        runs = await sql.runs_before(conn, before, limit)
+    return RunList([run_view(run) for run in runs], runs[-1].id if len(runs) == limit else None)
+
+
+@get("/runs/{run_id:str}", summary="The canonical document of a run", media_type=MediaType.JSON)
+async def get_run(db: NamedDependency[Database], run_id: FromPath[int]) -> Response[bytes]:
+    """Byte for byte what its SHA-256 is of; it names the SHA-256 of the run before and of each page."""
+    async with db.pool.acquire() as conn:
+        document = await sql.run_document(conn, run_id)
+    return _canonical(document, "There is no such run.")
+
+
+@get("/runs/{run_id:str}/pages/{page:str}", summary="A page of a run's breaks", media_type=MediaType.JSON)
+async def get_page(
+    db: NamedDependency[Database], run_id: FromPath[int], page: FromPath[int]
+) -> Response[bytes]:
+    """The breaks that were open after the run, byte for byte what the SHA-256 in its document is of."""
+    async with db.pool.acquire() as conn:
+        breaks = await sql.run_page(conn, run_id, page)
+    return _canonical(breaks, "The run has no such page.")
+
+
+def _canonical(text: str | None, missing: str) -> Response[bytes]:
+    if text is None:
+        raise Problem("RUN_NOT_FOUND", missing)
+    return Response(text.encode(), media_type=MediaType.JSON)
+
+
+@get("/breaks", summary="Open breaks, newest first")
+async def list_breaks(
+    db: NamedDependency[Database],
+    limit: Limit = 50,
+    before: Before = NEWEST,
+    closed_too: Annotated[bool, QueryParameter(name="all")] = False,
+) -> BreakList:
+    """One page; `before` is the `next` of the page before it. `?all=1`: closed ones too."""
+    async with db.pool.acquire() as conn:
+        found = await sql.breaks_before(conn, before, closed_too, limit)
+    return BreakList([break_view(one) for one in found], found[-1].id if len(found) == limit else None)
+
+
+@get("/breaks/{break_id:str}", summary="One break")
+async def get_break(db: NamedDependency[Database], break_id: FromPath[int]) -> BreakView:
+    """With how often it was closed before."""
+    async with db.transaction() as conn:
+        found = await sql.stored_break(conn, break_id)
+        closings = await sql.closings_of(conn, break_id)
+    if found is None:
+        raise Problem("BREAK_NOT_FOUND", "There is no such break.")
+    return break_view(found, closings)
+
+
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
+
+
+def reconcile_router(*, db: Database, clock: Clock, cookie: str, admins: frozenset[bytes]) -> Router:
+    """For `admins`, addresses of 20 bytes; `db`, `now` and `user` are provided by the app."""
+    return Router(
+        path="/api/admin/reconciliation",
+        route_handlers=[overview, list_runs, get_run, get_page, list_breaks, get_break],
+        guards=[_only(admins, db, clock, cookie)],
+        tags=["reconciliation"],
+    )
+
+
+def _only(admins: frozenset[bytes], db: Database, clock: Clock, cookie: str) -> Guard:
+    """A guard comes before anything of the call is looked at: not even a malformed one tells that there is
+    something here."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        try:
+            user = (
+                await signed_in(cast(Request[Any, Any, Any], connection), db, clock(), cookie)
+                if admins
+                else b""
+            )
+        except Problem:
+            user = b""
+        if user not in admins:
+            raise NotFoundException
+
+    return guard
