@@ -238,6 +238,18 @@ def test_the_cursor_never_goes_back_and_its_reading_time_never_stands_still() ->
     assert after.read_at > CURSOR.read_at
 
 
+def test_a_payment_whose_place_another_kind_of_log_takes_in_another_block_is_dropped() -> None:
+    """Logs are numbered through their block: behind one more of somebody else, the transfer of a premium
+    stands where its payment stood."""
+    stored = [StoredLog(moved_in(1, 14), SAFE), StoredLog(paid(1, 14, log_index=1), SAFE)]
+    place = paid(1, 19, log_index=1).place
+    transfer = replace(moved_in(1, 19), place=place)
+    payment = paid(1, 19, log_index=2)
+    changes = compare(CURSOR, stored, view(transfer, payment, blocks=[head(14, fork=1)]), [])
+    assert changes.add == [(transfer, SEEN), (payment, SEEN)]
+    assert changes.drop == [row.log for row in stored]
+
+
 def test_transfers_and_payments_of_one_transaction_are_kept_apart() -> None:
     into = replace(moved_in(1, 14), place=replace(AT_14.place, log_index=1))
     assert list(compare(CURSOR, [], view(AT_14, into), []).add) == [(AT_14, SAFE), (into, SAFE)]

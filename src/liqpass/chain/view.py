@@ -16,7 +16,9 @@ from liqpass.chain.checkout import PremiumPaid, UsdcTransfer
 from liqpass.hexes import to_hex
 
 Log = PremiumPaid | UsdcTransfer
-LogKey = tuple[bytes, int]  # transaction hash and log index: unique on a chain, over all contracts
+# Transaction hash, log index, and whether it is a payment. On a chain the first two would do; but what is
+# stored may stand in a block that is gone, and in the new one a transfer may have the number of a payment.
+LogKey = tuple[bytes, int, bool]
 
 
 class Stage(StrEnum):
@@ -107,7 +109,7 @@ class Changes(Struct, frozen=True):
 
 def key_of(log: Log) -> LogKey:
     """What identifies a log, whichever block it is in."""
-    return log.place.tx_hash, log.place.log_index
+    return log.place.tx_hash, log.place.log_index, isinstance(log, PremiumPaid)
 
 
 def known_by_all(cursor: Cursor, view: View, witnesses: Sequence[Witness | None]) -> int:
