@@ -16,11 +16,11 @@ ORDERS_PER_USER = 50
 DAYS = 120
 QUIET_SEC = 6 * 3600
 """How long after their last moment nothing falls due in the books."""
-TABLES = (
-    "api_accounts, insured_bindings, insured_positions, purchase_orders, order_refs, submitted_txs, order_events, "
-    "premium_payments, payment_settlements, usdc_transfers, disbursements, disbursements_made, pool_deposits, "
-    "ledger_openings, ledger_transfers, ledger_accounts"
-)
+TABLES = """
+    api_accounts, insured_bindings, insured_positions, purchase_orders, order_refs, submitted_txs,
+    order_events, premium_payments, payment_settlements, usdc_transfers, disbursements, disbursements_made,
+    pool_deposits, ledger_openings, ledger_transfers, ledger_accounts
+"""
 _GIVEN = """
     create temp table given as
     select $1::text as seed, $2::int as orders, $3::int as users, $4::int as days, $5::int as quiet,
@@ -28,9 +28,19 @@ _GIVEN = """
         $10::bytea as treasury, $11::bigint as capital, $12::text as position,
         $6::timestamptz - make_interval(days => $4 + 1) as began
 """
+SET_BALANCES = """
+    update ledger_accounts a set balance = s.balance
+    from (
+        select a.id, coalesce(sum(case t.debit when a.id then t.amount else -t.amount end), 0)
+            * case a.side when 'DEBIT' then 1 else -1 end as balance
+        from ledger_accounts a left join ledger_transfers t on a.id in (t.debit, t.credit)
+        group by a.id, a.side
+    ) s
+    where s.id = a.id
+"""
 _CURSOR = """
-    insert into chain_cursors (chain_id, finalized_number, finalized_hash, safe_number, safe_time, latest_number,
-        latest_time, read_at)
+    insert into chain_cursors (chain_id, finalized_number, finalized_hash, safe_number, safe_time,
+        latest_number, latest_time, read_at)
     values ($1, $2, $3, $2, $4, $2, $4, $4)
 """
 
@@ -62,13 +72,16 @@ async def write_books(
             chain.treasury, capital, _position(),
         )  # fmt: skip
         await owner.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+        await owner.execute(SET_BALANCES)
         await owner.execute("drop table given")
     await owner.execute(f"vacuum analyze {TABLES}")
     held: int = await owner.fetchval("select balance from ledger_accounts where id = 'TREASURY'")
     return held
 
 
-async def end_at(owner: asyncpg.Connection, chain_id: int, number: int, block_hash: bytes, at: datetime) -> None:
+async def end_at(
+    owner: asyncpg.Connection, chain_id: int, number: int, block_hash: bytes, at: datetime
+) -> None:
     """The chain was read and is final up to this block of this moment."""
     await owner.execute(_CURSOR, chain_id, number, block_hash, at)
     await owner.execute("vacuum analyze chain_cursors")

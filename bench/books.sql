@@ -294,12 +294,4 @@ from (
 ) l join ledger_kinds w on w.kind = l.kind::ledger_kind and w.forward = l.forward
 order by l.at, l.ref;
 
-update ledger_accounts a set balance = s.balance
-from (
-    select a.id, coalesce(sum(case t.debit when a.id then t.amount else -t.amount end), 0)
-        * case a.side when 'DEBIT' then 1 else -1 end as balance
-    from ledger_accounts a left join ledger_transfers t on a.id in (t.debit, t.credit)
-    group by a.id, a.side
-) s
-where s.id = a.id;
 drop table made, came, withdrawn, earned;
