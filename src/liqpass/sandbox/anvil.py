@@ -61,11 +61,15 @@ class Anvil:
 
     `safe` is `slots_in_an_epoch` blocks behind the head and `finalized` twice as many.
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
+    `begins` is the first block's time in unix seconds: the present one, if left away.
     """
 
-    def __init__(self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4) -> None:
+    def __init__(
+        self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4, begins: int | None = None
+    ) -> None:
         self.chain_id = chain_id
         self.slots_in_an_epoch = slots_in_an_epoch
+        self.begins = begins
         self.url = ""
         self.deployer = wallet("deployer")
         self._automine = True
@@ -91,6 +95,7 @@ class Anvil:
     async def _start(self, stack: contextlib.AsyncExitStack) -> str:
         options = ["--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--color", "never"]
         options += ["--chain-id", str(self.chain_id), "--slots-in-an-epoch", str(self.slots_in_an_epoch)]
+        options += [] if self.begins is None else ["--timestamp", str(self.begins)]
         process = await asyncio.create_subprocess_exec(
             node_modules() / _anvil(),
             *options,

@@ -24,9 +24,15 @@ class SandboxChain(Anvil):
     """
 
     def __init__(
-        self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4, wallets: int = 8, capital: int = 0
+        self,
+        *,
+        chain_id: int = 8453,
+        slots_in_an_epoch: int = 4,
+        begins: int | None = None,
+        wallets: int = 8,
+        capital: int = 0,
     ) -> None:
-        super().__init__(chain_id=chain_id, slots_in_an_epoch=slots_in_an_epoch)
+        super().__init__(chain_id=chain_id, slots_in_an_epoch=slots_in_an_epoch, begins=begins)
         self.capital = capital
         self.wallets = [wallet(f"trader {n}") for n in range(1, wallets + 1)]
         self.treasury_wallet = wallet("treasury")
