@@ -49,11 +49,14 @@ class Desk:
     async def work(self) -> None:
         """One step of the watcher, of settling, of booking."""
         await self.watch()
+        await self.settle()
+        await self.book()
+
+    async def settle(self) -> None:
         while await self.db.run(
             lambda conn: settle.settle_changed(conn, self.clock(), self.settings.chain_id)
         ):
             pass
-        await self.book()
 
     async def book(self) -> None:
         await booking.step(self.db, self.nodes, self.settings, self.clock)
