@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -148,16 +148,18 @@ class Query:
     params: tuple[Any, ...]
     row: Any
     shape: typing.Literal["none", "one", "maybe", "many"]
+    patience_sec: float | None = None
 
 
 QUERIES: list[Query] = []
 
 
-def query(sql: str) -> Callable[[F], F]:
-    """Write the body of the decorated function from its SQL and its annotations."""
+def query(sql: str, *, patience_sec: float | None = None) -> Callable[[F], F]:
+    """Write the body of the decorated function from its SQL and its annotations. `patience_sec`: how long an
+    answer may take that is made from whole tables; None: as long as any other."""
 
     def decorate(function: F) -> F:
-        declared = _declared(function, sql)
+        declared = replace(_declared(function, sql), patience_sec=patience_sec)
         QUERIES.append(declared)
         return typing.cast(F, functools.wraps(function)(_runner(declared)))
 
@@ -181,11 +183,11 @@ def _declared(function: Callable[..., Any], sql: str) -> Query:
 
 
 def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
-    sql = declared.sql
+    sql, patience = declared.sql, declared.patience_sec
     if declared.shape == "none":
 
         async def execute(conn: Connection, *args: object) -> None:
-            await conn.execute(sql, *args)
+            await conn.execute(sql, *args, timeout=patience)
 
         return execute
 
@@ -193,12 +195,12 @@ def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
     if declared.shape == "many":
 
         async def many(conn: Connection, *args: object) -> list[Any]:
-            return [build(r) for r in await conn.fetch(sql, *args)]
+            return [build(r) for r in await conn.fetch(sql, *args, timeout=patience)]
 
         return many
 
     async def one(conn: Connection, *args: object) -> Any:
-        record = await conn.fetchrow(sql, *args)
+        record = await conn.fetchrow(sql, *args, timeout=patience)
         if record is None and declared.shape == "one":
             raise LookupError(f"{declared.name} returned no row")
         return None if record is None else build(record)

@@ -50,6 +50,7 @@ class Difference(msgspec.Struct, frozen=True):
     amount: int
 
 
+PATIENCE_SEC = 600  # for what adds up whole tables
 # Of the payments that name an order: the one that pays it first, then what is on chain, then the newest.
 _BEST = (
     "s.outcome is not distinct from 'MATCHED' desc, p.stage <> 'DROPPED' desc, p.changed_at desc, p.tx_hash"
@@ -62,7 +63,8 @@ async def last_seq(conn: Connection) -> int:
     ...
 
 
-@query("""
+@query(
+    """
     select account, sum(amount)::bigint as amount
     from (
         select debit as account, amount, at from ledger_transfers
@@ -71,7 +73,9 @@ async def last_seq(conn: Connection) -> int:
     ) as sides
     where at < $1
     group by account having sum(amount) <> 0 order by account
-""")
+""",
+    patience_sec=PATIENCE_SEC,
+)
 async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
     """What every account stood at, by its transfers alone."""
     ...
@@ -103,13 +107,23 @@ async def kept_balances(conn: Connection) -> list[Sum]:
             as order_id,
         coalesce(t.tx_hash, paid.tx_hash) as tx_hash, coalesce(t.log_index, paid.log_index) as log_index,
         coalesce(moved.block_number, named.block_number, paid.block_number) as block_number,
-        coalesce(moved.recipient, moved.sender, named.payer, paid.payer) as counterparty,
+        coalesce(moved.counterparty, named.payer, paid.payer) as counterparty,
         d.id as disbursement_id, d.reason
     from page t
-    left join usdc_transfers moved
-        on moved.chain_id = $1 and moved.tx_hash = t.tx_hash and moved.log_index = t.log_index
-    left join premium_payments named
-        on named.chain_id = $1 and named.tx_hash = t.tx_hash and named.log_index = t.log_index
+    -- By `limit 1` each of these is looked up row by row: hashing whole tables for every page would cost the
+    -- square of their size.
+    left join lateral (
+        select u.block_number, coalesce(u.recipient, u.sender) as counterparty from usdc_transfers u
+        where t.tx_hash is not null
+          and u.chain_id = $1 and u.tx_hash = t.tx_hash and u.log_index = t.log_index
+        limit 1
+    ) as moved on true
+    left join lateral (
+        select p.block_number, p.payer, p.purchase_order_id from premium_payments p
+        where t.tx_hash is not null
+          and p.chain_id = $1 and p.tx_hash = t.tx_hash and p.log_index = t.log_index
+        limit 1
+    ) as named on true
     left join lateral (
         select p.tx_hash, p.log_index, p.block_number, p.payer
         from premium_payments p left join payment_settlements s using (chain_id, tx_hash, log_index)
@@ -165,7 +179,8 @@ async def last_transfer_before(conn: Connection, chain_id: int, until: datetime)
     ...
 
 
-@query(f"""
+@query(
+    f"""
     with paid as (
         select distinct on (p.purchase_order_id) p.purchase_order_id as ref, p.tx_hash
         from premium_payments p left join payment_settlements s using (chain_id, tx_hash, log_index)
@@ -199,7 +214,9 @@ async def last_transfer_before(conn: Connection, chain_id: int, until: datetime)
     where coalesce(b.amount, 0) <> coalesce(s.amount, 0)
       and (b.later or s.later or w.tx_hash is not null)
     order by tx_hash
-""")
+""",
+    patience_sec=PATIENCE_SEC,
+)
 async def in_transit(
     conn: Connection, chain_id: int, block_number: int, until: datetime | None
 ) -> list[Difference]:
