@@ -61,15 +61,21 @@ class Anvil:
 
     `safe` is `slots_in_an_epoch` blocks behind the head and `finalized` twice as many.
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
-    `begins` is the first block's time in unix seconds: the present one, if left away.
+    `begins` is the first block's time in unix seconds: the present one, if left away; `first_block` its number.
     """
 
     def __init__(
-        self, *, chain_id: int = 8453, slots_in_an_epoch: int = 4, begins: int | None = None
+        self,
+        *,
+        chain_id: int = 8453,
+        slots_in_an_epoch: int = 4,
+        begins: int | None = None,
+        first_block: int = 0,
     ) -> None:
         self.chain_id = chain_id
         self.slots_in_an_epoch = slots_in_an_epoch
         self.begins = begins
+        self.first_block = first_block
         self.url = ""
         self.deployer = wallet("deployer")
         self._automine = True
@@ -96,6 +102,7 @@ class Anvil:
         options = ["--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--color", "never"]
         options += ["--chain-id", str(self.chain_id), "--slots-in-an-epoch", str(self.slots_in_an_epoch)]
         options += [] if self.begins is None else ["--timestamp", str(self.begins)]
+        options += ["--number", str(self.first_block)] if self.first_block else []
         process = await asyncio.create_subprocess_exec(
             node_modules() / _anvil(),
             *options,

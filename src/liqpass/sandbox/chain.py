@@ -29,10 +29,16 @@ class SandboxChain(Anvil):
         chain_id: int = 8453,
         slots_in_an_epoch: int = 4,
         begins: int | None = None,
+        first_block: int = 0,
         wallets: int = 8,
         capital: int = 0,
     ) -> None:
-        super().__init__(chain_id=chain_id, slots_in_an_epoch=slots_in_an_epoch, begins=begins)
+        super().__init__(
+            chain_id=chain_id,
+            slots_in_an_epoch=slots_in_an_epoch,
+            begins=begins,
+            first_block=first_block,
+        )
         self.capital = capital
         self.wallets = [wallet(f"trader {n}") for n in range(1, wallets + 1)]
         self.treasury_wallet = wallet("treasury")
