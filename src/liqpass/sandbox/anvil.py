@@ -61,7 +61,7 @@ class Anvil:
 
     `safe` is `slots_in_an_epoch` blocks behind the head and `finalized` twice as many.
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
-    `begins` is the first block's time in unix seconds: the present one, if left away; `first_block` its number.
+    `first_block` is the number of the first block, `begins` its time in unix seconds (left away: now).
     """
 
     def __init__(
