@@ -25,6 +25,7 @@ from liqpass.orders.states import OrderStatus
 from liqpass.reconcile import book_checks
 from liqpass.reconcile.book_checks import Books
 from liqpass.reconcile.rules import INVARIANTS
+from liqpass.reconcile.standing import Standing, standing
 from liqpass.settings import ChainSettings
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ broken_gauge = Gauge(
 )
 checked_gauge = Gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
 balance_gauge = Gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
+breaks_gauge = Gauge("liqpass_reconciliation_breaks", "Open breaks of reconciliation.", ("type",))
+run_gauge = Gauge("liqpass_reconciliation_age_seconds", "Seconds since the last reconciliation ended.")
 
 # What is in the way of taking money at present, one sentence each (asks a node).
 Obstacles = Callable[[], Awaitable[list[str]]]
@@ -66,6 +69,7 @@ class Seen(msgspec.Struct, frozen=True):
     cursor: Cursor | None
     balances: dict[Account, int]
     books: Books
+    reconciled: Standing
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -110,6 +114,7 @@ class Watched:
                     cursor=await cursor_of(conn, self.chain.chain_id),
                     balances=await balances(conn),
                     books=await book_checks.books(conn),
+                    reconciled=await standing(conn),
                 )
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
@@ -195,8 +200,15 @@ def _tell_books(seen: Seen | None, now: datetime) -> None:
     for invariant in INVARIANTS:
         rows = seen.books.broken.get(invariant.name) if seen else None
         broken_gauge.labels(invariant.name).set(NAN if rows is None else rows)
-    checked = seen.books.checked_at if seen else None
-    checked_gauge.set((now - checked).total_seconds() if checked else NAN)
+    checked_gauge.set(_age(seen.books.checked_at if seen else None, now))
+    breaks_gauge.clear()
+    for type_, breaks in seen.reconciled.open_breaks.items() if seen else ():
+        breaks_gauge.labels(type_).set(breaks)
+    run_gauge.set(_age(seen.reconciled.last_run if seen else None, now))
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return (now - moment).total_seconds() if moment else NAN
 
 
 @get("/api/policy", summary="When a payment counts")

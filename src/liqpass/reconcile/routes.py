@@ -51,7 +51,7 @@ async def overview(db: NamedDependency[Database]) -> Overview:
         checks = await sql.kept_checks(conn)
     return Overview(
         run=run_view(runs[0]) if runs else None,
-        open_breaks=[OpenType(count.type, count.breaks, count.oldest) for count in counts],
+        open_breaks=[OpenType(c.type, c.breaks, c.oldest) for c in counts if c.breaks],
         books=[rule_view(check) for check in checks],
     )
 

@@ -103,15 +103,23 @@ class OpenCount(msgspec.Struct, frozen=True):
 
     type: str
     breaks: int
-    oldest: datetime
+    oldest: datetime | None
 
 
 @query("""
-    select type, count(*) as breaks, min(opened_at) as oldest
-    from reconciliation_breaks where closed_at is null group by type order by type
+    select t.type, count(b.id) as breaks, min(b.opened_at) as oldest
+    from unnest(enum_range(null::break_type)) as t (type)
+    left join reconciliation_breaks b on b.type = t.type and b.closed_at is null
+    group by t.type order by t.type
 """)
 async def open_counts(conn: Connection) -> list[OpenCount]:
-    """The types of which breaks are open."""
+    """All types, those too of which none is open."""
+    ...
+
+
+@query("select finished_at from reconciliation_runs order by id desc limit 1")
+async def last_finished(conn: Connection) -> datetime | None:
+    """When the last run ended."""
     ...
 
 

@@ -48,7 +48,7 @@ class OpenType(msgspec.Struct, frozen=True):
 
     type: str
     breaks: int
-    oldest: datetime
+    oldest: datetime | None
 
 
 class RuleView(msgspec.Struct, frozen=True, rename="camel"):
