@@ -5,7 +5,7 @@ PYTHON ?= python3
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench schema clean lock deps deps-dev
+.PHONY: help demo test check bench bench-reconcile schema clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -26,6 +26,9 @@ check: deps-dev ## style, types, import directions, migrations, the contract's b
 
 bench: deps-dev ## the order loop's speed beside pgbench on the same server
 	@$(IN_VENV) python -m bench.loop $(ARGS)
+
+bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a bare SQL join; takes long
+	@$(IN_VENV) python -m bench.reconcile $(ARGS)
 
 schema: deps ## write schema.sql anew, after adding a migration
 	@$(IN_VENV) python -m scripts.schema

@@ -13,9 +13,6 @@ $$;
 create function pg_temp.block_hash(number int) returns bytea language sql immutable as $$
     select sha256('block' || int4send(number))
 $$;
-create function pg_temp.position_in(inst_id text) returns text language sql stable as $$
-    select replace(position, 'BTC-USDT-SWAP', inst_id) from given
-$$;
 
 -- The business grows: most orders are young. None was paid at an hour of the day that would let a cover end, or
 -- a day of it begin, within `quiet` after the books' last moment: nothing is due while they are looked at.
@@ -130,19 +127,19 @@ select user_id, binding_id, account, exchange_uid, inst_id, 'isolated', 'long', 
     (2000000000000000000 + i)::text, extract(epoch from created_at)::bigint * 1000, shown,
     sha256(convert_to(shown, 'UTF8')), created_at - interval '25 s', created_at - interval '20 s', id,
     starts, ends
-from made, lateral (select pg_temp.position_in(inst_id) as shown) read order by i;
+from made, given, lateral (select replace(position, 'BTC-USDT-SWAP', inst_id) as shown) read;
 -- One in a hundred was bound and never ordered.
 insert into insured_bindings (user_id, id, api_account_id, exchange_uid, inst_id, mgn_mode, pos_side, sku, status,
     pos_id, pos_created_ms, position_as_read, position_sha256, read_at, created_at)
 select user_id, pg_temp.uuid7(created_at, sha256(poid)), account, exchange_uid, inst_id, 'isolated', 'short', sku,
     'CANCELLED', (3000000000000000000 + i)::text, extract(epoch from created_at)::bigint * 1000, shown,
     sha256(convert_to(shown, 'UTF8')), created_at, created_at
-from made, lateral (select pg_temp.position_in(inst_id) as shown) read where i % 100 = 0 order by i;
+from made, given, lateral (select replace(position, 'BTC-USDT-SWAP', inst_id) as shown) read where i % 100 = 0;
 
 insert into insured_positions (exchange, exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id,
     binding_id)
 select 'okx', exchange_uid, inst_id, 'isolated', 'long', user_id, account, binding_id
-from made where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') order by i;
+from made where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE');
 
 insert into purchase_orders (user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
     priced_from, status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, pay_tx_hash,
@@ -161,12 +158,12 @@ select user_id, id, poid, binding_id, sku, premium, payout,
     case when status not in ('DRAFT', 'CANCELLED') then user_id end,
     case when status not in ('DRAFT', 'CANCELLED') then submitted_at end,
     case when starts is not null then block_time end, starts, ends, created_at
-from made, given, lateral (select pg_temp.position_in(inst_id) as shown) read order by i;
+from made, given, lateral (select replace(position, 'BTC-USDT-SWAP', inst_id) as shown) read;
 
-insert into order_refs (purchase_order_id, user_id, order_id) select poid, user_id, id from made order by i;
+insert into order_refs (purchase_order_id, user_id, order_id) select poid, user_id, id from made;
 
 insert into submitted_txs (tx_hash, user_id, order_id)
-select tx, user_id, id from made where status not in ('DRAFT', 'CANCELLED') order by i;
+select tx, user_id, id from made where status not in ('DRAFT', 'CANCELLED');
 
 insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
 select user_id, id, e.seq, e.was::order_status, e.became::order_status, e.reason, e.actor,

@@ -1,11 +1,8 @@
 """The order loop's speed: bind → create → submit over HTTP, beside pgbench with the same statements."""
 
 import asyncio
-import platform
 import signal
-import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
@@ -13,19 +10,13 @@ import msgspec
 import typer
 from rich.console import Console
 
+from bench.kept import RESULTS, commit, console, machine, tell
 from bench.place import Place, running_place, sync_ms
 from bench.processes import Memory, memory
 from bench.report import show, show_memory
 from bench.rounds import Round, http_round, pgbench_round
 
-RESULTS = Path(__file__).parent / "results"
 WARM_UP_SEC = 3
-console = Console(stderr=True, highlight=False)
-
-
-def tell(line: str) -> None:
-    """Progress, on stderr."""
-    console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +76,8 @@ async def bench(users: int, seconds: float, rounds: int) -> Result:
             )
         return Result(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=_commit(),
-            machine={**_machine(), "sync_ms": round(sync_ms(place.folder), 2)},
+            commit=commit(),
+            machine={**machine(), "sync_ms": round(sync_ms(place.folder), 2)},
             users=users,
             seconds=seconds,
             ratio=round(median(ours.loops_per_sec / theirs.loops_per_sec for ours, theirs in found), 3),
@@ -98,31 +89,6 @@ async def bench(users: int, seconds: float, rounds: int) -> Result:
 
 def _memory(place: Place) -> dict[str, Memory]:
     return {name: memory(pids) for name, pids in place.pids().items()}
-
-
-def _commit() -> str:
-    """Which commit was measured, "+" when files were changed since."""
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+"],
-        cwd=RESULTS.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return said.stdout.strip() or "unknown"
-
-
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    total_kb = int(Path("/proc/meminfo").read_text().split()[1])
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": len(models),
-        "memory_gb": round(total_kb / 1024**2),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
 
 
 if __name__ == "__main__":

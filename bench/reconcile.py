@@ -1,0 +1,259 @@
+"""`liqpass reconcile` on books of growing size, beside a bare SQL join of the same tables."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.at_size import BooksAtSize, RunFailedError, books_at_size, breaks_of
+from bench.growth import Curve, Panel, picture
+from bench.kept import RESULTS, commit, console, machine, tell
+from bench.peaks import Took, watched
+from liqpass.embedded import EmbeddedPostgres, embedded_postgres
+from liqpass.migrate import migrate, migrations_of
+
+ORDERS_PER_PAYMENT = 1.06  # not every order is paid: so many make at least one payment each
+PICTURE = Path(__file__).parents[1] / "docs" / "reconcile-at-size.svg"
+WORK_MEM = "64MB"
+# Nothing here has to survive a crash; what is measured reads.
+OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "8GB"}
+# Orders, chain, ledger and bindings, each row beside those that it belongs to: no comparison can do without.
+BARE_JOIN = """
+    select count(*)
+    from purchase_orders o
+    full join premium_payments p on p.purchase_order_id = o.purchase_order_id
+    full join ledger_transfers l on l.ref = coalesce(o.purchase_order_id, p.purchase_order_id)
+    full join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+"""
+COUNTS = """
+    select (select count(*) from purchase_orders) as orders,
+        (select count(*) from premium_payments) as payments,
+        (select count(*) from ledger_transfers) as ledger_rows,
+        pg_database_size(current_database()) / 1000000 as database_mb
+"""
+
+
+class AtSize(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured at one size. `reconciled` and `joined`: in turn, warm; `clean`: before anything was
+    damaged. `missed` and `invented`: how many breaks were found too few and too many, by type."""
+
+    orders: int
+    payments: int
+    ledger_rows: int
+    database_mb: int
+    faults: int
+    missed: dict[str, int]
+    invented: dict[str, int]
+    invented_in_clean: dict[str, int]
+    clean: Took
+    first: Took
+    reconciled: list[Took]
+    joined: list[Took]
+    spilled_mb: float
+    joined_spilled_mb: float
+
+    @property
+    def ratio(self) -> float:
+        """The quickest reconciliation, the whole command, to the quickest join."""
+        return best(self.reconciled).seconds / best(self.joined).seconds
+
+
+def best(rounds: list[Took]) -> Took:
+    """The quickest."""
+    return min(rounds, key=lambda took: took.seconds)
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a run."""
+
+    at: str
+    commit: str
+    machine: dict[str, Any]
+    load_at_start: float
+    load_at_end: float
+    work_mem: str
+    sizes: list[AtSize]
+
+
+def main(
+    sizes: Annotated[
+        str, typer.Option(help="How many payments, sizes parted by commas.")
+    ] = "10000,100000,1000000",
+    rounds: Annotated[int, typer.Option(help="How often both sides are measured, in turn.", min=1)] = 3,
+    draw: Annotated[bool, typer.Option(help="Write the picture in docs/ anew.")] = False,
+) -> None:
+    """Measure `liqpass reconcile` beside a bare SQL join of the same tables, on a throwaway server.
+
+    One in a thousand orders is damaged in each way that has a type of its own; every one of them has to be
+    found, and nothing else. The result is also kept in bench/results/. A million take half an hour and 20 GB.
+    """
+    try:
+        result = asyncio.run(bench([int(size) for size in sizes.split(",")], rounds))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
+    except (OSError, RunFailedError) as error:
+        console.print(f"bench: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    RESULTS.mkdir(exist_ok=True)
+    kept = RESULTS / f"reconcile-{result.at.replace(':', '')}.json"
+    kept.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    show(Console(highlight=False, soft_wrap=True), result.sizes)
+    if draw:
+        PICTURE.write_text(picture(curves(result.sizes)), encoding="utf-8")
+    typer.echo(f"kept in bench/results/{kept.name}")
+    if any(size.missed or size.invented or size.invented_in_clean for size in result.sizes):
+        raise typer.Exit(1)
+
+
+async def bench(sizes: list[int], rounds: int) -> Result:
+    """Everything from start to stop; SIGTERM stops it as tidily as Ctrl-C."""
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    load = os.getloadavg()[0]
+    with (
+        TemporaryDirectory(prefix="liqpass-bench-data-") as data,
+        embedded_postgres(Path(data), tell, OPTIONS) as server,
+    ):
+        found = [await at_size(server, size, rounds) for size in sizes]
+    return Result(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=commit(),
+        machine=machine(),
+        load_at_start=round(load, 2),
+        load_at_end=round(os.getloadavg()[0], 2),
+        work_mem=WORK_MEM,
+        sizes=found,
+    )
+
+
+async def at_size(server: EmbeddedPostgres, payments: int, rounds: int) -> AtSize:
+    """Books of one size: written, found to be clean, damaged, measured, gone."""
+    name, orders = f"books_{payments}", round(payments * ORDERS_PER_PAYMENT)
+    postgres = await asyncpg.connect(server.url)
+    await postgres.execute(f"create database {name}")
+    url = urlunsplit(urlsplit(server.url)._replace(path=f"/{name}"))
+    await migrate(url, migrations_of())
+    tell(f"writing the books of {orders} orders …")
+    try:
+        with TemporaryDirectory(prefix="liqpass-bench-") as folder:
+            async with books_at_size(url, Path(folder), orders) as books:
+                return await measured(server, books, rounds)
+    finally:
+        await postgres.execute(f"drop database {name} with (force)")
+        await postgres.close()
+
+
+async def measured(server: EmbeddedPostgres, books: BooksAtSize, rounds: int) -> AtSize:
+    """Both sides in turn, after a round that warms up."""
+    postmaster = server.pid() or 0
+
+    async def reconcile() -> tuple[bytes, Took]:
+        return await watched(books.reconcile, postmaster, lambda: books.client)
+
+    async def join() -> Took:
+        return (await watched(lambda: bare_join(books), postmaster))[1]
+
+    out, clean = await reconcile()
+    invented_in_clean = breaks_of(out)
+    tell(f"clean: {clean.seconds:.1f} s, {len(invented_in_clean)} breaks; damaging them …")
+    wanted = await books.strike()
+    out, first = await reconcile()
+    await join()
+    reconciled, joined, spilled, joined_spilled = [], [], 0, 0
+    for _ in range(rounds):
+        was = await spilled_bytes(books)
+        joined.append(await join())
+        between = await spilled_bytes(books)
+        out, took = await reconcile()
+        reconciled.append(took)
+        joined_spilled, spilled = between - was, await spilled_bytes(books) - between
+        tell(f"reconcile {took.seconds:.2f} s, bare join {joined[-1].seconds:.2f} s")
+    found = breaks_of(out)
+    counted = await books.owner.fetchrow(COUNTS)
+    return AtSize(
+        **dict(counted or {}),
+        faults=len(wanted),
+        missed=Counter(kind for kind, _ in wanted - found),
+        invented=Counter(kind for kind, _ in found - wanted),
+        invented_in_clean=Counter(kind for kind, _ in invented_in_clean),
+        clean=clean,
+        first=first,
+        reconciled=reconciled,
+        joined=joined,
+        spilled_mb=round(spilled / 1e6, 1),
+        joined_spilled_mb=round(joined_spilled / 1e6, 1),
+    )
+
+
+async def bare_join(books: BooksAtSize) -> None:
+    """On a connection of its own, as the command has one; with as much memory for each step."""
+    conn = await asyncpg.connect(books.env["DATABASE_URL"], server_settings={"work_mem": WORK_MEM})
+    try:
+        await conn.fetchval(BARE_JOIN)
+    finally:
+        await conn.close()
+
+
+async def spilled_bytes(books: BooksAtSize) -> int:
+    """What all queries on these books have written to temporary files so far."""
+    await asyncio.sleep(1)  # a backend reports when it ends
+    spilled: int = await books.owner.fetchval(
+        "select temp_bytes from pg_stat_database where datname = current_database()"
+    )
+    return spilled
+
+
+def show(console: Console, sizes: list[AtSize]) -> None:
+    """A row for each size."""
+    table = Table(title="liqpass reconcile beside a bare join", title_justify="left")
+    for column in (
+        "orders", "payments", "faults", "missed", "invented", "reconcile s", "join s", "ratio",
+        "client MB", "backend MB, own", "join's MB, own", "spilled MB", "join's MB",
+    ):  # fmt: skip
+        table.add_column(column, justify="right")
+    for size in sizes:
+        ours, theirs = best(size.reconciled), best(size.joined)
+        table.add_row(
+            f"{size.orders:,}", f"{size.payments:,}", f"{size.faults:,}", str(sum(size.missed.values())),
+            str(sum(size.invented.values()) + sum(size.invented_in_clean.values())),
+            f"{ours.seconds:.2f}", f"{theirs.seconds:.2f}", f"{size.ratio:.2f}", f"{ours.client:.0f}",
+            f"{ours.backends_own:.0f}", f"{theirs.backends_own:.0f}", f"{size.spilled_mb:.0f}",
+            f"{size.joined_spilled_mb:.0f}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def curves(sizes: list[AtSize]) -> list[Panel]:
+    """Time and memory against orders."""
+
+    def curve(name: str, value: Callable[[AtSize], float]) -> Curve:
+        return Curve(name, [(size.orders, value(size)) for size in sizes])
+
+    seconds = [
+        curve("liqpass reconcile", lambda size: best(size.reconciled).seconds),
+        curve("bare SQL join", lambda size: best(size.joined).seconds),
+    ]
+    megabytes = [
+        curve("the command", lambda size: best(size.reconciled).client),
+        curve("its server processes", lambda size: best(size.reconciled).backends_own),
+        curve("the join's server processes", lambda size: best(size.joined).backends_own),
+    ]
+    return [Panel("seconds", "s", seconds), Panel("peak memory", "MB", megabytes)]
+
+
+if __name__ == "__main__":
+    cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    cli.command(epilog="Example: make bench-reconcile ARGS='--sizes 10000,100000'")(main)
+    cli()
