@@ -9,7 +9,7 @@ from liqpass.ledger.book import Account, chain_ref
 from liqpass.problems import Problem
 from liqpass.sandbox.anvil import encode_call
 from liqpass.treasury.disbursements import BATCH_MOST, dues, words
-from liqpass.treasury.suspense import key_of, next_step, ref_of, said
+from liqpass.treasury.suspense import key_of, next_steps, ref_of, said
 from tests.treasury.conftest import CAPITAL, Desk, ref_of_log
 
 TO = b"\x5b" * 20
@@ -55,7 +55,7 @@ async def test_what_a_reorg_could_still_take_away_is_not_given_back(desk: Desk) 
     ref = await desk.send(70)
     await desk.confirm()
     (item,) = await desk.in_suspense()
-    assert next_step(item, desk.settings) == "wait until its block is final"
+    assert next_steps(item, desk.settings) == ["wait until its block is final"]
     assert "is not final" in await refused(desk, ref)
     await desk.finalize()
     assert (await desk.refund(ref)).amount == 70

@@ -97,7 +97,7 @@ async def _list(form: Form) -> None:
     columns = ["item", "at", "sender", "amountUsd", "remainingUsd", "final", "why", "orderId", "nextStep"]
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, "final": "yes" if row["final"] else "no"} for row in rows)
 
 
 def _row(item: "Suspended", chain: "ChainSettings") -> dict[str, object]:
@@ -117,23 +117,25 @@ def _row(item: "Suspended", chain: "ChainSettings") -> dict[str, object]:
         "why": suspense.why(item, chain),
         "said": suspense.said(item, chain),
         "orderId": to_hex(item.purchase_order_id) if item.purchase_order_id else None,
-        "nextStep": suspense.next_step(item, chain),
+        "nextStep": " or ".join(suspense.next_steps(item, chain)),
     }
 
 
 def _show_items(items: "list[Suspended]", chain: "ChainSettings") -> None:
     from liqpass.money import usd
+    from liqpass.treasury.suspense import next_steps
 
     if not items:
         typer.echo("Nothing is in suspense.")
         return
-    for row in (_row(item, chain) for item in items):
-        whole = row["amount"] == row["remaining"]
-        of = "" if whole else f" of {row['amountUsd']}"
+    for item in items:
+        row = _row(item, chain)
+        of = "" if item.amount == item.remaining else f" of {row['amountUsd']}"
         typer.echo(f"{row['item']}\n    {row['remainingUsd']} USDC{of}, {row['at'] or 'no block'}")
         typer.echo(f"    from   {row['sender'] or 'nobody in particular'}")
         typer.echo(f"    why    {row['said']}")
-        typer.echo(f"    to do  {row['nextStep']}")
+        for word, step in zip(("to do", "or   "), next_steps(item, chain), strict=False):
+            typer.echo(f"    {word}  {step}")
     typer.echo(f"{len(items)} in suspense, {usd(sum(item.remaining for item in items))} USDC.")
 
 
@@ -240,6 +242,8 @@ def _new_file(path: Path) -> Iterator[IO[str]]:
     except FileExistsError:
         what = f"{path} is there already, and an earlier batch may be in it"
         raise Problem("INVALID_FIELD", f"{what}: name another file with --out.", field="--out") from None
+    except OSError as error:
+        raise OSError(f"--out {path} cannot be written: {error.strerror}") from None
     try:
         with file:
             yield file

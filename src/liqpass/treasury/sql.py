@@ -220,7 +220,7 @@ async def remaining(conn: Connection, ref: bytes) -> Remaining:
         and u.stage <> 'DROPPED' and p.tx_hash is null
     left join ledger_openings o on o.chain_id = $1 and i.ref = int8send(o.chain_id)
     where i.remaining > 0
-    order by at, i.ref
+    order by o.chain_id is null, at, i.ref
 """)
 async def suspended(conn: Connection, chain_id: int) -> list[Suspended]:
     """All that is in suspense, the oldest first."""

@@ -75,19 +75,19 @@ def is_final(item: Suspended, chain: ChainSettings) -> bool:
     return item.stage == Stage.FINAL or item.ref == chain_ref(chain.chain_id)
 
 
-def next_step(item: Suspended, chain: ChainSettings) -> str:
-    """What an operator may do with it."""
+def next_steps(item: Suspended, chain: ChainSettings) -> list[str]:
+    """What an operator may do with it: one of these."""
     key, found = key_of(item.ref), why(item, chain)
     if found == Why.GONE:
-        return "nothing: the worker's next step takes it out of the books"
+        return ["nothing: the worker's next step takes it out of the books"]
     if not is_final(item, chain):
-        return "wait until its block is final"
-    deposit = f"liqpass pool deposit --from {key} --by NAME"
-    if found == Why.OPENING:
-        return deposit
+        return ["wait until its block is final"]
     to = "" if may_return(item.sender, chain) else " --to ADDRESS"
     refund = f"liqpass suspense refund {key}{to} --by NAME --reason TEXT"
-    return f"{refund}, or, if it is the pool's: {deposit}" if found == Why.PLAIN_TRANSFER else refund
+    deposit = f"liqpass pool deposit --from {key} --by NAME"
+    if found == Why.OPENING:
+        return [deposit]
+    return [refund, deposit] if found == Why.PLAIN_TRANSFER else [refund]
 
 
 def may_return(sender: bytes | None, chain: ChainSettings) -> bool:
