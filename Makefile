@@ -8,7 +8,7 @@ IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 .PHONY: help demo test check bench bench-reconcile schema clean lock deps deps-dev
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 demo: deps ## play the story of two orders and stay up; ONCE=1 ends after it, STATE=file tells where all listens
 	@$(IN_VENV) python -m liqpass demo $(if $(ONCE),--once) $(if $(STATE),--state "$(STATE)")
