@@ -143,11 +143,14 @@ class Moved(msgspec.Struct, frozen=True):
     went_out: int
 
 
-@query("""
+@query(
+    """
     select coalesce(sum(amount) filter (where recipient is null), 0)::bigint as came_in,
         coalesce(sum(amount) filter (where recipient is not null), 0)::bigint as went_out
     from usdc_transfers where chain_id = $1 and block_number <= $2 and stage <> 'DROPPED'
-""")
+    """,
+    patience_sec=300,
+)
 async def moved_upto(conn: Connection, chain_id: int, block_number: int) -> Moved:
     """The sums of all transfers up to this block."""
     ...
