@@ -1,13 +1,12 @@
 """`liqpass export`: the books in a form that other programs read."""
 
-import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from liqpass.commands.opened import opened
 from liqpass.exports.formats import Format
 from liqpass.terminal import fail, run, tell
 
@@ -45,16 +44,13 @@ def export(
     if first and last and first > last:
         fail("--from lies after --to")
     period = Period(first.date() if first else None, last.date() if last else None)
-    run(lambda: _export(os.environ, form, out, period))
+    run(lambda: _export(form, out, period))
 
 
-async def _export(env: Mapping[str, str], form: Format, out: Path | None, period: "Period") -> None:
+async def _export(form: Format, out: Path | None, period: "Period") -> None:
     from liqpass.exports import books, files
-    from liqpass.serving import database_place, ready_database
-    from liqpass.settings import chain_from_env
 
-    chain = chain_from_env(env)
-    with files.to_file(out) if out else files.to_stdout() as path, database_place(env, tell) as place:
-        async with ready_database(place, "liqpass export", tell) as db:
+    with files.to_file(out) if out else files.to_stdout() as path:
+        async with opened("liqpass export") as (db, chain):
             today = datetime.now(UTC).date()
             await books.export(db, chain, period.up_to(today), path, form, today=today, progress=tell)

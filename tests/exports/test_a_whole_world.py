@@ -1,0 +1,99 @@
+"""A real world's books: orders, a reorg, stray money, a refund and a withdrawal that the treasury's owners
+paid, exported from the running product and held against its chain."""
+
+from pathlib import Path
+
+import pytest
+
+from liqpass.hexes import checksum, to_hex
+from liqpass.ledger.posting import balances
+from tests.commands.cli import Done, liqpass
+from tests.exports.checkers import agrees_with_beancount, checked, debits_positive, totals_in_hledger
+from tests.flows.conftest import alice, bob
+from tests.flows.newcomers import Newcomer
+from tests.world import TestWorld
+
+__all__ = ["alice", "bob"]
+SIGNED = ("--by", "Ada", "--reason", "asked for, twice")
+
+
+async def command(world: TestWorld, url: str, *words: str) -> Done:
+    """A command of the operator on this world."""
+    done = await liqpass(*words, env={**world.env, "DATABASE_URL": url})
+    assert done.status == 0, done.err
+    return done
+
+
+async def pay(world: TestWorld, trader: Newcomer) -> bytes:
+    """A new order of the trader, paid; the transaction."""
+    return await trader.trader.pay(world.chain, await trader.order())
+
+
+async def a_busy_day(world: TestWorld, url: str, alice: Newcomer, bob: Newcomer) -> None:
+    """Alice's payment is reorged into another block; bob sends money by hand and pays; some is paid out."""
+    chain = world.chain
+    await pay(world, alice)
+    await world.confirm()
+    await chain.reorg(chain.slots_in_an_epoch + 1)
+    await world.work(2)
+    stray = await chain.transfer(bob.trader.wallet, chain.treasury, 7_000_001)
+    await chain.transfer(bob.trader.wallet, chain.treasury, 3)
+    await chain.finalize()
+    await world.work(2)
+    item = f"{stray['transactionHash']}:{int(stray['logs'][0]['logIndex'], 16)}"
+    await command(world, url, "suspense", "refund", item, *SIGNED)
+    recipient = chain.wallets[5].address
+    await command(world, url, "pool", "withdraw", "12.5", "--to", checksum(recipient), *SIGNED)
+    await chain.transfer(chain.treasury_wallet, bob.trader.wallet.address, 7_000_001)
+    await chain.transfer(chain.treasury_wallet, recipient, 12_500_000)
+    await chain.transfer(chain.treasury_wallet, recipient, 1)
+    await world.confirm()
+
+
+async def held_at_finalized(world: TestWorld) -> int:
+    """Asked of the chain itself."""
+    number, _, _ = await world.chain.block("finalized")
+    data = "0x70a08231" + "00" * 12 + world.chain.treasury.hex()
+    answer = await world.chain.rpc("eth_call", [{"to": to_hex(world.chain.usdc), "data": data}, hex(number)])
+    return int(answer, 16)
+
+
+@pytest.mark.usefixtures("hledger")
+async def test_the_books_of_a_busy_day_agree_with_the_chain(
+    world: TestWorld, database_url: str, alice: Newcomer, bob: Newcomer, tmp_path: Path
+) -> None:
+    await a_busy_day(world, database_url, alice, bob)
+    paid = await pay(world, bob)
+    await world.confirm()
+    for form, path in (("hledger", tmp_path / "journal"), ("beancount", tmp_path / "beans")):
+        done = await command(world, database_url, "export", "--format", form, "--out", str(path))
+        assert done.err == ""
+        assert checked(form, path) == (True, "")
+        held = await held_at_finalized(world)
+        asserted = path.read_text().rpartition("on chain after this block")[2]
+        assert f" {held // 10**6}.{held % 10**6:06d} " in asserted
+        assert paid.hex() in path.read_text().partition("In transit")[2]
+    wanted = debits_positive(await world.db.run(balances))
+    assert totals_in_hledger(tmp_path / "journal") == wanted
+    assert agrees_with_beancount(tmp_path / "beans", wanted) == (True, "")
+    assert wanted["OUTFLOW_UNEXPLAINED"] == 1 and wanted["REFUNDS_DUE"] == wanted["WITHDRAWALS_DUE"] == 0
+
+
+@pytest.mark.usefixtures("hledger")
+async def test_once_all_is_final_nothing_is_in_transit(
+    world: TestWorld, database_url: str, alice: Newcomer, bob: Newcomer, tmp_path: Path
+) -> None:
+    await a_busy_day(world, database_url, alice, bob)
+    await pay(world, bob)
+    await world.pass_time(days=2)
+    await world.chain.finalize()
+    await world.work(3)
+    for form in ("hledger", "beancount"):
+        path = tmp_path / form
+        await command(world, database_url, "export", "--format", form, "--out", str(path))
+        assert checked(form, path) == (True, "")
+        _, _, rows = path.read_text().partition("*")
+        assert "in transit" not in rows.lower()
+        assert "EARNED" in rows and "reversed" in rows
+    held = await world.chain.usdc_balance(world.chain.treasury)
+    assert totals_in_hledger(tmp_path / "hledger")["TREASURY"] == held
