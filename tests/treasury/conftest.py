@@ -23,6 +23,9 @@ from liqpass.settings import ChainSettings
 from liqpass.treasury import booking, disbursements, pool, suspense
 from liqpass.treasury.records import Suspended
 from tests.clock import SettableClock
+from tests.flows.conftest import alice
+
+__all__ = ["alice"]
 
 CAPITAL = 1_000 * USDC
 FAR = 2**40  # a deadline that no test reaches

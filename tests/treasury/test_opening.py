@@ -81,8 +81,14 @@ async def test_what_left_before_it_was_ever_stored_is_left_without_explanation(n
     assert await new_desk.in_suspense() != []
 
 
-async def test_the_opening_cannot_be_changed(desk: Desk) -> None:
-    for change in ("update ledger_openings set opening = 1", "delete from ledger_openings"):
+async def test_the_opening_and_who_deposited_cannot_be_changed(desk: Desk) -> None:
+    for change in (
+        "update ledger_openings set opening = 1",
+        "delete from ledger_openings",
+        "truncate ledger_openings",
+        "update pool_deposits set deposited_by = 'Bob'",
+        "delete from pool_deposits",
+    ):
         with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
             await desk.owner(change)
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
