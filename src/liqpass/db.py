@@ -25,11 +25,12 @@ import msgspec
 
 Connection = asyncpg.pool.PoolConnectionProxy
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+F = TypeVar("F", bound=Callable[..., Any])
 
 APP_ROLE = "liqpass_app"
 WAKE_CHANNEL = "liqpass_work"
 RETRIES = 5
+STREAM_ROWS = 500
 # A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
 # need no keepalives and pass over them.)
 SESSION = {
@@ -147,7 +148,7 @@ class Query:
     sql: str
     params: tuple[Any, ...]
     row: Any
-    shape: typing.Literal["none", "one", "maybe", "many"]
+    shape: typing.Literal["none", "one", "maybe", "many", "stream"]
     patience_sec: float | None = None
 
 
@@ -176,13 +177,15 @@ def _declared(function: Callable[..., Any], sql: str) -> Query:
         return Query(name, sql, params, None, "none")
     if typing.get_origin(out) is list:
         return Query(name, sql, params, typing.get_args(out)[0], "many")
+    if typing.get_origin(out) is AsyncIterator:  # of lists, inside a transaction: at most STREAM_ROWS at once
+        return Query(name, sql, params, typing.get_args(typing.get_args(out)[0])[0], "stream")
     if isinstance(out, types.UnionType) and types.NoneType in out.__args__:
         (row,) = (a for a in out.__args__ if a is not types.NoneType)
         return Query(name, sql, params, row, "maybe")
     return Query(name, sql, params, out, "one")
 
 
-def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
+def _runner(declared: Query) -> Callable[..., Any]:
     sql, patience = declared.sql, declared.patience_sec
     if declared.shape == "none":
 
@@ -198,6 +201,15 @@ def _runner(declared: Query) -> Callable[..., Awaitable[Any]]:
             return [build(r) for r in await conn.fetch(sql, *args, timeout=patience)]
 
         return many
+
+    if declared.shape == "stream":
+
+        async def stream(conn: Connection, *args: object) -> AsyncIterator[list[Any]]:
+            cursor = await conn.cursor(sql, *args, timeout=patience)
+            while records := await cursor.fetch(STREAM_ROWS, timeout=patience):
+                yield [build(r) for r in records]
+
+        return stream
 
     async def one(conn: Connection, *args: object) -> Any:
         record = await conn.fetchrow(sql, *args, timeout=patience)

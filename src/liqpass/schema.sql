@@ -165,6 +165,14 @@ begin
 end
 $$;
 
+CREATE AGGREGATE public.micro_sum(bigint) (
+    SFUNC = int8pl,
+    STYPE = bigint,
+    INITCOND = '0',
+    COMBINEFUNC = int8pl,
+    PARALLEL = safe
+);
+
 CREATE TABLE public.api_accounts (
     user_id bytea NOT NULL,
     id uuid NOT NULL,
