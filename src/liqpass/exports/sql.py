@@ -201,18 +201,21 @@ async def last_transfer_before(conn: Connection, chain_id: int, until: datetime)
     shown as (
         select tx_hash,
             coalesce(sum(case when recipient is null then amount else -amount end)
-                filter (where stage = 'FINAL' and block_number <= $2), 0) as amount,
-            bool_or(stage in ('SEEN', 'SAFE') or stage = 'FINAL' and block_number > $2) as later
+                filter (where stage = 'FINAL' and block_number <= $2), 0) as amount
         from usdc_transfers where chain_id = $1 group by tx_hash
     ),
-    waiting as (
-        select tx_hash from transfer_queue where chain_id = $1
+    -- A payment is booked whether or not its transfer is stored: either may be what is newer.
+    newer as (
+        select tx_hash from usdc_transfers
+        where chain_id = $1 and (stage in ('SEEN', 'SAFE') or stage = 'FINAL' and block_number > $2)
+        union select tx_hash from premium_payments
+        where chain_id = $1 and (stage in ('SEEN', 'SAFE') or stage = 'FINAL' and block_number > $2)
+        union select tx_hash from transfer_queue where chain_id = $1
         union select tx_hash from settle_queue where chain_id = $1
     )
     select tx_hash, (coalesce(b.amount, 0) - coalesce(s.amount, 0))::bigint as amount
-    from booked b full join shown s using (tx_hash) left join waiting w using (tx_hash)
-    where coalesce(b.amount, 0) <> coalesce(s.amount, 0)
-      and (b.later or s.later or w.tx_hash is not null)
+    from booked b full join shown s using (tx_hash) left join newer n using (tx_hash)
+    where coalesce(b.amount, 0) <> coalesce(s.amount, 0) and (b.later or n.tx_hash is not null)
     order by tx_hash
 """,
     patience_sec=PATIENCE_SEC,
