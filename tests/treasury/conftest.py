@@ -110,6 +110,7 @@ class Desk:
     async def refund(
         self, ref: bytes, *, amount: int | None = None, to: bytes | None = None
     ) -> disbursements.Asked:
+        self.clock.advance(seconds=1)
         return await self.db.run(
             lambda conn: disbursements.refund(
                 conn,
@@ -124,6 +125,7 @@ class Desk:
         )
 
     async def withdraw(self, amount: int, to: bytes) -> disbursements.Asked:
+        self.clock.advance(seconds=1)
         return await self.db.run(
             lambda conn: disbursements.withdraw(
                 conn, self.clock(), os.urandom(RANDOM_BYTES), self.settings, amount, to, **NOBODYS

@@ -6,8 +6,8 @@ from liqpass.hexes import to_hex
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.sandbox.trader import calls_of
-from liqpass.treasury import suspense
-from liqpass.treasury.records import Suspended
+from liqpass.treasury import pool, suspense
+from liqpass.treasury.records import OpenCover, Suspended
 from liqpass.treasury.suspense import Why
 from tests.flows.newcomers import Newcomer
 from tests.world import CAPITAL, TestWorld
@@ -101,3 +101,15 @@ async def test_a_premium_and_a_stray_transfer_of_the_same_amount_are_told_apart(
     assert to_hex(item.tx_hash or b"") == receipt["transactionHash"]
     found = await world.db.run(balances)
     assert (found[Account.TREASURY], found[Account.UNEARNED_PREMIUM]) == (CAPITAL + 2 * premium, premium)
+
+
+async def test_the_pool_shows_what_open_orders_of_each_product_hold(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order = await alice.order("LIQPASS_8H")
+    shown = await world.db.run(lambda conn: pool.show(conn, world.of.settings.chain))
+    payout = int(order["payoutAmount"])
+    assert shown.open_cover == [OpenCover("LIQPASS_8H", 1, payout)]
+    assert shown.balances[Account.POOL_LOCKED] == payout
+    await alice.trader.call("POST", CANCEL, {"purchaseOrderId": order["purchaseOrderId"]})
+    assert (await world.db.run(lambda conn: pool.show(conn, world.of.settings.chain))).open_cover == []
