@@ -136,6 +136,11 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
     "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
+    "liqpass.reconcile.facts.sql.money_suspects",  # reconciliation looks at everything
+    "liqpass.reconcile.facts.sql.history_suspects",
+    "liqpass.reconcile.facts.sql.position_suspects",
+    "liqpass.reconcile.facts.sql.order_facts",
+    "liqpass.reconcile.sums.sql.orders",
     "liqpass.vault.sql.accounts_due",  # keys to be checked again
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
     "liqpass.vault.sql.living_accounts",

@@ -1,5 +1,6 @@
 """Queries of reconciliation."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import msgspec
@@ -183,4 +184,100 @@ class Closing(msgspec.Struct, frozen=True):
 """)
 async def closings_of(conn: Connection, break_id: int) -> list[Closing]:
     """How often it was closed before, the first time first."""
+    ...
+
+
+# Runs ---------------------------------------------------------------------------------------------------
+
+PATIENCE_SEC = 3600.0
+# Before the first query of a run: the snapshot of whoever waited here shows what the other has written.
+# Readers do not wait; who closes a break does.
+TAKE_TURN = "lock table reconciliation_breaks in share row exclusive mode"
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last run, as the next one names it."""
+
+    id: int
+    sha256: bytes
+
+
+@query("select id, sha256 from reconciliation_runs order by id desc limit 1")
+async def last_run(conn: Connection) -> Head | None:
+    """The end of the chain of runs."""
+    ...
+
+
+@query(f"select {_RUN} from reconciliation_runs where id = $1")
+async def run(conn: Connection, run_id: int) -> Run | None:
+    """One run."""
+    ...
+
+
+@query(f"""
+    insert into reconciliation_runs ({_RUN.replace("sha256, prev", "document, sha256, prev")})
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+        $22)
+""")
+async def keep_run(
+    conn: Connection,
+    run_id: int,
+    started_at: datetime,
+    finished_at: datetime,
+    period_from: datetime | None,
+    period_to: datetime | None,
+    chain_id: int,
+    from_block: int,
+    to_block: int | None,
+    block_hash: bytes | None,
+    ledger_seq: int,
+    ledger_rows: int,
+    ledger_balance: int,
+    chain_balance: int | None,
+    chain_unknown: str | None,
+    orders: int,
+    payments: int,
+    transfers: int,
+    breaks_found: int,
+    breaks_open: int,
+    document: str,
+    sha256: bytes,
+    previous_sha256: bytes | None,
+) -> None:
+    """Add a run to the chain. Raises asyncpg.UniqueViolationError when another run follows the same one."""
+    ...
+
+
+@query("insert into reconciliation_pages (run_id, page, breaks, sha256) values ($1, $2, $3, $4)")
+async def keep_page(conn: Connection, run_id: int, page: int, breaks: str, sha256: bytes) -> None:
+    """Add a page of the breaks that a run leaves open."""
+    ...
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A run as its hashes see it."""
+
+    id: int
+    document: str
+    sha256: bytes
+    previous_sha256: bytes | None
+
+
+@query("select id, document, sha256, previous_sha256 from reconciliation_runs order by id")
+def chain_of_runs(conn: Connection) -> AsyncIterator[list[Link]]:
+    """All runs, the first one first."""
+    ...
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page as its hash sees it."""
+
+    page: int
+    breaks: str
+    sha256: bytes
+
+
+@query("select page, breaks, sha256 from reconciliation_pages where run_id = $1 order by page")
+async def pages_of(conn: Connection, run_id: int) -> list[Page]:
+    """All pages of a run."""
     ...

@@ -115,7 +115,7 @@ class BreakList(msgspec.Struct, frozen=True):
 
 def run_view(run: sql.Run) -> RunView:
     """A run for its reader."""
-    return msgspec.convert(_told(run), RunView)
+    return msgspec.convert(told(run), RunView)
 
 
 def rule_view(check: sql.KeptCheck) -> RuleView:
@@ -125,16 +125,16 @@ def rule_view(check: sql.KeptCheck) -> RuleView:
 
 def break_view(found: sql.StoredBreak, closings: list[sql.Closing] | None = None) -> BreakView:
     """A break for its reader."""
-    told = _told(found)
+    shown = told(found)
     if closings is not None:
-        told["closings"] = [_told(closing) for closing in closings]
-    return msgspec.convert(told, BreakView)
+        shown["closings"] = [told(closing) for closing in closings]
+    return msgspec.convert(shown, BreakView)
 
 
 AMOUNTS = ("ledger_balance", "chain_balance", "expected", "found")
 
 
-def _told(row: msgspec.Struct) -> dict[str, Any]:
+def told(row: msgspec.Struct) -> dict[str, Any]:
     """A row by the names of JSON: amounts as strings, bytes in hexadecimal."""
     return {_camel(name): _shown(name, value) for name, value in msgspec.structs.asdict(row).items()}
 

@@ -1,0 +1,1 @@
+"""What reconciliation counts and adds up."""
