@@ -19,14 +19,16 @@ from bench.slots import many_positions
 from liqpass.clock import system_clock
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
-from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
+from liqpass.sandbox.story_books import give_capital
 from liqpass.sandbox.trader import Trader
 from liqpass.sandbox.world import command, environment, last_words, write_skus
 from liqpass.serving import Progress, free_port
 
 SKU = "LIQPASS_24H"
 READY_SEC = 60
+CAPITAL = 1_000_000_000 * USDC  # for more covers than any round makes
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ async def running_place(traders: int, tell: Progress) -> AsyncIterator[Place]:
         folder = Path(name)
         await migrate(server.url, migrations_of(), tell)
         tell("starting anvil, the sandbox exchange, liqpass serve and liqpass work …")
-        async with SandboxChain() as chain, SandboxExchange(system_clock) as exchange:
+        async with SandboxChain(capital=CAPITAL) as chain, SandboxExchange(system_clock) as exchange:
             await chain.mine_every(1)
             env = environment(chain, exchange.hosts, api=api, skus=write_skus(folder))
             env["DATABASE_URL"] = server.url
@@ -82,6 +84,7 @@ async def running_place(traders: int, tell: Progress) -> AsyncIterator[Place]:
                 owner = await asyncpg.connect(server.url)
                 try:
                     await _ready(api, folder, serve, work)
+                    await give_capital(env, CAPITAL)
                     positions = await _one_order(api, chain, exchange, owner)
                     script = folder / "loop.sql"
                     script.write_text(await statements.script(owner))
