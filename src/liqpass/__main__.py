@@ -14,6 +14,7 @@ import typer
 
 from liqpass.commands.export import export_cli
 from liqpass.commands.pool import pool_cli
+from liqpass.commands.reconcile import reconcile_cli
 from liqpass.commands.suspense import suspense_cli
 from liqpass.logs import configure_logs
 from liqpass.terminal import run, tell
@@ -31,6 +32,7 @@ cli.add_typer(contract_cli, name="contract")
 cli.add_typer(export_cli)
 cli.add_typer(pool_cli, name="pool")
 cli.add_typer(suspense_cli, name="suspense")
+cli.add_typer(reconcile_cli, name="reconcile")
 
 
 class LogLevel(StrEnum):

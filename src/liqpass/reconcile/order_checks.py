@@ -38,9 +38,9 @@ def judge_order(
     if facts.held != (expected := order.payout_amount if order.status in OPEN else 0):
         found.append(_held(facts, expected))
     # Of what is booked as paid or, should that be broken, which is a break by itself, of what it cost.
-    bounds = [earned_by(order, paid, now, chain_time) for paid in (facts.premium, order.premium_amount)]
-    if not any(low <= facts.earned <= high for low, high in bounds):
-        found.append(_earned(facts, bounds[0][0]))
+    right = [earned_by(order, paid, now, chain_time) for paid in (facts.premium, order.premium_amount)]
+    if facts.earned not in right[0] + right[1]:
+        found.append(_earned(facts, right[0][-1]))
     return [*found, *_stuck(facts, order, now), *_history(facts, order), *_binding(facts, order)]
 
 
@@ -189,21 +189,18 @@ def _held(facts: OrderFacts, expected: int) -> Found:
     )
 
 
-def earned_by(order: Order, premium: int, now: datetime, chain_time: datetime) -> tuple[int, int]:
-    """The least and the most that the cover has earned of what was booked as its premium: whole days of one
-    that lasts longer than a day, all of it when it is over."""
+def earned_by(order: Order, premium: int, now: datetime, chain_time: datetime) -> list[int]:
+    """What the cover may have earned of what was booked as its premium, the last of it due by now: whole days
+    of one that lasts longer than a day, all of it when it is over."""
     if order.status == OrderStatus.EXPIRED:
-        return premium, premium
+        return [premium]
     if order.status != OrderStatus.ACTIVE or order.duration_sec <= DAY_SEC or not order.coverage_start_at:
-        return 0, 0
-    latest = min(now, chain_time)
-
-    def after(moment: datetime, start: datetime) -> int:
-        days = min(max(0, (moment - start).days), order.duration_sec // DAY_SEC)
-        return premium * days * DAY_SEC // order.duration_sec
-
-    start = order.coverage_start_at
-    return after(latest - EARN_SLACK, start), after(latest + EARN_SLACK, start)
+        return [0]
+    run = min(now, chain_time) - order.coverage_start_at
+    first, last = ((run + slack).days for slack in (-EARN_SLACK, EARN_SLACK))
+    most = order.duration_sec // DAY_SEC
+    days = range(min(max(0, first), most), min(max(0, last), most) + 1)
+    return [premium * day * DAY_SEC // order.duration_sec for day in days]
 
 
 def _earned(facts: OrderFacts, expected: int) -> Found:

@@ -97,6 +97,7 @@ class LedgerSum(msgspec.Struct, frozen=True):
     kind: Kind
     debit: Account
     credit: Account
+    forward: bool
     rows: int
     amount: int
     rows_in: int
@@ -105,10 +106,16 @@ class LedgerSum(msgspec.Struct, frozen=True):
 
 @query(
     f"""
-    select kind, debit, credit, count(*) as rows, micro_sum(amount) as amount,
-        count(*) filter (where {_IN.format("at", "$1", "$2")}) as rows_in,
-        coalesce(micro_sum(amount) filter (where {_IN.format("at", "$1", "$2")}), 0) as amount_in
-    from ledger_transfers group by kind, debit, credit order by kind, debit, credit
+    select s.kind, s.debit, s.credit, coalesce(k.forward, true) as forward, s.rows, s.amount, s.rows_in,
+        s.amount_in
+    from (
+        select kind, debit, credit, count(*) as rows, micro_sum(amount) as amount,
+            count(*) filter (where {_IN.format("at", "$1", "$2")}) as rows_in,
+            coalesce(micro_sum(amount) filter (where {_IN.format("at", "$1", "$2")}), 0) as amount_in
+        from ledger_transfers group by kind, debit, credit
+    ) s
+    left join ledger_kinds k using (kind, debit, credit)
+    order by s.kind, forward desc
     """,
     patience_sec=PATIENCE_SEC,
 )
