@@ -81,7 +81,8 @@ def _curve(places: Sequence[tuple[float, float]], colour: str) -> str:
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    """Powers of ten around the values, which may stand a tenth of a decade outside."""
+    low, high = math.floor(math.log10(min(values)) + 0.1), math.ceil(math.log10(max(values)) - 0.1)
     return low, max(high, low + 1)
 
 
