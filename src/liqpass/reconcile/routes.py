@@ -4,21 +4,24 @@ For everybody else these paths do not exist, signed in or not: they get what an 
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Any, cast
 
 import msgspec
-from litestar import MediaType, Request, Response, Router, get
+from litestar import MediaType, Request, Response, Router, get, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass.clock import Clock
 from liqpass.db import Database
+from liqpass.hexes import checksum
 from liqpass.problems import Problem
 from liqpass.reconcile import sql
+from liqpass.reconcile.closing import REASON_MOST, close
 from liqpass.reconcile.views import (
     BreakList,
     BreakView,
@@ -29,7 +32,7 @@ from liqpass.reconcile.views import (
     rule_view,
     run_view,
 )
-from liqpass.signin.sessions import signed_in
+from liqpass.signin.sessions import User, signed_in
 
 NEWEST = 2**63 - 1
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
@@ -37,9 +40,9 @@ Before = Annotated[int, QueryParameter(ge=1, le=NEWEST)]
 
 
 class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """Why the break is none any more."""
+    """Why the break is none any more: something that can be read."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    reason: Annotated[str, Meta(max_length=REASON_MOST, pattern=r"\S")]
 
 
 @get("/", summary="The latest run, what is open, and the books' own rules")
@@ -112,6 +115,19 @@ async def get_break(db: NamedDependency[Database], break_id: FromPath[int]) -> B
     return break_view(found, closings)
 
 
+@post("/breaks/{break_id:str}/close", status_code=200, summary="Close a break as it is, with a reason")
+async def close_break(
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    user: User,
+    break_id: FromPath[int],
+    data: JSONBody[CloseRequest],
+) -> BreakView:
+    """In your wallet's name. It is open again when its amounts change, or when it goes and comes back."""
+    closed = await db.run(lambda conn: close(conn, now, break_id, by=checksum(user), reason=data.reason))
+    return break_view(closed)
+
+
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
@@ -119,7 +135,7 @@ def reconcile_router(*, db: Database, clock: Clock, cookie: str, admins: frozens
     """For `admins`, addresses of 20 bytes; `db`, `now` and `user` are provided by the app."""
     return Router(
         path="/api/admin/reconciliation",
-        route_handlers=[overview, list_runs, get_run, get_page, list_breaks, get_break],
+        route_handlers=[overview, list_runs, get_run, get_page, list_breaks, get_break, close_break],
         guards=[_only(admins, db, clock, cookie)],
         tags=["reconciliation"],
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from liqpass.hexes import checksum, to_hex
 from liqpass.reconcile import sql
+from liqpass.reconcile.checks import NEXT_STEPS, BreakType
 
 
 class RunView(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,8 +82,8 @@ class ClosingView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class BreakView(msgspec.Struct, frozen=True, rename="camel"):
-    """What is or was broken; `closings` only where one is asked for. `accepted`: it stays as it is, and is no
-    break until its amounts change."""
+    """What is or was broken, and what to do; `closings` only where one break is asked for. `accepted`: it
+    stays as it is, and is no break until its amounts change."""
 
     id: int
     type: str
@@ -103,6 +104,7 @@ class BreakView(msgspec.Struct, frozen=True, rename="camel"):
     closed_by: str | None
     close_reason: str | None
     accepted: bool
+    next_step: str
     closings: list[ClosingView] | None = None
 
 
@@ -125,7 +127,7 @@ def rule_view(check: sql.KeptCheck) -> RuleView:
 
 def break_view(found: sql.StoredBreak, closings: list[sql.Closing] | None = None) -> BreakView:
     """A break for its reader."""
-    shown = told(found)
+    shown = told(found) | {"nextStep": NEXT_STEPS[BreakType(found.type)]}
     if closings is not None:
         shown["closings"] = [told(closing) for closing in closings]
     return msgspec.convert(shown, BreakView)
@@ -136,7 +138,7 @@ AMOUNTS = ("ledger_balance", "chain_balance", "expected", "found")
 
 def told(row: msgspec.Struct) -> dict[str, Any]:
     """A row by the names of JSON: amounts as strings, bytes in hexadecimal."""
-    return {_camel(name): _shown(name, value) for name, value in msgspec.structs.asdict(row).items()}
+    return {camel(name): _shown(name, value) for name, value in msgspec.structs.asdict(row).items()}
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -145,6 +147,7 @@ def _shown(name: str, value: Any) -> Any:
     return str(value) if name in AMOUNTS and value is not None else value
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """A column as JSON names it."""
     first, *rest = name.split("_")
     return first + "".join(part.title() for part in rest)
