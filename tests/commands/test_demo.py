@@ -18,7 +18,7 @@ from tests.commands.cli import liqpass as run
 from tests.conftest import on_server
 
 FIELDS = {"api", "rpc", "chainId", "usdc", "checkout", "treasury", "okx", "okxControl", "databaseUrl"}
-CHAPTERS = 11
+CHAPTERS = 15
 
 
 async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 
 from liqpass.money import usd
+from liqpass.sandbox.story_books import balance_the_books, give_capital
+from liqpass.sandbox.telling import StoryError, Teller, expect
 from liqpass.sandbox.trader import Refused, Trader, calls_of
 from liqpass.sandbox.world import SHORT_SKU, World, last_words, sandbox_world
 from liqpass.serving import until_stopped
@@ -20,31 +22,6 @@ from liqpass.settings import SettingError
 
 PATIENCE_SEC = 30
 POLL_SEC = 0.1
-
-
-class StoryError(Exception):
-    """Something came otherwise than the story tells it."""
-
-
-class Teller:
-    """Writes the story: numbered chapters, and under each what the product answered."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._chapter = 0
-
-    def chapter(self, title: str) -> None:
-        """A new numbered chapter."""
-        self._chapter += 1
-        self._console.print(f"\n[bold]{self._chapter:2}. {title}[/bold]")
-
-    def line(self, name: str, said: object) -> None:
-        """One fact."""
-        self._console.print(f"    [cyan]{name:<19}[/cyan] {said}", highlight=False, soft_wrap=True)
-
-    def dim(self, text: str) -> None:
-        """Something beside the story."""
-        self._console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 async def demo(*, once: bool, state: Path | None) -> None:
@@ -62,13 +39,16 @@ async def demo(*, once: bool, state: Path | None) -> None:
     began = datetime.now(UTC)
     async with sandbox_world(teller.dim) as world:
         try:
+            await give_capital(world.env, world.chain.capital)
             await play(world, teller)
         except (StoryError, Refused, aiohttp.ClientError) as error:
             console.print(f"\nThe story failed: {error}", style="bold red", markup=False, soft_wrap=True)
             teller.dim(last_words(world.folder))
             raise typer.Exit(1) from error
         took = (datetime.now(UTC) - began).total_seconds()
-        console.print(f"\n[bold green]The order loop works, end to end[/bold green] ({took:.0f} s).")
+        console.print(
+            f"\n[bold green]The order loop works, end to end, and its books are clean[/bold green] ({took:.0f} s)."
+        )
         if once:
             return
         if state is not None:
@@ -101,6 +81,7 @@ async def play(world: World, teller: Teller) -> None:
         await _pay_and_submit(world, trader, teller, order)
         await _cover(trader, teller, order["purchaseOrderId"])
         await _vanished_browser(world, teller, keys["reads two"], vanishing_wallet)
+    await balance_the_books(world, teller, vanishing_wallet)
 
 
 async def _keys_and_positions(
@@ -123,7 +104,7 @@ async def _keys_and_positions(
         teller.line(p["instId"], what + at)
         teller.line("", "can be covered" if p["insurable"] else f"cannot be covered: {p['reason']}")
     insurable = [p for p in positions if p["insurable"]]
-    _expect(bool(insurable), "no position is insurable")
+    expect(bool(insurable), "no position is insurable")
     return account, insurable
 
 
@@ -132,13 +113,13 @@ async def _bind_and_order(
 ) -> dict[str, Any]:
     teller.chapter("One position is bound, twice: the same answer")
     bound = await trader.bind(account, position, sku)
-    _expect(await trader.bind(account, position, sku) == bound, "binding again answered something else")
+    expect(await trader.bind(account, position, sku) == bound, "binding again answered something else")
     teller.line("bindId", f"{bound['bindId']} ({bound['status']})")
     teller.chapter("An order is made, twice: the same order")
     order = await trader.create_order(bound["bindId"])
     again = await trader.create_order(bound["bindId"])
-    _expect(again["purchaseOrderId"] == order["purchaseOrderId"], "a second order was made")
-    _expect(again["calls"] == order["calls"], "the same order asks for other calls")
+    expect(again["purchaseOrderId"] == order["purchaseOrderId"], "a second order was made")
+    expect(again["calls"] == order["calls"], "the same order asks for other calls")
     teller.line("purchaseOrderId", order["purchaseOrderId"])
     teller.line("premium", f"{order['premiumUsd']} USDC")
     teller.line("pays on liquidation", f"{order['payoutUsd']} USDC")
@@ -160,9 +141,7 @@ async def _pay_and_submit(world: World, trader: Trader, teller: Teller, order: d
     teller.line("payPremium", "0x" + tx_hash.hex())
     teller.line("treasury", f"+{usd(await chain.usdc_balance(chain.treasury) - before)} USDC")
     teller.chapter("The hash is submitted, twice: the same answer")
-    _expect(
-        await trader.submit(order_id, tx_hash) == await trader.submit(order_id, tx_hash), "answers differ"
-    )
+    expect(await trader.submit(order_id, tx_hash) == await trader.submit(order_id, tx_hash), "answers differ")
     shown = await _until(trader, order_id, lambda o: _stage(o) == "SEEN")
     teller.line("status", f"{shown['status']}, seen in block {shown['payment']['blockNumber']}")
     teller.chapter("A reorg takes the payment away, a second one brings it back")
@@ -208,7 +187,7 @@ async def _vanished_browser(world: World, teller: Teller, key: dict[str, Any], w
         tx_hash = await trader.pay(world.chain, order)
         teller.line("payPremium", f"0x{tx_hash.hex()}, told to nobody")
         shown = await _until(trader, order["purchaseOrderId"], lambda o: o["status"] == "ACTIVE")
-        _expect(shown["payTxHash"] == "0x" + tx_hash.hex(), "another transaction was taken for the payment")
+        expect(shown["payTxHash"] == "0x" + tx_hash.hex(), "another transaction was taken for the payment")
         teller.line("status", f"{shown['status']}: the watcher found the payment by itself")
 
 
@@ -217,7 +196,7 @@ async def _refusal(call: Awaitable[object], code: str) -> str:
     try:
         await call
     except Refused as refused:
-        _expect(refused.code == code, f"refused with {refused.code}, not {code}")
+        expect(refused.code == code, f"refused with {refused.code}, not {code}")
         return f"refused, {refused.status} {refused.code}: {refused.body['detail']}"
     raise StoryError(f"not refused with {code}")
 
@@ -235,8 +214,3 @@ async def _until(trader: Trader, order_id: str, holds: Callable[[dict[str, Any]]
 
 def _stage(order: dict[str, Any]) -> str | None:
     return order["payment"]["stage"] if order["payment"] else None
-
-
-def _expect(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise StoryError(otherwise)

@@ -22,7 +22,7 @@ from liqpass.clock import Clock, system_clock
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.sandbox.anvil import node_modules
-from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.serving import (
@@ -36,6 +36,7 @@ from liqpass.serving import (
 from liqpass.vault.keys import generate_key
 
 BLOCK_SEC = 1
+CAPITAL = 1_000_000 * USDC
 READY_SEC = 30
 OF_DEMOS = "^liqpass_demo_[0-9]{9,11}_[0-9a-f]{8}$"
 DROP_TRIES = 50  # what is left after ten seconds, a later demo drops
@@ -133,7 +134,7 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
         try:
             tell("Starting the chain, with the real USDC code, and the exchange")
             async with (
-                SandboxChain(slots_in_an_epoch=2) as chain,
+                SandboxChain(slots_in_an_epoch=2, capital=CAPITAL) as chain,
                 SandboxExchange(clock) as exchange,
                 _fresh_database(place, tell) as database_url,
             ):
