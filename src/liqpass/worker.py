@@ -20,7 +20,7 @@ from liqpass.db import DATABASE_AWAY, SESSION, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
-from liqpass.reconcile.runs import reconcile
+from liqpass.reconcile.runs import reconcile_due
 from liqpass.signin import sessions
 from liqpass.treasury import booking
 from liqpass.vault import api_accounts
@@ -58,7 +58,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
-        Task(11, "reconcile", 3600.0, False, partial(reconcile, of.db, of.nodes, chain, of.clock)),
+        Task(11, "reconcile", 60.0, False, partial(reconcile_due, of.db, of.nodes, chain, of.clock)),
         Task(12, "check books", 30.0, False, partial(book_checks.check_due, of.db, of.clock)),
     ]
 

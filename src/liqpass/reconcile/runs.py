@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
@@ -43,6 +43,7 @@ from liqpass.settings import ChainSettings
 
 log = structlog.get_logger()
 
+EVERY = timedelta(hours=1)
 PAGE = 1000
 WORK_MEM = "32MB"
 NOT_READ = "the watcher has not read the chain yet"
@@ -93,6 +94,14 @@ async def reconcile(
         log.info("reconciled", run=run_id)
         return run_id
     raise AssertionError("the loop returns or raises")
+
+
+async def reconcile_due(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock: Clock) -> None:
+    """A run over everything, if the last one of any kind is an hour old: however many workers begin anew."""
+    async with db.pool.acquire() as conn:
+        last = await sql.last_finished(conn)
+    if last is None or clock() - last >= EVERY:
+        await reconcile(db, nodes, chain, clock)
 
 
 async def _begun(

@@ -31,9 +31,7 @@ async def balance_the_books(world: World, teller: Teller, stranger: Wallet) -> N
     item = await _stray(world)
     teller.line("in suspense", f"{item['item']}: {item['remainingUsd']} USDC")
     await _reconciled(world, teller, BROKEN)
-    teller.chapter(
-        "The operator asks for a refund: a batch for the treasury's Safe, which alone can send money"
-    )
+    teller.chapter("A refund: a batch for the treasury's Safe, which alone can send money")
     reason = ("--by", OPERATOR, "--reason", "sent by mistake")
     await _ran(world, "suspense", "refund", item["item"], *reason)
     path = world.folder / "refunds.json"
