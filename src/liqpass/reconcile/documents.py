@@ -20,7 +20,7 @@ from liqpass.reconcile.breaks.sql import OfRun, OpenBreak
 from liqpass.reconcile.money_checks import Balance
 from liqpass.reconcile.periods import Period
 from liqpass.reconcile.sums.sql import LedgerSum, OrdersSum, PaymentsSum, TransfersSum
-from liqpass.reconcile.views import told
+from liqpass.reconcile.views import camel, told
 
 FORMAT = 1
 
@@ -106,7 +106,7 @@ def _balance(balance: Balance) -> dict[str, Any]:
 
 def _row(row: msgspec.Struct, *amounts: str) -> dict[str, Any]:
     values = msgspec.structs.asdict(row)
-    return {name: str(value) if name in amounts else value for name, value in values.items()}
+    return {camel(name): str(value) if name in amounts else value for name, value in values.items()}
 
 
 async def verify(conn: Connection) -> AsyncIterator[str]:

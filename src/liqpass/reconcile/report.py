@@ -100,8 +100,8 @@ def _ledger(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     counts: dict[str, int] = defaultdict(int)
     stands: dict[str, int] = defaultdict(int)
     for row in rows:
-        counts[row["kind"]] += row["rows_in"]
-        stands[row["kind"]] += int(row["amount_in"]) * (1 if row["forward"] else -1)
+        counts[row["kind"]] += row["rowsIn"]
+        stands[row["kind"]] += int(row["amountIn"]) * (1 if row["forward"] else -1)
     yield f"{'ledger entries':<48}{sum(counts.values()):>12,}"
     for kind, count in counts.items():
         if count:
