@@ -97,7 +97,7 @@ async def reconcile(
 
 
 async def reconcile_due(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock: Clock) -> None:
-    """A run over everything, if the last one of any kind is an hour old: however many workers begin anew."""
+    """A run over everything, if the last such one is an hour old: however often workers begin anew."""
     async with db.pool.acquire() as conn:
         last = await sql.last_finished(conn)
     if last is None or clock() - last >= EVERY:

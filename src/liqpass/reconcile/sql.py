@@ -118,9 +118,12 @@ async def open_counts(conn: Connection) -> list[OpenCount]:
     ...
 
 
-@query("select finished_at from reconciliation_runs order by id desc limit 1")
+@query("""
+    select finished_at from reconciliation_runs where num_nonnulls(period_from, period_to) = 0
+    order by id desc limit 1
+""")
 async def last_finished(conn: Connection) -> datetime | None:
-    """When the last run ended."""
+    """When the last run over everything ended."""
     ...
 
 

@@ -47,7 +47,7 @@ async def demo(*, once: bool, state: Path | None) -> None:
             raise typer.Exit(1) from error
         took = (datetime.now(UTC) - began).total_seconds()
         console.print(
-            f"\n[bold green]The order loop works, end to end; its books are clean[/] ({took:.0f} s)."
+            f"\n[bold green]The order loop works, end to end; the books are clean[/] ({took:.0f} s)."
         )
         if once:
             return
