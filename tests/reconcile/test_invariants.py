@@ -75,7 +75,7 @@ HANDS: list[tuple[str, str]] = [
     ("transfers_are_booked", f"update usdc_transfers set amount = amount + 1 where {FINAL_IN}"),
     (
         "transfers_are_booked",
-        f"""{LEG[:-8]} select 'RECEIVED', tx_hash || int4send(log_index), 1, 'TREASURY', 'SUSPENSE', amount,
+        f"""{LEG[:-8]} select 'RECEIVED', tx_hash || int4send(log_index), 9, 'TREASURY', 'SUSPENSE', amount,
             now() from usdc_transfers where {FINAL_IN}""",
     ),
     ("outflows_are_booked", OUT + FINAL_IN),
