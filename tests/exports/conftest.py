@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
-from liqpass.db import Database
+from liqpass.db import open_database
 from liqpass.hexes import to_hex
-from tests.exports.facts import FINALIZED, HELD_ON_CHAIN, PARTS, Books, block_hash
+from tests.conftest import in_database, on_server
+from tests.exports.facts import FINALIZED, HELD_ON_CHAIN, Books, block_hash
 from tests.exports.node import BalanceNode, balance_node
 from tests.schema.rows import CHAIN
 
@@ -24,11 +26,56 @@ async def node() -> AsyncIterator[BalanceNode]:
         yield node
 
 
+@pytest.fixture(scope="session")
+async def books(server_url: str, template: str) -> AsyncIterator[Books]:
+    """All of `facts`, for all tests: none of them changes anything in it."""
+    name = f"{template}_books"
+    await on_server(server_url, f"create database {name} template {template}")
+    async with books_at(in_database(server_url, name)) as books:
+        await books.write_all()
+        yield books
+    await on_server(server_url, f"drop database {name} with (force)")
+
+
 @pytest.fixture
-def env(node: BalanceNode, database_url: str) -> dict[str, str]:
-    """What `liqpass export` needs to know."""
+async def empty_books(database_url: str) -> AsyncIterator[Books]:
+    """A test's own; nothing is posted yet."""
+    async with books_at(database_url) as books:
+        yield books
+
+
+@pytest.fixture
+async def own_books(empty_books: Books) -> Books:
+    """All of `facts`, to be spoiled."""
+    await empty_books.write_all()
+    return empty_books
+
+
+@pytest.fixture
+def env(node: BalanceNode, books: Books) -> dict[str, str]:
+    """What `liqpass export` needs to know of the books of all tests."""
+    return settings(node, books.url)
+
+
+@pytest.fixture
+def own_env(node: BalanceNode, database_url: str) -> dict[str, str]:
+    """The same of a test's own books."""
+    return settings(node, database_url)
+
+
+@asynccontextmanager
+async def books_at(url: str) -> AsyncIterator[Books]:
+    """Connected to this database."""
+    owner, db = await asyncpg.connect(url), await open_database(url, name="test")
+    yield Books(owner, db, url)
+    await db.close()
+    await owner.close()
+
+
+def settings(node: BalanceNode, url: str) -> dict[str, str]:
+    """A database of `facts`, and the one node."""
     return {
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": url,
         "LIQPASS_CHAIN_ID": str(CHAIN),
         "LIQPASS_RPC_URLS": node.url,
         "LIQPASS_USDC": ADDRESS,
@@ -36,22 +83,6 @@ def env(node: BalanceNode, database_url: str) -> dict[str, str]:
         "LIQPASS_TREASURY": ADDRESS,
         "LIQPASS_QUOTE_SIGNER_KEY": to_hex(b"\x01" * 32),
     }
-
-
-@pytest.fixture
-async def empty_books(db: Database, database_url: str) -> AsyncIterator[Books]:
-    """Nothing is posted yet."""
-    owner = await asyncpg.connect(database_url)
-    yield Books(owner, db)
-    await owner.close()
-
-
-@pytest.fixture
-async def books(empty_books: Books) -> Books:
-    """All of `facts`."""
-    for part in PARTS:
-        await part(empty_books)
-    return empty_books
 
 
 @pytest.fixture(scope="session")

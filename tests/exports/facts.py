@@ -37,8 +37,13 @@ def tx(number: int) -> bytes:
 class Books:
     """A database whose books are written as a test says. Time passes by a minute with every posting."""
 
-    def __init__(self, owner: asyncpg.Connection, db: Database) -> None:
-        self.owner, self.db, self.now = owner, db, START
+    def __init__(self, owner: asyncpg.Connection, db: Database, url: str) -> None:
+        self.owner, self.db, self.url, self.now = owner, db, url, START
+
+    async def write_all(self) -> None:
+        """Everything below."""
+        for part in PARTS:
+            await part(self)
 
     async def open(self) -> None:
         """The watcher's cursor, the opening balance, and capital of almost all of it."""

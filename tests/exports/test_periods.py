@@ -44,7 +44,7 @@ async def test_what_was_before_is_brought_forward(
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_past_month_is_held_against_the_block_of_its_last_transfer(
-    form: str, books: Books, archive: BalanceNode, env: dict[str, str], tmp_path: Path
+    form: str, archive: BalanceNode, env: dict[str, str], tmp_path: Path
 ) -> None:
     """That transfer was booked after midnight: it is in transit."""
     path = tmp_path / "books"
@@ -58,7 +58,7 @@ async def test_a_past_month_is_held_against_the_block_of_its_last_transfer(
 
 
 async def test_two_periods_together_are_all_of_the_books(
-    books: Books, archive: BalanceNode, env: dict[str, str], tmp_path: Path
+    archive: BalanceNode, env: dict[str, str], tmp_path: Path
 ) -> None:
     whole, first, second = (tmp_path / name for name in ("whole", "first", "second"))
     await exported("csv", whole, env)
@@ -68,7 +68,7 @@ async def test_two_periods_together_are_all_of_the_books(
     assert whole.read_text().splitlines() == [*first.read_text().splitlines(), *later]
 
 
-async def test_a_day_without_transfers_is_accepted(books: Books, env: dict[str, str], tmp_path: Path) -> None:
+async def test_a_day_without_transfers_is_accepted(env: dict[str, str], tmp_path: Path) -> None:
     for form in FORMS:
         await exported(form, tmp_path / form, env, "--from", "2026-07-05", "--to", "2026-07-05")
         assert checked(form, tmp_path / form) == (True, "")
@@ -76,7 +76,7 @@ async def test_a_day_without_transfers_is_accepted(books: Books, env: dict[str, 
 
 
 async def test_a_transfer_belongs_to_the_day_on_which_it_was_posted_to_the_last_microsecond(
-    empty_books: Books, env: dict[str, str], tmp_path: Path
+    empty_books: Books, own_env: dict[str, str], tmp_path: Path
 ) -> None:
     await empty_books.open()
     for number, moment in enumerate((-timedelta(microseconds=1), timedelta(), timedelta(days=1)), 1):
@@ -84,6 +84,6 @@ async def test_a_transfer_belongs_to_the_day_on_which_it_was_posted_to_the_last_
         await empty_books.post(Entry(Kind.HELD, bytes([number]) * 32, number))
     found: Counter[str] = Counter()
     for day in ("2026-07-09", "2026-07-10", "2026-07-11"):
-        await exported("csv", tmp_path / day, env, "--from", day, "--to", day)
+        await exported("csv", tmp_path / day, own_env, "--from", day, "--to", day)
         found[day] = (tmp_path / day).read_text().count("HELD")
     assert found == Counter({"2026-07-09": 1, "2026-07-10": 1, "2026-07-11": 1})

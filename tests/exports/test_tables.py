@@ -46,7 +46,7 @@ async def test_the_csv_adds_up_to_the_ledgers_balances_whatever_its_first_day(
     assert totals(await table(tmp_path / "some.csv", env, "--from", "2026-07-10")) == wanted
 
 
-async def test_the_csv_is_rfc_4180(books: Books, env: dict[str, str], tmp_path: Path) -> None:
+async def test_the_csv_is_rfc_4180(env: dict[str, str], tmp_path: Path) -> None:
     await exported("csv", tmp_path / "books.csv", env)
     written = (tmp_path / "books.csv").read_bytes()
     lines = written.split(b"\r\n")
@@ -55,9 +55,7 @@ async def test_the_csv_is_rfc_4180(books: Books, env: dict[str, str], tmp_path: 
     assert "提取资本, 取消" in written.decode("utf-8")
 
 
-async def test_amounts_are_decimals_and_hashes_are_text(
-    books: Books, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_amounts_are_decimals_and_hashes_are_text(env: dict[str, str], tmp_path: Path) -> None:
     rows = await table(tmp_path / "books.csv", env)
     for row in rows:
         whole, _, decimals = row["amount_usdc"].partition(".")
@@ -71,9 +69,7 @@ async def test_amounts_are_decimals_and_hashes_are_text(
     assert premium["at_utc"] == f"{START + timedelta(minutes=4):%Y-%m-%d %H:%M:%S}"
 
 
-async def test_what_left_the_treasury_says_to_whom_and_why(
-    books: Books, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_what_left_the_treasury_says_to_whom_and_why(env: dict[str, str], tmp_path: Path) -> None:
     rows = {row["kind"]: row for row in await table(tmp_path / "books.csv", env)}
     for kind in ("REFUND", "REFUND_PAID"):
         assert rows[kind]["reason"] == 'sent "by hand", see #7; twice'
@@ -82,9 +78,7 @@ async def test_what_left_the_treasury_says_to_whom_and_why(
     assert rows["PAID_OUT"]["disbursement_id"] == ""
 
 
-async def test_a_reversal_is_marked_and_swaps_the_accounts(
-    books: Books, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_a_reversal_is_marked_and_swaps_the_accounts(env: dict[str, str], tmp_path: Path) -> None:
     rows = await table(tmp_path / "books.csv", env)
     sides = {True: set(), False: set()}  # type: dict[bool, set[tuple[str, str]]]
     for row in rows:
@@ -93,9 +87,7 @@ async def test_a_reversal_is_marked_and_swaps_the_accounts(
     assert sides == {False: {("POOL_FREE", "POOL_LOCKED")}, True: {("POOL_LOCKED", "POOL_FREE")}}
 
 
-async def test_parquet_says_the_same_in_types_of_its_own(
-    books: Books, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_parquet_says_the_same_in_types_of_its_own(env: dict[str, str], tmp_path: Path) -> None:
     rows = await table(tmp_path / "books.csv", env)
     await exported("parquet", tmp_path / "books.parquet", env)
     found = pq.read_table(tmp_path / "books.parquet")

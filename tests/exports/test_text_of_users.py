@@ -46,10 +46,10 @@ async def wanted(empty_books: Books, node: BalanceNode) -> dict[str, int]:
 
 @pytest.mark.usefixtures("hledger")
 async def test_no_reason_breaks_a_journal(
-    wanted: dict[str, int], env: dict[str, str], tmp_path: Path
+    wanted: dict[str, int], own_env: dict[str, str], tmp_path: Path
 ) -> None:
     for form in ("hledger", "beancount"):
-        await exported(form, tmp_path / form, env)
+        await exported(form, tmp_path / form, own_env)
         assert checked(form, tmp_path / form) == (True, "")
     assert totals_in_hledger(tmp_path / "hledger") == wanted
     assert agrees_with_beancount(tmp_path / "beancount", wanted) == (True, "")
@@ -57,8 +57,8 @@ async def test_no_reason_breaks_a_journal(
 
 
 @pytest.mark.usefixtures("wanted")
-async def test_no_reason_is_a_formula(env: dict[str, str], tmp_path: Path) -> None:
-    await exported("csv", tmp_path / "csv", env)
+async def test_no_reason_is_a_formula(own_env: dict[str, str], tmp_path: Path) -> None:
+    await exported("csv", tmp_path / "csv", own_env)
     with (tmp_path / "csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file, strict=True) if row["kind"] == "WITHDRAWAL"]
     assert len(rows) == len(NASTY)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.cli import SPARE_SEC, liqpass, start
+from tests.commands.cli import SPARE_SEC, start
+from tests.commands.forked import liqpass
 from tests.exports.facts import Books
 
 
@@ -13,9 +14,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_without_a_file_the_export_goes_to_stdout(
-    books: Books, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_without_a_file_the_export_goes_to_stdout(env: dict[str, str], tmp_path: Path) -> None:
     for form in ("hledger", "csv"):
         shown = await liqpass("export", "--format", form, env=env)
         written = await liqpass("export", "--format", form, "--out", str(tmp_path / form), env=env)
@@ -53,22 +52,22 @@ async def test_a_day_that_is_none_is_refused(day: str, env: dict[str, str]) -> N
 
 
 async def test_a_file_is_replaced_by_a_whole_one_or_not_at_all(
-    books: Books, env: dict[str, str], tmp_path: Path
+    own_books: Books, own_env: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "books.csv"
     path.write_text("of last month")
-    await books.owner.execute("alter table premium_payments rename to away")
-    failed = await liqpass("export", "--format", "csv", "--out", str(path), env=env)
+    await own_books.owner.execute("alter table premium_payments rename to away")
+    failed = await liqpass("export", "--format", "csv", "--out", str(path), env=own_env)
     assert failed.status != 0
     assert names(tmp_path) == ["books.csv"]
     assert path.read_text() == "of last month"
-    await books.owner.execute("alter table away rename to premium_payments")
-    assert (await liqpass("export", "--format", "csv", "--out", str(path), env=env)).status == 0
+    await own_books.owner.execute("alter table away rename to premium_payments")
+    assert (await liqpass("export", "--format", "csv", "--out", str(path), env=own_env)).status == 0
     assert names(tmp_path) == ["books.csv"]
     assert path.read_text().startswith("seq,")
 
 
-async def test_a_link_keeps_leading_to_the_file(books: Books, env: dict[str, str], tmp_path: Path) -> None:
+async def test_a_link_keeps_leading_to_the_file(env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there" / "books")
     assert (await liqpass("export", "--format", "csv", "--out", str(tmp_path / "link"), env=env)).status == 0
@@ -76,7 +75,7 @@ async def test_a_link_keeps_leading_to_the_file(books: Books, env: dict[str, str
     assert (tmp_path / "there" / "books").read_text().startswith("seq,")
 
 
-async def test_a_reader_that_has_seen_enough_is_no_error(books: Books, env: dict[str, str]) -> None:
+async def test_a_reader_that_has_seen_enough_is_no_error(env: dict[str, str]) -> None:
     process = await start("export", "--format", "hledger", env=env)
     assert process.stdout is not None and process.stderr is not None
     process.stdout._transport.close()  # type: ignore[attr-defined]

@@ -14,7 +14,8 @@ from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.world import environment
 from liqpass.treasury.safe_batch import batch_checksum
 from liqpass.treasury.suspense import key_of
-from tests.commands.cli import Done, liqpass
+from tests.commands.cli import Done
+from tests.commands.forked import liqpass
 from tests.treasury.conftest import CAPITAL, Desk
 
 SAID_BY = ("--by", "Ada")
