@@ -31,9 +31,9 @@ class Fault(msgspec.Struct, frozen=True):
     chain: int = 0
 
 
-# The orders that may be struck: nothing ever happened to them but the usual. owner, the_order and bound are
-# the keys of order and binding, poid is the public id, paid_by the transaction; air is a transaction made up
-# for it, nobody an order that is not there.
+# The orders that may be struck: nothing ever happened to them but the usual, and what is over is so for days.
+# owner, the_order and bound are the keys of order and binding, poid is the public id, paid_by the transaction;
+# air is a transaction made up for it, nobody an order that is not there.
 _WHOLE = """
     create temp table whole as
     select user_id as owner, id as the_order, binding_id as bound, purchase_order_id as poid,
@@ -44,8 +44,9 @@ _WHOLE = """
         ) as turn
     from (
         select o.*, case
-            when status <> 'ACTIVE' or duration_sec <= 86400 then status::text
-            when coverage_start_at < newest - interval '3 days' then 'LONG' end as sort
+            when status in ('DRAFT', 'ACTIVE') and duration_sec <= 86400 then status::text
+            when created_at > newest - interval '3 days' then null
+            when status = 'ACTIVE' then 'LONG' else status::text end as sort
         from purchase_orders o, (select max(created_at) as newest from purchase_orders) t
         where event_seq = array_position('{DRAFT,CANCELLED,ACTIVE,EXPIRED}'::order_status[], status)
           and (status <> 'EXPIRED' or duration_sec <= 86400)

@@ -23,10 +23,10 @@ from bench.kept import RESULTS, commit, console, machine, tell
 from bench.peaks import Took, watched
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
+from liqpass.reconcile.runs import WORK_MEM
 
 ORDERS_PER_PAYMENT = 1.06  # not every order is paid: so many make at least one payment each
 PICTURE = Path(__file__).parents[1] / "docs" / "reconcile-at-size.svg"
-WORK_MEM = "64MB"
 # Nothing here has to survive a crash; what is measured reads.
 OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "8GB"}
 # Orders, chain, ledger and bindings, each row beside those that it belongs to: no comparison can do without.
@@ -216,22 +216,30 @@ async def spilled_bytes(books: BooksAtSize) -> int:
 
 
 def show(console: Console, sizes: list[AtSize]) -> None:
-    """A row for each size."""
+    """A column for each size."""
     table = Table(title="liqpass reconcile beside a bare join", title_justify="left")
-    for column in (
-        "orders", "payments", "faults", "missed", "invented", "reconcile s", "join s", "ratio",
-        "client MB", "backend MB, own", "join's MB, own", "spilled MB", "join's MB",
-    ):  # fmt: skip
-        table.add_column(column, justify="right")
+    table.add_column("")
     for size in sizes:
-        ours, theirs = best(size.reconciled), best(size.joined)
-        table.add_row(
-            f"{size.orders:,}", f"{size.payments:,}", f"{size.faults:,}", str(sum(size.missed.values())),
-            str(sum(size.invented.values()) + sum(size.invented_in_clean.values())),
-            f"{ours.seconds:.2f}", f"{theirs.seconds:.2f}", f"{size.ratio:.2f}", f"{ours.client:.0f}",
-            f"{ours.backends_own:.0f}", f"{theirs.backends_own:.0f}", f"{size.spilled_mb:.0f}",
-            f"{size.joined_spilled_mb:.0f}",
-        )  # fmt: skip
+        table.add_column(f"{size.orders:,} orders", justify="right")
+
+    def row(name: str, value: Callable[[AtSize], float], shown: str = "{:,.0f}") -> None:
+        table.add_row(name, *(shown.format(value(size)) for size in sizes))
+
+    row("payments", lambda size: size.payments)
+    row("faults", lambda size: size.faults)
+    row("  missed", lambda size: sum(size.missed.values()))
+    row("  invented", lambda size: sum(size.invented.values()) + sum(size.invented_in_clean.values()))
+    row("seconds: reconcile, best of the rounds", lambda size: best(size.reconciled).seconds, "{:.2f}")
+    row("  in books without faults", lambda size: size.clean.seconds, "{:.2f}")
+    row("  bare join, best of the rounds", lambda size: best(size.joined).seconds, "{:.2f}")
+    row("  ratio", lambda size: size.ratio, "{:.2f}")
+    row("peak MB: the command", lambda size: best(size.reconciled).client)
+    row("  in books without faults", lambda size: size.clean.client)
+    row("  its server processes, own", lambda size: best(size.reconciled).backends_own)
+    row("  its server processes, PSS", lambda size: best(size.reconciled).backends_pss)
+    row("  the join's, own", lambda size: best(size.joined).backends_own)
+    row("temporary files, MB: reconcile", lambda size: size.spilled_mb)
+    row("  bare join", lambda size: size.joined_spilled_mb)
     console.print(table)
 
 
