@@ -27,6 +27,9 @@ OUT = """insert into usdc_transfers (chain_id, tx_hash, log_index, block_number,
 
 # what a hand does to the database → the invariant that names it (others may, too)
 HANDS: list[tuple[str, str]] = [
+    ("given_is_written_down", "update pool_deposits set amount = amount + 1"),
+    ("given_is_written_down", "delete from pool_deposits"),
+    ("given_is_written_down", f"{LEG} ('REFUND', {NOWHERE}, 1, 'SUSPENSE', 'REFUNDS_DUE', 5, now())"),
     ("debits_equal_credits", "update ledger_accounts set balance = balance + 1 where id = 'TREASURY'"),
     ("balances_are_sums", "update ledger_accounts set balance = balance + 1 where id = 'CLAIMS_PAYABLE'"),
     ("balances_are_sums", "delete from ledger_transfers where kind = 'PREMIUM'"),

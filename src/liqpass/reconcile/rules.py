@@ -26,6 +26,9 @@ class Invariant(msgspec.Struct, frozen=True):
 _FORWARD = "case when k.forward then t.amount else -t.amount end"
 
 
+_SIGNED_SUM = "sum(case when k.forward then t.amount else -t.amount end)::bigint"
+
+
 def _stands(*kinds: str) -> str:
     """What these kinds together stand at, by ref."""
     listed = ", ".join(f"'{kind}'" for kind in kinds)
@@ -333,6 +336,30 @@ INVARIANTS: tuple[Invariant, ...] = (
             group by purpose
         ) d on d.purpose::text || 'S' = replace(a.id::text, '_DUE', '')
         where a.id in ('REFUNDS_DUE', 'WITHDRAWALS_DUE') and a.balance <> coalesce(d.amount, 0)
+        """,
+    ),
+    Invariant(
+        "given_is_written_down",
+        "Money was given to the pool, back or out, and nobody's word for it is kept, or for another amount.",
+        2,
+        f"""
+        with posted as (
+            select t.kind, t.ref, {_SIGNED_SUM} as stands
+            from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
+            where t.kind in ('CAPITAL', 'REFUND', 'WITHDRAWAL') group by t.kind, t.ref
+        ),
+        written as (
+            select 'CAPITAL'::ledger_kind as kind, ref, sum(amount)::bigint as amount
+            from pool_deposits group by ref
+            union all
+            select purpose::text::ledger_kind, ref, sum(amount)::bigint
+            from disbursements where cancelled_at is null group by purpose, ref
+        )
+        select format('%s 0x%s', kind, encode(ref, 'hex')) as subject,
+            format('the ledger has %s, what was asked for makes %s', coalesce(p.stands, 0),
+                coalesce(w.amount, 0)) as said
+        from posted p full join written w using (kind, ref)
+        where coalesce(p.stands, 0) <> coalesce(w.amount, 0)
         """,
     ),
 )
