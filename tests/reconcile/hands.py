@@ -33,6 +33,18 @@ async def run_once(world: TestWorld, period: Period = ALWAYS) -> int:
     return await reconcile(of.db, of.nodes, of.settings.chain, of.clock, period)
 
 
+async def row(world: TestWorld, query: str) -> asyncpg.Record:
+    """The first row."""
+    found = await world.db.pool.fetchrow(query)
+    assert found is not None
+    return found
+
+
+async def last_run(world: TestWorld) -> asyncpg.Record:
+    """The last run as it was kept."""
+    return await row(world, "select * from reconciliation_runs order by id desc limit 1")
+
+
 async def open_breaks(world: TestWorld) -> list[asyncpg.Record]:
     """The breaks that are open, with their columns."""
     query = "select * from reconciliation_breaks where closed_at is null order by id"
