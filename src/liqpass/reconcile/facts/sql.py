@@ -55,7 +55,7 @@ _DAYS = """least(div(extract(epoch from least($2::timestamptz, (
                 else 0 end
                 + case when case status when 'DRAFT' then pay_before
                         when 'PAID_PENDING_CONFIRM' then submitted_at
-                        when 'ACTIVE' then coverage_end_at end < $3 then 1 else 0 end as paid,
+                        when 'ACTIVE' then coverage_end_at end < $3 then 1::bigint << 60 else 0 end as paid,
             0::bigint as legs
         from purchase_orders where chain_id = $1
         union all
@@ -95,8 +95,8 @@ def money_suspects(
     ...
 
 
-# An event adds what it leads to and takes off what it comes from: in the end the last status is left. The
-# powers of two part how many there are, the sum of their numbers, and the status.
+# An event adds where it leads and takes off where the one before it led, each hashed with the event's number:
+# where each begins where the one before it ended, the last status is left. A hash is cut to 40 bits.
 @query(
     """
     select off.order_id, o.purchase_order_id
@@ -105,12 +105,11 @@ def money_suspects(
             select id as order_id,
                 hash_record(row(binding_id, case status when 'PAID_PENDING_CONFIRM' then 'DRAFT'
                     else status::text end, coverage_start_at, coverage_end_at))
-                - event_seq * 34359738368 - event_seq::bigint * (event_seq + 1) / 2 * 8589934592
-                - hashenum(status) as d
+                - (hashenumextended(status, event_seq) >> 24) as d
             from purchase_orders
             union all
-            select order_id, 34359738368 + seq * 8589934592
-                + hashenum(to_status) - coalesce(hashenum(from_status), 0)
+            select order_id, (hashenumextended(to_status, seq) >> 24)
+                - coalesce(hashenumextended(from_status, seq - 1) >> 24, 0)
             from order_events
             union all
             select order_id, -hash_record(row(id, status::text, coverage_start_at, coverage_end_at))::bigint
