@@ -12,6 +12,7 @@ from liqpass.chain.view import (
     Changes,
     Heads,
     Log,
+    LogKey,
     StoredLog,
     View,
     Witness,
@@ -54,8 +55,8 @@ class AnyChainAtAll(RuleBasedStateMachine):
         self.waiting: list[int] = []
         self.memory: list[tuple[list[Block], int, int]] = []  # what a late node still shows
         self.cursor = cursor_at(0, 0)
-        self.rows: dict[tuple[bytes, int], StoredLog] = {}
-        self.final: dict[tuple[bytes, int], Log] = {}
+        self.rows: dict[LogKey, StoredLog] = {}
+        self.final: dict[LogKey, Log] = {}
 
     @rule(payments=st.integers(0, 2), again=st.booleans())
     def a_block_is_mined(self, payments: int, again: bool) -> None:

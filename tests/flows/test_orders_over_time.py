@@ -42,7 +42,7 @@ async def test_a_quote_that_ran_out_is_cancelled_only_once_the_safe_heads_own_ti
 async def test_a_quote_of_which_another_amount_was_paid_runs_out_as_well(
     world: TestWorld, alice: Newcomer, submitted: bool
 ) -> None:
-    """Nobody can pay that without a quote of our signer; the position and the capital are free again anyway."""
+    """Nobody can pay that without our signer; the position and the capital are free again anyway."""
     order = await alice.order()
     order_id = bytes.fromhex(order["purchaseOrderId"][2:])
     deadline = int((world.clock.now + timedelta(minutes=15)).timestamp())
