@@ -21,19 +21,20 @@ ONE_IN = 1000
 
 class Fault(msgspec.Struct, frozen=True):
     """`type`: the break that it makes. `of`: which orders it strikes. `hand`: what is done to those in the
-    table `hit`. `names`: what the break names, an expression over `hit`. `chain`: how often the premium of
-    each really came into the treasury by it."""
+    table `hit`. `names`: what the break names, an expression over `hit`. `also`: further breaks, their types
+    and what they name. `chain`: how often the premium of each really came into the treasury by it."""
 
     type: str
     of: str
     hand: str
     names: str = "poid"
+    also: tuple[tuple[str, str], ...] = ()
     chain: int = 0
 
 
-# The orders that may be struck: nothing ever happened to them but the usual, and what is over is so for days.
-# owner, the_order and bound are the keys of order and binding, poid is the public id, paid_by the transaction;
-# air is a transaction made up for it, nobody an order that is not there.
+# The orders that may be struck: nothing ever happened to them but the usual; what is over is so for days.
+# owner, the_order and bound are the keys of order and binding, poid the public id, paid_by the transaction;
+# air is a transaction that is made up for it, nobody an order that is not there.
 _WHOLE = """
     create temp table whole as
     select user_id as owner, id as the_order, binding_id as bound, purchase_order_id as poid,
@@ -106,6 +107,23 @@ _NEVER_ENDED = _no_leg("HELD", 2) + _NOT_FREED
 FAULTS: tuple[Fault, ...] = (
     # covered, and nobody paid
     Fault("ORDER_PAID_WITHOUT_EVENT", "ACTIVE", _NO_PAYMENT + _no_leg("PREMIUM"), chain=-1),
+    Fault(
+        "ORDER_PAID_WITHOUT_EVENT",
+        "DRAFT",
+        _order(
+            """status = 'ACTIVE', pay_tx_hash = air, payer = owner, submitted_at = created_at,
+            paid_at = created_at, coverage_start_at = created_at + make_interval(secs => coverage_delay_sec),
+            coverage_end_at = created_at + make_interval(secs => coverage_delay_sec + duration_sec)"""
+        ),
+        also=(("HISTORY_BROKEN", "poid"), ("BINDING_DISAGREES", "poid")),
+    ),
+    Fault(
+        "ORDER_PAID_WITHOUT_EVENT",
+        "ACTIVE",
+        """delete from payment_settlements using hit where tx_hash = paid_by;
+        delete from premium_payments using hit where tx_hash = paid_by;""",
+        also=(("EVENT_WITHOUT_LEDGER", "paid_by"),),
+    ),
     # paid for an order that is not there
     Fault(
         "EVENT_WITHOUT_ORDER",
@@ -121,6 +139,15 @@ FAULTS: tuple[Fault, ...] = (
         "nobody",
         chain=1,
     ),
+    Fault(
+        "EVENT_WITHOUT_ORDER",
+        "EXPIRED",
+        """delete from purchase_orders using hit where (user_id, id) = (owner, the_order);
+        delete from insured_bindings using hit where (user_id, id) = (owner, bound);
+        delete from order_events using hit where (user_id, order_id) = (owner, the_order);
+        delete from order_refs using hit where purchase_order_id = poid;""",
+        also=(("PREMIUM_EARNED_WRONG", "poid"),),
+    ),
     # order, event and ledger have three amounts
     Fault(
         "AMOUNT_DIFFERS",
@@ -133,6 +160,11 @@ FAULTS: tuple[Fault, ...] = (
         "ACTIVE",
         """update premium_payments set amount = amount + 1 from hit where tx_hash = paid_by;
         update usdc_transfers set amount = amount + 1 from hit where tx_hash = paid_by;""",
+    ),
+    Fault(
+        "AMOUNT_DIFFERS",
+        "ACTIVE",
+        f"{_LEG} 'PREMIUM', poid, 2, 'TREASURY', 'UNEARNED_PREMIUM', premium, day from hit;",
     ),
     # booked, and never paid
     Fault(
@@ -181,6 +213,19 @@ FAULTS: tuple[Fault, ...] = (
         + _order("status = 'PAID_PENDING_CONFIRM', pay_tx_hash = air, submitted_at = created_at")
         + _binding("status = 'DRAFT'"),
     ),
+    # as the first, and a little less was paid: one fault does not make up for another
+    Fault(
+        "ORDER_STUCK",
+        "EXPIRED",
+        _NEVER_ENDED
+        + _no_leg("EARNED")
+        + _no_event(4)
+        + _order("status = 'ACTIVE', event_seq = 3")
+        + _binding("status = 'ACTIVE'")
+        + """update premium_payments set amount = amount - 1 from hit where tx_hash = paid_by;
+        update usdc_transfers set amount = amount - 1 from hit where tx_hash = paid_by;""",
+        also=(("AMOUNT_DIFFERS", "poid"),),
+    ),
     # the binding says something else than its order, or the position is free, or still held
     Fault("BINDING_DISAGREES", "ACTIVE", _binding("coverage_end_at = coverage_end_at + interval '1 day'")),
     Fault("BINDING_DISAGREES", "EXPIRED", _binding("order_id = null")),
@@ -219,6 +264,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("HISTORY_BROKEN", "EXPIRED", _no_event(4)),
     Fault("HISTORY_BROKEN", "EXPIRED", _event("from_status = 'DRAFT'", 3)),
     Fault("HISTORY_BROKEN", "ACTIVE", _event("to_status = 'CANCELLED'", 3)),
+    Fault(
+        "HISTORY_BROKEN",
+        "EXPIRED",
+        _event("to_status = 'ACTIVE'", 2) + _event("to_status = 'PAID_PENDING_CONFIRM'", 3),
+    ),
+    Fault(
+        "HISTORY_BROKEN",
+        "EXPIRED",
+        _event("from_status = 'ACTIVE'", 3) + _event("from_status = 'PAID_PENDING_CONFIRM'", 4),
+    ),
     # the balance is right, and a leg is missing before it
     Fault(
         "LEDGER_INCONSISTENT",
@@ -265,9 +320,14 @@ async def _one(owner: asyncpg.Connection, fault: Fault, used: int, count: int) -
         "create temp table hit as select * from whole where sort = $1 and turn > $2 and turn <= $3",
         fault.of, used, used + count,
     )  # fmt: skip
-    hit = await owner.fetch(f"select encode({fault.names}, 'hex') as named, premium from hit")
-    if len(hit) != count:
+    told = ((fault.type, fault.names), *fault.also)
+    named = [await owner.fetch(f"select encode({names}, 'hex') as named from hit") for _, names in told]
+    premiums = await owner.fetchval("select coalesce(sum(premium), 0)::bigint from hit")
+    if len(named[0]) != count:
         raise ValueError(f"there are too few {fault.of} orders for {count} of {fault.type}")
     await owner.execute(fault.hand)
     await owner.execute("drop table hit")
-    return {(fault.type, "0x" + row["named"]) for row in hit}, sum(row["premium"] for row in hit)
+    breaks = {
+        (kind, "0x" + row["named"]) for (kind, _), rows in zip(told, named, strict=True) for row in rows
+    }
+    return breaks, premiums
