@@ -88,6 +88,8 @@ async def test_a_chain_that_does_not_hold_ends_with_one(world: TestWorld, books:
     await by_hand(books["DATABASE_URL"], "update reconciliation_runs set document = '{}' where id = 1")
     verified = await reconcile(books, "verify")
     assert (verified.status, "FAIL  Run 1" in verified.out) == (1, True)
+    shown = await reconcile(books, "show", "1")
+    assert (shown.status, "was changed after it was made" in shown.err) == (1, True)
 
 
 async def test_a_period_is_told_and_kept(world: TestWorld, books: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from liqpass.db import Connection
 from liqpass.problems import Problem
 from liqpass.reconcile import sql
 from liqpass.reconcile.breaks import sql as breaks_sql
+from liqpass.reconcile.documents import digest
 from liqpass.reconcile.views import told
 
 PAGE = 1000
@@ -25,10 +26,15 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 async def kept(conn: Connection, run_id: int) -> Kept:
-    """A run. Raises Problem RUN_NOT_FOUND."""
+    """A run. Raises Problem RUN_NOT_FOUND, also when it is no longer what it was."""
     row, document = await sql.run(conn, run_id), await sql.run_document(conn, run_id)
     if row is None or document is None:
         raise Problem("RUN_NOT_FOUND", f"There is no run {run_id}: liqpass reconcile runs lists them.")
+    if digest(document) != row.sha256:
+        raise Problem(
+            "RUN_NOT_FOUND",
+            f"Run {run_id} was changed after it was made: liqpass reconcile verify says more.",
+        )
     return Kept(row, msgspec.json.decode(document))
 
 

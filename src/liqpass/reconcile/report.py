@@ -11,7 +11,7 @@ from liqpass.reconcile import sql
 from liqpass.reconcile.checks import NEXT_STEPS, BreakType
 
 WIDTH = 100
-SHOWN = 10  # of each type; the rest is named by how many there are
+SHOWN = 5  # of each type; the rest is named by how many there are
 ALL_OF_THEM = "liqpass reconcile breaks --format csv"
 
 Break = Mapping[str, Any]
