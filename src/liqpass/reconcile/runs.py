@@ -182,22 +182,21 @@ async def _compared(run: Run, writing: _Writing) -> Compared:
 
     async def money() -> None:
         async with _reader(run.db, snapshot) as conn:
-            search = _search(run, conn)
             run.progress("orders, payments and ledger …")
-            await _each(by_money(search), writing)
-            run.progress("transactions …")
-            await _each(by_transactions(search), writing)
+            await _each(by_money(_search(run, conn)), writing)
 
-    async def states() -> Compared:
+    async def all_else() -> Compared:
         async with _reader(run.db, snapshot) as conn:
             search = _search(run, conn)
             run.progress("histories and bindings …")
             await _each(by_history(search), writing)
             await _each(by_positions(search), writing)
+            run.progress("transactions …")
+            await _each(by_transactions(search), writing)
             run.progress("sums …")
             return await _added_up(run, conn)
 
-    tasks = asyncio.create_task(money()), asyncio.create_task(states())
+    tasks = asyncio.create_task(money()), asyncio.create_task(all_else())
     try:
         _, compared = await asyncio.gather(*tasks)
         return compared
