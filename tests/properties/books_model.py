@@ -1,8 +1,8 @@
 """What the books have to say, in plain Python: no SQL, no ledger, nothing of the product.
 
-It is given what is true (who ordered what, what the chain shows, what was decided about money in suspense, what
-time it is) and says what every kind stands at for every ref, and so what every account holds. Statuses here are
-those that matter for money: an order is open until it is covered, over or cancelled.
+It is given what is true (who ordered what, what the chain shows, what was decided about money in suspense,
+what time it is) and says what every kind stands at for every ref, and so what every account holds. Statuses
+here are those that matter for money: an order is open until it is covered, over or cancelled.
 """
 
 from collections import Counter, defaultdict

@@ -1,7 +1,7 @@
 """A chain on paper: blocks in a list, served over JSON-RPC as a node serves them.
 
-It knows what anvil does not show: which transfer is a premium's own, because it was made by the checkout. Heads
-are `safe` two blocks behind the newest one and `finalized` five; nothing below `finalized` is ever replaced.
+It knows what anvil does not show: which transfer is a premium's own, because it was made by the checkout.
+`safe` is two blocks behind the newest one and `finalized` five; nothing below `finalized` is ever replaced.
 """
 
 import hashlib

@@ -71,12 +71,19 @@ class PaperTown:
     async def order(
         self, number: int, premium: int, payout: int, delay: timedelta, duration: timedelta, ttl: timedelta
     ) -> bytes | None:
-        """Somebody new has bound a position and orders; the order's public id, None when the capital is short.
-        The binding is written by hand, the order by the product's statement."""
+        """Somebody new has bound a position and orders; the order's public id, None when capital is short.
+
+        The binding is written by hand, the order by the product's statement.
+        """
         now, user, account = self.clock(), number.to_bytes(20, "big"), UUID(int=number)
         public_id = self.chain.fresh("order")
-        slot = {"user_id": user, "exchange_uid": str(number)}
-        held = {**slot, "exchange": "okx", "inst_id": "BTC-USDT-SWAP", "mgn_mode": "isolated"}
+        slot: dict[str, object] = {"user_id": user, "exchange_uid": str(number)}
+        held: dict[str, object] = {
+            **slot,
+            "exchange": "okx",
+            "inst_id": "BTC-USDT-SWAP",
+            "mgn_mode": "isolated",
+        }
         held |= {"pos_side": "long", "api_account_id": account, "binding_id": account}
         await rows.account(self.owner, user_id=user, id=account, uid=str(number), api_key=str(number))
         await rows.insert(self.owner, "insured_positions", **held)
@@ -90,7 +97,7 @@ class PaperTown:
                 one_statement=True,
             )
         except asyncpg.CheckViolationError as error:
-            assert error.constraint_name == "never_overdrawn"  # noqa: PT017, what else is raised fails as well
+            assert error.constraint_name == "never_overdrawn"
             return None
         assert made is not None
         return public_id
@@ -110,7 +117,8 @@ class PaperTown:
 
     async def accounts(self) -> dict[str, int]:
         """All balances."""
-        return dict(await self.owner.fetch("select id::text, balance from ledger_accounts"))
+        found = await self.owner.fetch("select id::text, balance from ledger_accounts")
+        return {row["id"]: row["balance"] for row in found}
 
 
 def settings(rpc: str) -> Settings:

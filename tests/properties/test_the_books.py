@@ -1,12 +1,12 @@
 """The books beside a model, through whatever orders, payments, chain, time, treasury and restarts may do.
 
-The product's own worker steps run on a real database and read a chain of paper over JSON-RPC. After each of its
-looks every kind stands, for every ref, at what the model says, and the ledger's treasury is what the chain's is.
+The product's own worker steps run on a real database and read a chain of paper over JSON-RPC. After each of
+its looks every kind stands, for every ref, at what the model says, and the ledger's treasury is the chain's.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -21,9 +21,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-
 from structlog.testing import capture_logs
 
+from liqpass.db import Connection
 from liqpass.ledger.book import DEBIT_SIDE
 from liqpass.problems import Problem
 from liqpass.treasury import disbursements, pool
@@ -170,7 +170,7 @@ class Books(RuleBasedStateMachine):
     def the_worker_is_replaced(self, tasks: int) -> None:
         """After some of its tasks, as they stand in its table."""
         for task in self.town.tasks()[:tasks]:
-            self.run(task.step())
+            self.run(done(task.step()))
         self.run(self.town.restart())
         self.asleep = 0
         self.look()
@@ -216,16 +216,13 @@ class Books(RuleBasedStateMachine):
     @rule(amount=st.sampled_from([1, 100, 900]))
     def capital_is_withdrawn(self, amount: int) -> None:
         free = self.model.accounts()["POOL_FREE"]
-        withdrawal = lambda conn: disbursements.withdraw(
-            conn,
-            self.clock(),
-            self.dice(),
-            self.town.of.settings.chain,
-            amount,
-            PARTNER,
-            by="a test",
-            reason="enough",
-        )
+        now, dice, chain = self.clock(), self.dice(), self.town.of.settings.chain
+
+        def withdrawal(conn: Connection) -> Awaitable[Any]:
+            return disbursements.withdraw(
+                conn, now, dice, chain, amount, PARTNER, by="a test", reason="enough"
+            )
+
         if amount > free:
             with pytest.raises(Problem, match="more than is free"):
                 self.run(self.town.db.run(withdrawal))
@@ -252,10 +249,11 @@ class Books(RuleBasedStateMachine):
         self.look()
 
     def deposit(self, ref: bytes, amount: int) -> None:
-        chain, now = self.town.of.settings.chain, self.clock()
-        deposit = lambda conn: pool.deposit(
-            conn, now, self.dice(), chain, by="a test", amount=amount, ref=ref
-        )
+        chain, now, dice = self.town.of.settings.chain, self.clock(), self.dice()
+
+        def deposit(conn: Connection) -> Awaitable[Any]:
+            return pool.deposit(conn, now, dice, chain, by="a test", amount=amount, ref=ref)
+
         if self.is_final(ref):
             self.run(self.town.db.run(deposit))
             self.model.capital[ref] += amount
@@ -292,10 +290,10 @@ class Books(RuleBasedStateMachine):
         """Only what is final, and not sent already."""
         final = self.chain.head("finalized").number
         sending = sum(sent(tx) for block in self.chain.blocks[final + 1 :] for tx in block.txs)
-        return self.chain.balance_at(final) - sending >= amount
+        return bool(self.chain.balance_at(final) - sending >= amount)
 
     def dice(self) -> bytes:
-        return self.chain.fresh("dice")[:10]
+        return bytes(self.chain.fresh("dice")[:10])
 
     def look(self) -> None:
         """The worker works, unless nobody does, and the books are what the model says."""
@@ -350,6 +348,11 @@ class Books(RuleBasedStateMachine):
         assert (accounts["POOL_LOCKED"], accounts["UNEARNED_PREMIUM"]) == (0, 0)
 
 
+async def done(step: Awaitable[object]) -> None:
+    """A step, as something that a runner runs."""
+    await step
+
+
 def paying(order_id: bytes, payer: bytes, amount: int) -> list[Came | Paid]:
     """What the checkout does."""
     return [Came(payer, amount, for_premium=True), Paid(order_id, payer, amount)]
@@ -363,9 +366,9 @@ def sent(tx: Tx) -> int:
 def test_the_books_are_what_the_model_says_whatever_happens(database_url: str) -> None:
     with asyncio.Runner() as runner, capture_logs():
         run_state_machine_as_test(
-            lambda: Books(runner.run, database_url),
+            lambda: Books(runner.run, database_url),  # type: ignore[arg-type]
             settings=settings(
-                max_examples=int(__import__("os").environ.get("EX", "30")),
+                max_examples=30,
                 stateful_step_count=20,
                 deadline=None,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
