@@ -233,6 +233,8 @@ def show(console: Console, sizes: list[AtSize]) -> None:
     row("  in books without faults", lambda size: size.clean.seconds, "{:.2f}")
     row("  bare join, best of the rounds", lambda size: best(size.joined).seconds, "{:.2f}")
     row("  ratio", lambda size: size.ratio, "{:.2f}")
+    row("CPU seconds: reconcile", lambda size: best(size.reconciled).cpu, "{:.2f}")
+    row("  bare join", lambda size: best(size.joined).cpu, "{:.2f}")
     row("peak MB: the command", lambda size: best(size.reconciled).client)
     row("  in books without faults", lambda size: size.clean.client)
     row("  its server processes, own", lambda size: best(size.reconciled).backends_own)
