@@ -1,20 +1,35 @@
 """What the books have to say, in plain Python: no SQL, no ledger, nothing of the product.
 
 It is given what is true (who ordered what, what the chain shows, what was decided about money in suspense,
-what time it is) and says what every kind stands at for every ref, and so what every account holds. Statuses
-here are those that matter for money: an order is open until it is covered, over or cancelled.
+what time it is), and says what every kind stands at for every ref, so what every account holds, and what
+reconciliation has to find. Statuses are those that matter for money: an order is open until it is covered,
+over or cancelled.
 """
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
-from tests.properties.paper_chain import Came, Left, Paid, PaperChain, Shown
+from tests.properties.shown import Block, Came, Left, Paid, Shown
 
 DAY = timedelta(days=1)
 OPEN, ACTIVE, EXPIRED, CANCELLED = "OPEN", "ACTIVE", "EXPIRED", "CANCELLED"
 
 Stands = dict[tuple[str, bytes], int]
+
+
+class Chain(Protocol):
+    """A chain as the model sees it; `held` is what the treasury had before anything that is shown."""
+
+    held: int
+
+    def head(self, tag: str) -> Block:
+        """`latest`, `safe` or `finalized`."""
+
+    def shown(self) -> list[Shown]:
+        """All logs, in their order."""
 
 
 @dataclass
@@ -45,6 +60,7 @@ class Order:
 class Due:
     """Something that is to be paid out; `ref` is what it is taken from, or its own id."""
 
+    id: UUID
     purpose: str
     ref: bytes
     recipient: bytes
@@ -56,7 +72,7 @@ class Due:
 class Model:
     """The truth beside the product. `opening` is its ref and amount, once the books have begun."""
 
-    chain: PaperChain
+    chain: Chain
     opening: bytes
     opened: bool = False
     orders: dict[bytes, Order] = field(default_factory=dict)
@@ -100,6 +116,11 @@ class Model:
     def _payments(self, order_id: bytes) -> list[Shown]:
         return [s for s in self.chain.shown() if isinstance(s.log, Paid) and s.log.order_id == order_id]
 
+    def confirmed(self) -> list[Shown]:
+        """The logs at or below the safe head."""
+        safe = self.chain.head("safe").number
+        return [one for one in self.chain.shown() if one.block.number <= safe]
+
     # What the books have to say
 
     def stands(self) -> Stands:
@@ -108,8 +129,8 @@ class Model:
         for order_id, order in self.orders.items():
             if order.status in (OPEN, ACTIVE):
                 found["HELD", order_id] = order.payout
-        covering = self._covering()
-        for one in self.chain.confirmed():
+        covering = self.covering()
+        for one in self.confirmed():
             if one.ref in covering:
                 order_id = covering[one.ref]
                 order = self.orders[order_id]
@@ -129,7 +150,7 @@ class Model:
         found |= {("WITHDRAWAL", due.ref): due.amount for due in self._asked("WITHDRAWAL")}
         return {key: amount for key, amount in found.items() if amount}
 
-    def _covering(self) -> dict[bytes, bytes]:
+    def covering(self) -> dict[bytes, bytes]:
         """The payments that cover an order: ref → order."""
         found = {}
         for order_id, order in self.orders.items():
@@ -144,7 +165,7 @@ class Model:
         """Transfers into the treasury that are no premium's own. Of several in one transaction which nobody
         can tell apart, the premium's are the first."""
         alike: dict[tuple[bytes, bytes, int], list[Shown]] = defaultdict(list)
-        for one in self.chain.confirmed():
+        for one in self.confirmed():
             if isinstance(one.log, Came):
                 alike[one.tx.hash, one.log.sender, one.log.amount].append(one)
         strays = []
@@ -160,7 +181,7 @@ class Model:
 
     def went_out(self) -> list[Shown]:
         """Confirmed transfers out of the treasury."""
-        return [one for one in self.chain.confirmed() if isinstance(one.log, Left)]
+        return [one for one in self.confirmed() if isinstance(one.log, Left)]
 
     def paid_as(self) -> dict[tuple[bytes, int], Counter[str]]:
         """For each recipient and amount, how many transfers are booked as what. Each due takes one of its
@@ -207,3 +228,29 @@ class Model:
         for due in self._asked("REFUND"):
             taken[due.ref] += due.amount
         return {ref: amount - taken[ref] for ref, amount in items.items() if amount > taken[ref]}
+
+    # What reconciliation has to find
+
+    def breaks(self) -> set[tuple[str, str]]:
+        """Type and subject of each, when nobody's hand was in the books; not those of money that went out."""
+        logs = {one.ref: one.log for one in self.confirmed()}
+        paid = set(self.covering().values())
+        found = {
+            (
+                "ORDER_PAID_WITHOUT_EVENT",
+                f"order 0x{order_id.hex()}",
+            )  # it left the chain when the cover was over
+            for order_id, order in self.orders.items()
+            if order.status == EXPIRED and order_id not in paid
+        }
+        for ref in self.in_suspense():
+            log = logs.get(ref)
+            unknown = isinstance(log, Paid) and log.order_id not in self.orders
+            subject = "opening" if ref == self.opening else named(ref)
+            found.add(("EVENT_WITHOUT_ORDER" if unknown else "MONEY_IN_SUSPENSE", subject))
+        return found
+
+
+def named(ref: bytes) -> str:
+    """A log as people name it."""
+    return f"0x{ref[:32].hex()}:{int.from_bytes(ref[32:], 'big')}"

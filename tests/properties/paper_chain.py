@@ -1,7 +1,7 @@
 """A chain on paper: blocks in a list, served over JSON-RPC as a node serves them.
 
 It knows what anvil does not show: which transfer is a premium's own, because it was made by the checkout.
-`safe` is two blocks behind the newest one and `finalized` five; nothing below `finalized` is ever replaced.
+`safe` is two blocks behind the newest one and `finalized` five; nothing that is final is ever replaced.
 """
 
 import hashlib
@@ -9,84 +9,18 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, TRANSFER_TOPIC, word
 from liqpass.hexes import to_hex
+from tests.properties.shown import Block, Came, Left, Paid, Shown, Tx
 
 CHAIN_ID = 8453
 USDC, CHECKOUT, TREASURY = b"\xc0" * 20, b"\xc1" * 20, b"\xc2" * 20
 SAFE_LAG, FINAL_LAG = 2, 5
-
-
-@dataclass(frozen=True)
-class Came:
-    """USDC into the treasury; `for_premium` when the checkout moved it."""
-
-    sender: bytes
-    amount: int
-    for_premium: bool = False
-
-
-@dataclass(frozen=True)
-class Left:
-    """USDC out of the treasury."""
-
-    recipient: bytes
-    amount: int
-
-
-@dataclass(frozen=True)
-class Paid:
-    """PremiumPaid of the checkout."""
-
-    order_id: bytes
-    payer: bytes
-    amount: int
-
-
-@dataclass(frozen=True)
-class Other:
-    """Somebody else's log: it only takes a number in its block."""
-
-
-Log = Came | Left | Paid | Other
-
-
-@dataclass(frozen=True)
-class Tx:
-    """A transaction: in another block it is the same one, with the same logs at other numbers."""
-
-    hash: bytes
-    logs: tuple[Log, ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block; `number` and position in the chain are the same."""
-
-    number: int
-    hash: bytes
-    time: datetime
-    txs: tuple[Tx, ...]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A log and where the chain shows it now."""
-
-    block: Block
-    tx: Tx
-    index: int
-    log: Log
-
-    @property
-    def ref(self) -> bytes:
-        """What the books call it: transaction hash and log index."""
-        return self.tx.hash + self.index.to_bytes(4, "big")
 
 
 @dataclass
@@ -137,10 +71,6 @@ class PaperChain:
     def shown(self) -> list[Shown]:
         """All logs, in their order."""
         return [one for block in self.blocks for one in logs_in(block)]
-
-    def confirmed(self) -> list[Shown]:
-        """The logs at or below the safe head."""
-        return [one for one in self.shown() if one.block.number <= self.head("safe").number]
 
     def balance_at(self, number: int) -> int:
         """What the treasury holds after a block."""
@@ -245,8 +175,3 @@ async def served(chain: PaperChain) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-def at(seconds: float) -> datetime:
-    """A moment by unix seconds."""
-    return datetime.fromtimestamp(seconds, UTC)

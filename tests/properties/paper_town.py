@@ -1,155 +1,169 @@
 """The product's own workers on a chain of paper: a clean database for each example, and time set by hand."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
-from liqpass.app import Clients, clients
-from liqpass.db import Database, open_database
 from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
 from liqpass.sandbox.anvil import wallet
 from liqpass.settings import Settings
 from liqpass.vault.keys import generate_key
-from liqpass.worker import Task, tasks_of
 from tests.clock import SettableClock
-from tests.properties.paper_chain import CHAIN_ID, CHECKOUT, TREASURY, USDC, PaperChain, served
+from tests.properties.books_model import Order
+from tests.properties.books_town import FORGET, Town
+from tests.properties.paper_chain import CHAIN_ID, CHECKOUT, SAFE_LAG, TREASURY, USDC, PaperChain, served
+from tests.properties.shown import Came, Left, Log, Other, Paid, Tx
 from tests.schema import rows
 
-# They ask the exchange, or tidy up after sessions and bindings: nothing of that is about money.
-NOT_OF_MONEY = {"recheck keys", "purge", "unordered bindings", "check books", "reconcile"}
-STANDING = """
-    select t.kind::text, t.ref, sum(case when k.forward then t.amount else -t.amount end)::bigint as stands
-    from ledger_transfers t join ledger_kinds k using (kind, debit, credit) group by t.kind, t.ref
-"""
-# The triggers that keep what is append-only are the owner's to switch off.
-FORGET = """
-    set session_replication_role = replica;
-    do $$ declare name text; begin
-        for name in select tablename from pg_tables where schemaname = 'public'
-            and tablename not in ('schema_migrations', 'order_moves', 'ledger_kinds', 'ledger_accounts')
-        loop execute format('delete from %I', name); end loop;
-    end $$;
-    update ledger_accounts set balance = 0;
-    set session_replication_role = origin;
-"""
+DELAY, TTL = timedelta(minutes=10), timedelta(minutes=15)
+# Premium, payout, duration: small numbers, so that many are alike and much is rounded.
+PRODUCTS = [
+    (1, 100, timedelta(hours=8)),
+    (7, 300, timedelta(days=1)),
+    (30, 700, timedelta(days=3)),
+    (100, 100, timedelta(days=30)),
+    (7, 100, timedelta(days=30)),
+]
 
 
-class PaperTown:
-    """What survives a restart: chain, clock and database. `of` and `db` are the present process's."""
+class PaperTown(Town):
+    """Orders are made by the product's statement, all else that happens is written on paper."""
 
-    def __init__(self, url: str, chain: PaperChain, clock: SettableClock, owner: asyncpg.Connection) -> None:
-        self.url, self.chain, self.clock, self.owner = url, chain, clock, owner
-        self.of: Clients
-        self.db: Database
-        self._process = AsyncExitStack()
-        self._rpc = ""
+    safe_after = SAFE_LAG
 
-    async def start(self, rpc: str) -> None:
-        """A new process: a pool of its own, clients of its own."""
+    def __init__(
+        self, url: str, clock: SettableClock, owner: asyncpg.Connection, chain: PaperChain, rpc: str
+    ) -> None:
+        super().__init__(url, clock, owner)
+        self.chain: PaperChain = chain
         self._rpc = rpc
-        self.db = await open_database(self.url, name="test", size=4)
-        self._process.push_async_callback(self.db.close)
-        self.of = await self._process.enter_async_context(clients(settings(rpc), self.db, self.clock))
+        self._users = 0
+        self._gone: list[Tx] = []
 
-    async def stop(self) -> None:
-        """The process ends."""
-        await self._process.aclose()
-
-    async def restart(self) -> None:
-        """It ends, and another one begins."""
-        await self.stop()
-        await self.start(self._rpc)
-
-    def tasks(self) -> list[Task]:
-        """What the worker does with money."""
-        return [task for task in tasks_of(self.of) if task.name not in NOT_OF_MONEY]
-
-    async def order(
-        self, number: int, premium: int, payout: int, delay: timedelta, duration: timedelta, ttl: timedelta
-    ) -> bytes | None:
-        """Somebody new has bound a position and orders; the order's public id, None when capital is short.
-
-        The binding is written by hand, the order by the product's statement.
-        """
-        now, user, account = self.clock(), number.to_bytes(20, "big"), UUID(int=number)
-        public_id = self.chain.fresh("order")
-        slot: dict[str, object] = {"user_id": user, "exchange_uid": str(number)}
-        held: dict[str, object] = {
-            **slot,
-            "exchange": "okx",
-            "inst_id": "BTC-USDT-SWAP",
-            "mgn_mode": "isolated",
-        }
-        held |= {"pos_side": "long", "api_account_id": account, "binding_id": account}
-        await rows.account(self.owner, user_id=user, id=account, uid=str(number), api_key=str(number))
-        await rows.insert(self.owner, "insured_positions", **held)
-        await rows.binding(self.owner, **slot, id=account, api_account_id=account, sku="X", created_at=now)
-        terms = (premium, payout, "{}", int(delay.total_seconds()), int(duration.total_seconds()), now + ttl)
+    async def order(self, what: int) -> tuple[bytes | None, Order]:
+        self._users += 1
+        premium, payout, duration = PRODUCTS[what % len(PRODUCTS)]
+        now, user, account = self.clock(), self._users.to_bytes(20, "big"), UUID(int=self._users)
+        terms = Order(premium, payout, DELAY, duration, now + TTL)
+        public_id = self.fresh("order")
+        await self._bound(user, account)
+        numbers = (
+            premium,
+            payout,
+            "{}",
+            int(DELAY.total_seconds()),
+            int(duration.total_seconds()),
+            now + TTL,
+        )
         try:
             made = await self.db.run(
                 lambda conn: orders_sql.draft(
-                    conn, user, account, public_id, account, "X", *terms, CHAIN_ID, CHECKOUT, now, "1", 1
+                    conn, user, account, public_id, account, "X", *numbers, CHAIN_ID, CHECKOUT, now, "1", 1
                 ),
                 one_statement=True,
             )
         except asyncpg.CheckViolationError as error:
             assert error.constraint_name == "never_overdrawn"
-            return None
+            return None, terms
         assert made is not None
-        return public_id
+        return public_id, terms
 
-    async def cancel(self, public_id: bytes) -> str:
-        """Its user cancels an order: where it stands after that."""
+    async def _bound(self, user: bytes, account: UUID) -> None:
+        number = str(account.int)
+        slot: dict[str, object] = {"user_id": user, "api_account_id": account, "exchange_uid": number}
+        slot |= {"inst_id": "BTC-USDT-SWAP", "mgn_mode": "isolated", "pos_side": "long"}
+        await rows.account(self.owner, user_id=user, id=account, uid=number, api_key=number)
+        await rows.insert(self.owner, "insured_positions", **slot, exchange="okx", binding_id=account)
+        await rows.binding(self.owner, **slot, id=account, sku="X", created_at=self.clock())
+
+    async def cancel(self, order_id: bytes) -> bool:
         user = await self.owner.fetchval(
-            "select user_id from order_refs where purchase_order_id = $1", public_id
+            "select user_id from order_refs where purchase_order_id = $1", order_id
         )
         now = self.clock()
-        return str(await self.db.run(lambda conn: orders_sql.cancel(conn, user, public_id, now)))
+        return await self.db.run(lambda conn: orders_sql.cancel(conn, user, order_id, now)) == "CANCELLED"
 
-    async def standing(self) -> dict[tuple[str, bytes], int]:
-        """What every kind stands at for every ref, zeros left out."""
-        found = await self.owner.fetch(STANDING)
-        return {(row["kind"], row["ref"]): row["stands"] for row in found if row["stands"]}
+    async def pay(self, order_id: bytes, who: int, amount: int, *, twist: int = 0) -> None:
+        """Plainly; behind somebody else's log; or with a gift in the same transaction, before or after it."""
+        payer = self.address(who)
+        premium: list[Log] = [Came(payer, amount, for_premium=True), Paid(order_id, payer, amount)]
+        gift = Came(payer, amount if twist == 4 else 7)
+        before: list[Log] = [Other()] if twist == 1 else [gift] if twist == 2 else []
+        after: list[Log] = [gift] if twist in (3, 4) else []
+        self._send(*before, *premium, *after)
 
-    async def accounts(self) -> dict[str, int]:
-        """All balances."""
-        found = await self.owner.fetch("select id::text, balance from ledger_accounts")
-        return {row["id"]: row["balance"] for row in found}
+    async def come(self, who: int, amount: int) -> None:
+        self._send(Came(self.address(who), amount))
 
+    async def leave(self, to: bytes, amount: int) -> None:
+        self._send(Left(to, amount))
 
-def settings(rpc: str) -> Settings:
-    """Of a deployment on the paper chain; its exchange is never asked."""
-    return Settings.from_env(
-        {
-            "API_KEYS_ENC_KEY": generate_key(bytes).partition("=")[2],
-            "LIQPASS_PUBLIC_URL": "http://127.0.0.1:1",
-            "LIQPASS_CHAIN_ID": str(CHAIN_ID),
-            "LIQPASS_RPC_URLS": rpc,
-            "LIQPASS_USDC": checksum(USDC),
-            "LIQPASS_CHECKOUT": checksum(CHECKOUT),
-            "LIQPASS_TREASURY": checksum(TREASURY),
-            "LIQPASS_QUOTE_SIGNER_KEY": wallet("quote signer").key.hex(),
-            "LIQPASS_START_BLOCK": "1",
-            "LIQPASS_OKX_HOSTS": "global=http://127.0.0.1:1",
-        }
-    )
+    def _send(self, *logs: Log) -> None:
+        self.chain.mine([Tx(self.fresh("tx"), logs)], self.clock())
+
+    async def mine(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self.chain.mine((), self.clock())
+
+    async def replace(self, depth: int, back: int, shift: int) -> None:
+        if txs := self.chain.reorg(depth):
+            others = [Tx(self.fresh("tx"), (Other(),) * shift)] if shift else []
+            self.chain.put(self.chain.head("latest").number, others + txs[:back])
+            self._gone += txs[back:]
+
+    async def bring_back(self, which: int) -> None:
+        """Not what the treasury sent: it may not have it any more."""
+        if self._gone:
+            tx = self._gone.pop(which % len(self._gone))
+            if not any(isinstance(log, Left) for log in tx.logs):
+                self.chain.mine([tx], self.clock())
+
+    async def pass_time(self, seconds: int, *, with_block: bool) -> None:
+        self.clock.advance(seconds=seconds)
+        if with_block:
+            await self.mine(1)
+
+    def address(self, who: int) -> bytes:
+        return bytes([0xA0 + who]) * 20
+
+    def fresh(self, what: str) -> bytes:
+        return self.chain.fresh(what)
+
+    async def treasury(self) -> int:
+        return self.chain.balance_at(self.chain.head("safe").number)
+
+    def settings(self) -> Settings:
+        return Settings.from_env(
+            {
+                "API_KEYS_ENC_KEY": generate_key(bytes).partition("=")[2],
+                "LIQPASS_PUBLIC_URL": "http://127.0.0.1:1",
+                "LIQPASS_CHAIN_ID": str(CHAIN_ID),
+                "LIQPASS_RPC_URLS": self._rpc,
+                "LIQPASS_USDC": checksum(USDC),
+                "LIQPASS_CHECKOUT": checksum(CHECKOUT),
+                "LIQPASS_TREASURY": checksum(TREASURY),
+                "LIQPASS_QUOTE_SIGNER_KEY": wallet("quote signer").key.hex(),
+                "LIQPASS_START_BLOCK": "1",
+                "LIQPASS_OKX_HOSTS": "global=http://127.0.0.1:1",
+            }
+        )
 
 
 @asynccontextmanager
 async def paper_town(url: str, *, held: int, begins: datetime) -> AsyncIterator[PaperTown]:
-    """In a database that is the test's own, and clean afterwards and before; the treasury of the fresh chain
-    has held that much from the beginning."""
+    """In a database that is the test's own, wiped before; the treasury of the fresh chain has held that much
+    from the beginning."""
     owner = await asyncpg.connect(url)
-    chain = PaperChain(held, begins)
-    town = PaperTown(url, chain, SettableClock(begins), owner)
     try:
         await owner.execute(FORGET)
+        chain = PaperChain(held, begins)
         async with served(chain) as rpc:
-            await town.start(rpc)
+            town = PaperTown(url, SettableClock(begins), owner, chain, rpc)
+            await town.start()
             yield town
             await town.stop()
     finally:
