@@ -44,6 +44,14 @@ HANDS = {
         ],
         {("ORDER_PAID_WITHOUT_EVENT", "order"), ("EVENT_WITHOUT_LEDGER", "tx")},
     ),
+    "a byte of a transaction in an order": (
+        [
+            "update purchase_orders "
+            "set pay_tx_hash = set_byte(pay_tx_hash, 31, 255 - get_byte(pay_tx_hash, 31)) "
+            f"where {MINE}"
+        ],
+        {("ORDER_PAID_WITHOUT_EVENT", "order")},
+    ),
     "a premium for an order that was not paid": (
         [
             "insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at) values "

@@ -25,8 +25,8 @@ PATIENCE_SEC = 3600.0
 _SIGNED = "case when k.forward then t.amount else -t.amount end"
 _LOG_INDEX = "('x' || encode(substring({} from 33), 'hex'))::bit(32)::int"
 _LOG_KINDS = "'RECEIVED', 'CAPITAL', 'REFUND', 'REFUND_PAID', 'WITHDRAWAL_PAID', 'PAID_OUT'"
-# Three bytes of a transaction's hash, to be added to an amount: not only the amounts have to agree.
-_TX = "(((get_byte({0}, 0) << 16) + (get_byte({0}, 1) << 8) + get_byte({0}, 2))::bigint << 34)"
+# A transaction, to be added to an amount: not only the amounts have to agree.
+_TX = "(hash_record(row({0}))::bigint << 26)"
 # Legs in one number: twelve bits for how many each kind has, above them the sum of their numbers. n legs of
 # different numbers from 1 on have the sum n(n+1)/2 only if they are 1 to n.
 _LEGS = """(t.leg::bigint << 36)
