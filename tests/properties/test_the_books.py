@@ -75,6 +75,27 @@ def test_each_hand_is_named_and_nothing_else(database_url: str, nth: int) -> Non
         assert len(books.traces) == len(books.hands)
 
 
+def test_a_stray_transfer_that_has_the_number_of_a_payment_which_left_stays_in_suspense(
+    database_url: str,
+) -> None:
+    """A gift in the transaction of a payment, which a reorganisation moves up by one log; then the order is
+    paid once more, and its payments are settled anew."""
+    with asyncio.Runner() as runner, capture_logs():
+        books = Books(runner.run, lambda: paper_town(database_url, held=HELD, begins=BEGINS))
+        try:
+            books.the_books_open(capital=HELD, hands=[])
+            books.somebody_orders(0)
+            books.an_order_is_paid(0, who=1, twist=3)
+            books.blocks_are_replaced(depth=1, back=1, shift=1)
+            books.blocks_are_replaced(depth=1, back=0, shift=0)
+            books.a_transaction_comes_back(1)
+            books.blocks_are_mined(6)
+            books.an_order_is_paid(0, who=2, twist=0)
+            books.blocks_are_mined(2)
+        finally:
+            books.teardown()
+
+
 def test_the_same_on_a_real_chain_through_the_front_doors(database_url: str) -> None:
     with asyncio.Runner() as runner, capture_logs():
         drive(

@@ -16,6 +16,7 @@ import structlog
 from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.transactions import TransactionStage, TransactionState, transaction_state
+from liqpass.chain.view import Stage
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.hexes import to_hex
@@ -52,11 +53,13 @@ async def settle_changed(
         moves.append(verdict_moves)
     await _make(conn, now, moves)
     await _claim(conn, orders, payments, outcomes)
+    keys = [(q.tx_hash, q.log_index) for q in queued]
     entries = [
-        e for order_id in order_ids for e in booked(orders.get(order_id), payments[order_id], outcomes)
+        e
+        for order_id in order_ids
+        for e in booked(orders.get(order_id), _spoken_of(payments[order_id], keys), outcomes)
     ]
     await post(conn, now, entries)
-    keys = [(q.tx_hash, q.log_index) for q in queued]
     await sql.mark_settled(
         conn, chain_id, [k[0] for k in keys], [k[1] for k in keys], [outcomes[k] for k in keys], now
     )
@@ -77,6 +80,12 @@ async def settle_one_by_one(db: Database, clock: Clock, chain_id: int) -> None:
         except Exception:
             failed += 1
             log.exception("payment_cannot_be_settled", in_the_way=failed)
+
+
+def _spoken_of(payments: Sequence[Payment], changed: Sequence[tuple[bytes, int]]) -> list[Payment]:
+    """Those that are on the chain, and those that have just left it. Where one left it before, its number may
+    be a stray transfer's by now, and what came in there is for booking to say."""
+    return [p for p in payments if p.stage != Stage.DROPPED or (p.tx_hash, p.log_index) in changed]
 
 
 def _judged(

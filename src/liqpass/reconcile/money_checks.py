@@ -29,8 +29,10 @@ def judge_transaction(logs: Sequence[LogFacts], refs: Sequence[RefFacts]) -> lis
     if any(log.waiting for log in logs):
         return []
     booked = {ref.log_index: ref for ref in refs}
-    transfers = {log.log_index: log for log in logs if log.purchase_order_id is None}
-    payments = {log.log_index: log for log in logs if log.purchase_order_id is not None}
+    # Where one has left the chain, another may have its number now.
+    shown = [log for log in logs if log.stage != Stage.DROPPED]
+    transfers = {log.log_index: log for log in shown if log.purchase_order_id is None}
+    payments = {log.log_index: log for log in shown if log.purchase_order_id is not None}
     own = {key[1] for key in explained(_transfers(transfers), _premiums(payments))}
     strange = _unlike(transfers, payments, own)
     found = [gap for ref in refs for gap in _gaps(ref)]
