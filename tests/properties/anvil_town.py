@@ -165,8 +165,9 @@ class AnvilTown(Town):
                 raw = await self.anvil.rpc("eth_getRawTransactionByHash", [tx_hash])
                 raws.append(bytes.fromhex(raw[2:]))
         if depth:
-            await self.anvil.reorg(depth, raws[:back])
-            self._gone += raws[back:]
+            kept = [raw for place, raw in enumerate(raws) if back >> place & 1]
+            await self.anvil.reorg(depth, kept)
+            self._gone += [raw for raw in raws if raw not in kept]
         await self.chain.read()
 
     async def bring_back(self, which: int) -> None:

@@ -136,7 +136,7 @@ class Books(RuleBasedStateMachine):
         self.run(self.town.mine(blocks))
         self.look()
 
-    @rule(depth=st.integers(1, 5), back=st.integers(0, 3), shift=st.integers(0, 2))
+    @rule(depth=st.integers(1, 5), back=st.integers(0, 7), shift=st.integers(0, 2))
     def blocks_are_replaced(self, depth: int, back: int, shift: int) -> None:
         self.run(self.town.replace(depth, back, shift))
         self.look()

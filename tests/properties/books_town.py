@@ -78,7 +78,8 @@ class Town:
         raise NotImplementedError
 
     async def replace(self, depth: int, back: int, shift: int) -> None:
-        """The last blocks are replaced; `back` of their transactions are in new ones, behind `shift` logs."""
+        """The last blocks are replaced. Of their transactions those whose bit is set in `back` stand in a new
+        one, behind `shift` logs of somebody else."""
         raise NotImplementedError
 
     async def bring_back(self, which: int) -> None:

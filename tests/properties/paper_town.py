@@ -112,8 +112,9 @@ class PaperTown(Town):
     async def replace(self, depth: int, back: int, shift: int) -> None:
         if txs := self.chain.reorg(depth):
             others = [Tx(self.fresh("tx"), (Other(),) * shift)] if shift else []
-            self.chain.put(self.chain.head("latest").number, others + txs[:back])
-            self._gone += txs[back:]
+            kept = [tx for place, tx in enumerate(txs) if back >> place & 1]
+            self.chain.put(self.chain.head("latest").number, others + kept)
+            self._gone += [tx for tx in txs if tx not in kept]
 
     async def bring_back(self, which: int) -> None:
         """Not what the treasury sent: it may not have it any more."""
