@@ -9,6 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from liqpass.sandbox.story_books import give_capital
 from liqpass.sandbox.trader import Refused, Trader
 from liqpass.sandbox.world import World, sandbox_world
 
@@ -99,6 +100,7 @@ async def test_6_no_secret_is_in_a_log_an_answer_or_a_metric(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", server_url)
     async with sandbox_world(lambda _said: None) as world:
+        await give_capital(world.env, world.chain.capital)
         key = next(k for k in world.exchange.test_keys() if k["label"] == "reads two")
         async with Listener(world.api, world.chain.wallets[2]) as trader:
             trader.heard, trader.said = [], []
