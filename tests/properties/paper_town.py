@@ -24,7 +24,7 @@ DELAY, TTL = timedelta(minutes=10), timedelta(minutes=15)
 PRODUCTS = [
     (1, 100, timedelta(hours=8)),
     (7, 300, timedelta(days=1)),
-    (30, 700, timedelta(days=3)),
+    (30, 500, timedelta(days=3)),
     (100, 100, timedelta(days=30)),
     (7, 100, timedelta(days=30)),
 ]
