@@ -65,6 +65,11 @@ def test_the_same_on_a_real_chain_through_the_front_doors(database_url: str) -> 
     through_any_program(lambda: anvil_town(database_url), examples=3, steps=10)
 
 
+def then(name: str, **takes: object) -> Step:
+    """A step."""
+    return Step(name, takes)
+
+
 async def grown(books: Books) -> None:
     """Something of everything: covers that are over, that run, long ones; quotes that are open and cancelled;
     money in suspense, given to the pool, sent back, gone without a word; and a reorganisation."""
@@ -105,19 +110,37 @@ async def test_each_hand_is_named_and_nothing_else(database_url: str, nth: int) 
     assert [trace.name for trace in traces] == [hand.name for hand in HANDS[nth : nth + 3]]
 
 
-async def test_a_stray_transfer_that_has_the_number_of_a_payment_which_left_stays_in_suspense(
-    database_url: str,
-) -> None:
-    """A gift in the transaction of a payment, which a reorganisation moves up by one log; then the order is
-    paid once more, and its payments are settled anew."""
+STORIES = {
+    "a gift has the number that the payment before it had, when the order is paid once more": [
+        then("somebody_orders", what=0),
+        then("an_order_is_paid", which=0, who=1, twist=3),
+        then("blocks_are_replaced", depth=1, back=0b1, shift=1),
+        then("blocks_are_replaced", depth=1, back=0b10, shift=0),
+        then("blocks_are_mined", blocks=6),
+        then("an_order_is_paid", which=0, who=2, twist=0),
+        then("blocks_are_mined", blocks=2),
+    ],
+    "a premium's transfer has the number that its payment had": [
+        then("somebody_buys", what=0, who=1),
+        then("blocks_are_replaced", depth=3, back=0b1, shift=1),
+        then("blocks_are_mined", blocks=2),
+    ],
+    "a cover is over when its payment leaves the chain, and comes back too late": [
+        then("somebody_buys", what=0, who=1),
+        then("time_passes", seconds=8 * 3600 + 900, with_block=True),
+        then("blocks_are_replaced", depth=4, back=0, shift=0),
+        then("blocks_are_mined", blocks=1),
+        then("a_transaction_comes_back", which=0),
+        then("blocks_are_mined", blocks=2),
+    ],
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+async def test_rare_stories_end_in_right_books_too(database_url: str, story: list[Step]) -> None:
     async with on_paper(database_url)() as town:
         books = Books(town)
         await books.begin(capital=HELD)
-        await books.somebody_orders(0)
-        await books.an_order_is_paid(0, who=1, twist=3)
-        await books.blocks_are_replaced(depth=1, back=0b1, shift=1)
-        await books.blocks_are_replaced(depth=1, back=0b10, shift=0)
-        await books.blocks_are_mined(6)
-        await books.an_order_is_paid(0, who=2, twist=0)
-        await books.blocks_are_mined(2)
+        for step in story:
+            await step.happens(books)
         await books.end([])
