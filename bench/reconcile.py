@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +37,24 @@ BARE_JOIN = """
     full join ledger_transfers l on l.ref = coalesce(o.purchase_order_id, p.purchase_order_id)
     full join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
 """
+# The same, and the rest of what a reconciliation compares, once each: transfers beside payments, histories,
+# positions.
+ALL_JOINS = (
+    BARE_JOIN,
+    """
+    select count(*) from usdc_transfers t
+    full join premium_payments p
+        on p.chain_id = t.chain_id and p.tx_hash = t.tx_hash and p.log_index = t.log_index + 1
+    """,
+    """
+    select count(*) from purchase_orders o
+    full join order_events e on e.user_id = o.user_id and e.order_id = o.id
+    """,
+    """
+    select count(*) from insured_bindings b
+    full join insured_positions p on p.user_id = b.user_id and p.binding_id = b.id
+    """,
+)
 COUNTS = """
     select (select count(*) from purchase_orders) as orders,
         (select count(*) from premium_payments) as payments,
@@ -46,8 +64,9 @@ COUNTS = """
 
 
 class AtSize(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured at one size. `reconciled` and `joined`: in turn, warm; `clean`: before anything was
-    damaged. `missed` and `invented`: how many breaks were found too few and too many, by type."""
+    """What was measured at one size. `reconciled`, `joined` (BARE_JOIN) and `all_joined` (ALL_JOINS): in
+    turn, warm; `clean`: before anything was damaged. `missed` and `invented`: how many breaks were found too
+    few and too many, by type."""
 
     orders: int
     payments: int
@@ -61,6 +80,7 @@ class AtSize(msgspec.Struct, frozen=True, kw_only=True):
     first: Took
     reconciled: list[Took]
     joined: list[Took]
+    all_joined: list[Took]
     spilled_mb: float
     joined_spilled_mb: float
 
@@ -68,6 +88,11 @@ class AtSize(msgspec.Struct, frozen=True, kw_only=True):
     def ratio(self) -> float:
         """The quickest reconciliation, the whole command, to the quickest join."""
         return best(self.reconciled).seconds / best(self.joined).seconds
+
+    @property
+    def ratio_to_all(self) -> float:
+        """The same, to all the joins."""
+        return best(self.reconciled).seconds / best(self.all_joined).seconds
 
 
 def best(rounds: list[Took]) -> Took:
@@ -162,26 +187,28 @@ async def measured(server: EmbeddedPostgres, books: BooksAtSize, rounds: int) ->
     async def reconcile() -> tuple[bytes, Took]:
         return await watched(books.reconcile, postmaster, lambda: books.client)
 
-    async def join() -> Took:
-        return (await watched(lambda: bare_join(books), postmaster))[1]
+    async def join(*statements: str) -> Took:
+        return (await watched(lambda: bare_joins(books, statements), postmaster))[1]
 
+    counted = await books.owner.fetchrow(COUNTS)
     out, clean = await reconcile()
     invented_in_clean = breaks_of(out)
     tell(f"clean: {clean.seconds:.1f} s, {len(invented_in_clean)} breaks; damaging them …")
     wanted = await books.strike()
     out, first = await reconcile()
-    await join()
-    reconciled, joined, spilled, joined_spilled = [], [], 0, 0
+    await join(*ALL_JOINS)
+    reconciled, joined, all_joined, spilled, joined_spilled = [], [], [], 0, 0
     for _ in range(rounds):
         was = await spilled_bytes(books)
-        joined.append(await join())
+        joined.append(await join(BARE_JOIN))
         between = await spilled_bytes(books)
         out, took = await reconcile()
         reconciled.append(took)
         joined_spilled, spilled = between - was, await spilled_bytes(books) - between
-        tell(f"reconcile {took.seconds:.2f} s, bare join {joined[-1].seconds:.2f} s")
+        all_joined.append(await join(*ALL_JOINS))
+        seconds = (run.seconds for run in (took, joined[-1], all_joined[-1]))
+        tell("reconcile {:.2f} s, bare join {:.2f} s, all joins {:.2f} s".format(*seconds))
     found = breaks_of(out)
-    counted = await books.owner.fetchrow(COUNTS)
     return AtSize(
         **dict(counted or {}),
         faults=len(wanted),
@@ -192,16 +219,18 @@ async def measured(server: EmbeddedPostgres, books: BooksAtSize, rounds: int) ->
         first=first,
         reconciled=reconciled,
         joined=joined,
+        all_joined=all_joined,
         spilled_mb=round(spilled / 1e6, 1),
         joined_spilled_mb=round(joined_spilled / 1e6, 1),
     )
 
 
-async def bare_join(books: BooksAtSize) -> None:
-    """On a connection of its own, as the command has one; with as much memory for each step."""
+async def bare_joins(books: BooksAtSize, statements: Sequence[str]) -> None:
+    """On a connection of its own, as the command has its; with as much memory for each step."""
     conn = await asyncpg.connect(books.env["DATABASE_URL"], server_settings={"work_mem": WORK_MEM})
     try:
-        await conn.fetchval(BARE_JOIN)
+        for statement in statements:
+            await conn.fetchval(statement)
     finally:
         await conn.close()
 
@@ -233,8 +262,11 @@ def show(console: Console, sizes: list[AtSize]) -> None:
     row("  in books without faults", lambda size: size.clean.seconds, "{:.2f}")
     row("  bare join, best of the rounds", lambda size: best(size.joined).seconds, "{:.2f}")
     row("  ratio", lambda size: size.ratio, "{:.2f}")
+    row("  all joins, best of the rounds", lambda size: best(size.all_joined).seconds, "{:.2f}")
+    row("  ratio", lambda size: size.ratio_to_all, "{:.2f}")
     row("CPU seconds: reconcile", lambda size: best(size.reconciled).cpu, "{:.2f}")
     row("  bare join", lambda size: best(size.joined).cpu, "{:.2f}")
+    row("  all joins", lambda size: best(size.all_joined).cpu, "{:.2f}")
     row("peak MB: the command", lambda size: best(size.reconciled).client)
     row("  in books without faults", lambda size: size.clean.client)
     row("  its server processes, own", lambda size: best(size.reconciled).backends_own)
@@ -253,12 +285,13 @@ def curves(sizes: list[AtSize]) -> list[Panel]:
 
     seconds = [
         curve("liqpass reconcile", lambda size: best(size.reconciled).seconds),
-        curve("bare SQL join", lambda size: best(size.joined).seconds),
+        curve("bare join of orders, payments, ledger, bindings", lambda size: best(size.joined).seconds),
+        curve("bare joins of all that is compared", lambda size: best(size.all_joined).seconds),
     ]
     megabytes = [
         curve("the command", lambda size: best(size.reconciled).client),
         curve("its server processes", lambda size: best(size.reconciled).backends_own),
-        curve("the join's server processes", lambda size: best(size.joined).backends_own),
+        curve("the bare join's server processes", lambda size: best(size.joined).backends_own),
     ]
     return [Panel("seconds", "s", seconds), Panel("peak memory", "MB", megabytes)]
 
