@@ -1,5 +1,6 @@
 """What the machine of the books needs of a town: what can happen, and what can be asked past the product."""
 
+from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -34,7 +35,7 @@ FORGET = """
 WAITING = "select exists (select from settle_queue) or exists (select from transfer_queue)"
 
 
-class Town:
+class Town(ABC):
     """What survives a restart: chain, clock and database. `of` and `db` are the present process's.
 
     `deposited` is the capital that the pool has from the beginning, out of what the treasury held.
@@ -52,55 +53,55 @@ class Town:
 
     # What happens; each town does it in its way
 
+    @abstractmethod
     async def order(self, what: int) -> tuple[bytes | None, Order]:
         """Somebody new orders one of the products: the order's public id, None when the capital is short, and
         its terms."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def cancel(self, order_id: bytes) -> bool:
         """An order's user cancels it; whether it is cancelled now."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pay(self, order_id: bytes, who: int, amount: int, *, twist: int = 0) -> None:
         """Somebody pays that much for an order through the checkout. `twist` changes what does not matter."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def come(self, who: int, amount: int) -> None:
         """Somebody sends USDC to the treasury by hand, or through an old checkout."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def leave(self, to: bytes, amount: int) -> None:
         """The treasury's owners send USDC."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def mine(self, blocks: int) -> None:
         """Empty blocks of the present time."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def replace(self, depth: int, back: int, shift: int) -> None:
         """The last blocks are replaced. Of their transactions those whose bit is set in `back` stand in a new
         one, behind `shift` logs of somebody else."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def bring_back(self, which: int) -> None:
         """A transaction that left the chain is sent again."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pass_time(self, seconds: int, *, with_block: bool) -> None:
         """Time passes for us, and for the chain if it has a block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def address(self, who: int) -> bytes:
         """The address of somebody who pays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fresh(self, what: str) -> bytes:
         """32 bytes that nobody has seen before."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def treasury(self) -> int:
         """What the treasury holds at the safe head."""
-        raise NotImplementedError
 
     # The product
 
@@ -110,9 +111,9 @@ class Town:
         self._process.push_async_callback(self.db.close)
         self.of = await self._process.enter_async_context(clients(self.settings(), self.db, self.clock))
 
+    @abstractmethod
     def settings(self) -> Any:
         """The product's settings."""
-        raise NotImplementedError
 
     async def stop(self) -> None:
         """The process ends."""
