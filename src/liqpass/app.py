@@ -19,7 +19,7 @@ from liqpass.chain.checkout import address_of
 from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
-from liqpass.edge import MAX_BODY_BYTES, answer_problem, edge
+from liqpass.edge import MAX_BODY_BYTES, edge
 from liqpass.exchange.okx import OkxGateway
 from liqpass.health import health_router
 from liqpass.orders.orders import Terms
@@ -36,6 +36,10 @@ from liqpass.signin.routes import session_cookie, signin_router
 from liqpass.signin.sessions import signed_in
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
+from liqpass.web.assets import static_file
+from liqpass.web.pages import pages_router
+from liqpass.web.refusals import answer
+from liqpass.web.site import Site
 
 exchange_errors = Counter(
     "liqpass_exchange_errors_total", "Failed requests to the exchange, by its code.", ("code",)
@@ -104,10 +108,19 @@ def create_app(of: Clients) -> AsgiApp:
                     "user": Provide(signed_in),
                 },
             ),
+            Router(
+                path="/",
+                route_handlers=[pages_router(site=_site(of), admins=of.settings.admin_wallets)],
+                dependencies={
+                    "db": Provide(lambda: db, sync_to_thread=False),
+                    "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
+                },
+            ),
+            static_file,
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
         ],
         dependencies={"session_cookie": Provide(lambda: cookie, sync_to_thread=False)},
-        exception_handlers={Exception: answer_problem},
+        exception_handlers={Exception: answer},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="LiqPass",
@@ -120,6 +133,11 @@ def create_app(of: Clients) -> AsgiApp:
     )
     _provide_in_turn(app)
     return edge(app, origin=of.settings.public_url)
+
+
+def _site(of: Clients) -> Site:
+    settings = of.settings
+    return Site(settings.chain, of.products, settings.public_url, settings.explorer, settings.wallet_rpc)
 
 
 def _provide_in_turn(app: Litestar) -> None:

@@ -46,8 +46,8 @@ _BY_STATUS = {
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
 )
+_UNLESS_SAID = (b"cache-control", b"no-store")
 
 request_seconds = Histogram(
     "liqpass_http_request_seconds",
@@ -151,7 +151,10 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers.append(_UNLESS_SAID)
+                message["headers"] = headers
             await send(message)
 
         try:

@@ -14,6 +14,9 @@ from liqpass.problems import Problem
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 HOW_TO_MAKE_A_SIGNER = "a key that signs quotes and holds no money: openssl rand -hex 32"
+# By chain id: Base and Base Sepolia.
+EXPLORERS = {8453: "https://basescan.org", 84532: "https://sepolia.basescan.org"}
+WALLET_RPCS = {8453: "https://mainnet.base.org", 84532: "https://sepolia.base.org"}
 CONFIRMATION = re.compile(r"safe|finalized|[1-9][0-9]{0,4}")
 
 
@@ -53,6 +56,10 @@ class Settings:
     cover_demo: bool
     admin_wallets: frozenset[bytes]
     """Addresses of 20 bytes; who is signed in with one of them may see and close breaks."""
+    explorer: str
+    """Where people look transactions up, "" where nowhere."""
+    wallet_rpc: str
+    """The endpoint that a wallet is offered with the chain, "" where none."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -70,6 +77,8 @@ class Settings:
             quote_ttl_sec=_integer(env, "LIQPASS_QUOTE_TTL_SEC", 900, 60, 86_400),
             cover_demo=_flag(env, "LIQPASS_COVER_DEMO"),
             admin_wallets=_wallets(env, "LIQPASS_ADMIN_WALLETS"),
+            explorer=_public(env, "LIQPASS_EXPLORER", EXPLORERS.get(chain.chain_id)),
+            wallet_rpc=_public(env, "LIQPASS_WALLET_RPC", WALLET_RPCS.get(chain.chain_id)),
         )
 
 
@@ -130,6 +139,12 @@ def _wallets(env: Mapping[str, str], name: str) -> frozenset[bytes]:
     return (
         frozenset(_parsed(name, part.strip(), how) for part in listed.split(",")) if listed else frozenset()
     )
+
+
+def _public(env: Mapping[str, str], name: str, usual: str | None) -> str:
+    """An address that browsers are given; `none` where there is none."""
+    text = env.get(name, usual or "none").strip()
+    return "" if text.lower() == "none" else http_url(name, text)
 
 
 def _address(env: Mapping[str, str], name: str, how: str) -> bytes:

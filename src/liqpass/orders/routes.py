@@ -16,16 +16,15 @@ from msgspec import Meta
 from liqpass import hexes
 from liqpass.db import Database
 from liqpass.limits import Places
-from liqpass.orders import orders, sql
+from liqpass.orders import orders, reading, sql
 from liqpass.orders.states import OrderStatus
-from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer, order_view
+from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer
 from liqpass.positions.readings import PositionReader
 from liqpass.signin.sessions import User
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
 
-NEWEST = UUID(int=(1 << 128) - 1)
 EVENT_POLL_SEC = 1.0
 HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
@@ -89,13 +88,11 @@ async def list_orders(
     user: User,
     reader: Reader,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
-    before: FromQuery[UUID] = NEWEST,
+    before: FromQuery[UUID] = reading.NEWEST,
 ) -> OrderList:
     """One page; `before` is the `next` of the page before it."""
     async with reader.db.pool.acquire() as conn:
-        found = await sql.list_orders(conn, user, before, limit)
-    following = str(found[-1].order_id) if len(found) == limit else None
-    return OrderList(orders=[order_view(order) for order in found], next=following)
+        return await reading.listed(conn, user, before, limit)
 
 
 @get("/orders/{purchase_order_id:str}", summary="One order with its payment, cover and history")
@@ -108,12 +105,7 @@ async def get_order(
     """Also what to send to pay it, while it is a draft."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
     async with reader.db.transaction() as conn:
-        order = await sql.show_order(conn, user, order_id)
-        if order is None:
-            raise orders.order_not_found()
-        payment = await sql.seen_payment(conn, order.chain_id, order_id)
-        events = await sql.history(conn, user, order.order_id, 0)
-    return order_view(order, chain=terms.chain, payment=payment, events=events)
+        return await reading.shown(conn, user, order_id, terms.chain)
 
 
 @get("/orders/{purchase_order_id:str}/events", summary="An order's moves as server-sent events")

@@ -3,16 +3,12 @@
 For everybody else these paths do not exist, signed in or not: they get what an unknown path gets.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import msgspec
-from litestar import MediaType, Request, Response, Router, get, post
-from litestar.connection import ASGIConnection
+from litestar import MediaType, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.exceptions import NotFoundException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
@@ -32,7 +28,8 @@ from liqpass.reconcile.views import (
     rule_view,
     run_view,
 )
-from liqpass.signin.sessions import User, signed_in
+from liqpass.signin.admins import only
+from liqpass.signin.sessions import User
 
 NEWEST = 2**63 - 1
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
@@ -128,33 +125,11 @@ async def close_break(
     return break_view(closed)
 
 
-Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
-
-
 def reconcile_router(*, db: Database, clock: Clock, cookie: str, admins: frozenset[bytes]) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `user` are provided by the app."""
     return Router(
         path="/api/admin/reconciliation",
         route_handlers=[overview, list_runs, get_run, get_page, list_breaks, get_break, close_break],
-        guards=[_only(admins, db, clock, cookie)],
+        guards=[only(admins, db, clock, cookie)],
         tags=["reconciliation"],
     )
-
-
-def _only(admins: frozenset[bytes], db: Database, clock: Clock, cookie: str) -> Guard:
-    """A guard comes before anything of the call is looked at: not even a malformed one tells that there is
-    something here."""
-
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        try:
-            user = (
-                await signed_in(cast(Request[Any, Any, Any], connection), db, clock(), cookie)
-                if admins
-                else b""
-            )
-        except Problem:
-            user = b""
-        if user not in admins:
-            raise NotFoundException
-
-    return guard

@@ -108,6 +108,8 @@ def environment(
         "LIQPASS_START_BLOCK": str(chain.start_block),
         "LIQPASS_OKX_HOSTS": ",".join(f"{region}={url}" for region, url in hosts.items()),
         "LIQPASS_SKUS": str(skus),
+        "LIQPASS_EXPLORER": "none",
+        "LIQPASS_WALLET_RPC": chain.url,
     }
 
 

@@ -65,17 +65,25 @@ async def signed_in(
     now: NamedDependency[datetime],
     session_cookie: NamedDependency[str],
 ) -> bytes:
-    """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN.
+    """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN."""
+    user = await reader_of(request, db, now, session_cookie)
+    if user is None:
+        raise Problem("NOT_SIGNED_IN", "Sign in first: there is no session, or it has ended.")
+    return user
+
+
+async def reader_of(
+    request: Request[Any, Any, Any], db: Database, now: datetime, session_cookie: str
+) -> bytes | None:
+    """The address of whoever reads a page that does not need one; None without a living session.
 
     A single statement, so it is sent without the round trips of a transaction around it.
     """
     token = token_in(request, session_cookie)
-    if token is not None:
-        async with db.pool.acquire() as conn:
-            user = await sql.living_session(conn, token.sha256, now)
-        if user is not None:
-            return user
-    raise Problem("NOT_SIGNED_IN", "Sign in first: there is no session, or it has ended.")
+    if token is None:
+        return None
+    async with db.pool.acquire() as conn:
+        return await sql.living_session(conn, token.sha256, now)
 
 
 async def write_message(

@@ -103,6 +103,11 @@ async def revoke(conn: Connection, now: datetime, user: bytes, account_id: UUID)
         raise not_found()
 
 
+async def own_accounts(conn: Connection, user: bytes) -> list[sql.ApiAccount]:
+    """The user's living accounts, oldest first."""
+    return await sql.accounts_of(conn, user)
+
+
 async def credentials(conn: Connection, keyring: KeyRing, user: bytes, api_account_id: UUID) -> OpenedAccount:
     """The user's own account, opened for use.
 

@@ -1,0 +1,29 @@
+"""A user's orders as they are shown: one by itself, or a page of them."""
+
+from uuid import UUID
+
+from liqpass.db import Connection
+from liqpass.orders import sql
+from liqpass.orders.orders import order_not_found
+from liqpass.orders.views import OrderList, OrderView, order_view
+from liqpass.settings import ChainSettings
+
+NEWEST = UUID(int=(1 << 128) - 1)
+
+
+async def shown(conn: Connection, user: bytes, order_id: bytes, chain: ChainSettings) -> OrderView:
+    """An order by its public id, with its payment, cover and history; what to send to pay it while it is a
+    draft. Wants a transaction: what it reads belongs together. Raises ORDER_NOT_FOUND."""
+    order = await sql.show_order(conn, user, order_id)
+    if order is None:
+        raise order_not_found()
+    payment = await sql.seen_payment(conn, order.chain_id, order_id)
+    events = await sql.history(conn, user, order.order_id, 0)
+    return order_view(order, chain=chain, payment=payment, events=events)
+
+
+async def listed(conn: Connection, user: bytes, before: UUID, limit: int) -> OrderList:
+    """One page, newest first; `before` is the `next` of the page before it."""
+    found = await sql.list_orders(conn, user, before, limit)
+    following = str(found[-1].order_id) if len(found) == limit else None
+    return OrderList(orders=[order_view(order) for order in found], next=following)

@@ -1,0 +1,136 @@
+"""The trader's pages. They read through the slices; what a trader does, scripts do through the JSON API."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, Router, get
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Redirect
+
+from liqpass import hexes
+from liqpass.db import Database
+from liqpass.orders import reading
+from liqpass.orders.views import OrderView
+from liqpass.problems import Problem
+from liqpass.vault.api_accounts import own_accounts
+from liqpass.web import texts
+from liqpass.web.refusals import answer_page
+from liqpass.web.rendering import page, preference
+from liqpass.web.site import Site
+from liqpass.web.viewing import THEME_COOKIE, THEMES, Admins, Viewer, viewer_of
+
+Looking = NamedDependency[Viewer]
+Of = NamedDependency[Site]
+PER_PAGE = 20
+
+
+@get("/")
+async def buy(
+    viewer: Looking, site: Of, db: NamedDependency[Database], back: FromQuery[str] = ""
+) -> Response[str]:
+    """Steps 1 to 3: sign in, key, position and product."""
+    accounts, unfinished = [], []
+    if viewer.user is not None:
+        async with db.pool.acquire() as conn:
+            accounts = await own_accounts(conn, viewer.user)
+            found = await reading.listed(conn, viewer.user, reading.NEWEST, PER_PAGE)
+        unfinished = [order for order in found.orders if order.status in ("DRAFT", "PAID_PENDING_CONFIRM")]
+    return page(
+        viewer, "buy.html", here="/", site=site, accounts=accounts, unfinished=unfinished, back=own_path(back)
+    )
+
+
+@get("/orders/{purchase_order_id:str}")
+async def order(
+    viewer: Looking, site: Of, db: NamedDependency[Database], purchase_order_id: FromPath[str]
+) -> Response[str]:
+    """Steps 4 and 5, and for ever after: one order."""
+    shown = await _own_order(viewer, site, db, purchase_order_id)
+    return page(viewer, "order.html", here="/cover", site=site, order=shown)
+
+
+@get("/orders/{purchase_order_id:str}/receipt")
+async def receipt(
+    viewer: Looking, site: Of, db: NamedDependency[Database], purchase_order_id: FromPath[str]
+) -> Response[str]:
+    """What was paid for what, to print."""
+    shown = await _own_order(viewer, site, db, purchase_order_id)
+    if shown.paid_at is None:
+        raise NotFoundException
+    return page(viewer, "receipt.html", here="/cover", site=site, order=shown)
+
+
+@get("/cover")
+async def cover(
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    before: Annotated[UUID, QueryParameter()] = reading.NEWEST,
+) -> Response[str]:
+    """All orders, newest first."""
+    user = _signed_in(viewer)
+    async with db.pool.acquire() as conn:
+        found = await reading.listed(conn, user, before, PER_PAGE)
+    return page(viewer, "cover.html", here="/cover", site=site, orders=found.orders, next=found.next)
+
+
+@get("/keys")
+async def keys(viewer: Looking, site: Of, db: NamedDependency[Database]) -> Response[str]:
+    """The exchange keys that we keep."""
+    user = _signed_in(viewer)
+    async with db.pool.acquire() as conn:
+        accounts = await own_accounts(conn, user)
+    return page(viewer, "keys.html", here="/keys", site=site, accounts=accounts)
+
+
+@get("/preferences")
+async def preferences(
+    site: Of, back: FromQuery[str] = "/", lang: FromQuery[str] = "", theme: FromQuery[str] = ""
+) -> Redirect:
+    """Keep a choice of language or colours, and go back."""
+    secure = site.public_url.startswith("https:")
+    cookies = []
+    if lang in texts.languages():
+        cookies.append(preference(texts.COOKIE, lang, secure=secure))
+    if theme:
+        cookies.append(preference(THEME_COOKIE, theme if theme in THEMES else "", secure=secure))
+    return Redirect(own_path(back), status_code=303, cookies=cookies)
+
+
+def own_path(path: str) -> str:
+    """The path if it is one of ours; / otherwise: nobody is sent to another site from here."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours else "/"
+
+
+async def _own_order(viewer: Viewer, site: Site, db: Database, purchase_order_id: str) -> OrderView:
+    user = _signed_in(viewer)
+    try:
+        order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
+    except Problem:
+        raise NotFoundException from None
+    async with db.transaction() as conn:
+        return await reading.shown(conn, user, order_id, site.chain)
+
+
+def _signed_in(viewer: Viewer) -> bytes:
+    if viewer.user is None:
+        raise Problem("NOT_SIGNED_IN", "")
+    return viewer.user
+
+
+def pages_router(*, site: Site, admins: Admins) -> Router:
+    """For everybody; `db`, `now` and `session_cookie` are provided by the app."""
+    return Router(
+        path="/",
+        route_handlers=[buy, order, receipt, cover, keys, preferences],
+        dependencies={
+            "site": Provide(lambda: site, sync_to_thread=False),
+            "admins": Provide(lambda: admins, sync_to_thread=False),
+            "viewer": Provide(viewer_of),
+        },
+        exception_handlers={Exception: answer_page},
+        include_in_schema=False,
+    )

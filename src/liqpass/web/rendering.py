@@ -1,0 +1,99 @@
+"""From a template and what it shows to a page."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache, partial
+from typing import Any
+
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_decimal
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import MediaType, Response
+from litestar.datastructures import Cookie
+from markupsafe import Markup
+
+from liqpass.money import MICRO
+from liqpass.web.assets import assets
+from liqpass.web.texts import Language, languages
+from liqpass.web.viewing import THEME_COOKIE, Viewer
+from liqpass.web.words import SAID_OF_STATUS
+
+# No script, style or picture from another host, nothing inline; wallets bring their icons as data.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "vary": "accept-language, cookie"}
+
+
+@cache
+def templates(tag: str) -> Environment:
+    """The templates in a language."""
+    language = languages()[tag]
+    env = Environment(
+        loader=PackageLoader("liqpass.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    env.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
+    env.filters |= {
+        "usdc": partial(usdc, language),
+        "moment": partial(moment, language),
+        "span": partial(span, language),
+        "number": partial(number, language),
+        "short": short,
+    }
+    env.globals |= {
+        "static": assets().url,
+        "languages": languages(),
+        "said_of_status": SAID_OF_STATUS,
+    }
+    return env
+
+
+def page(viewer: Viewer, name: str, status: int = 200, **shown: Any) -> Response[str]:
+    """A template as a response; it also knows `viewer`."""
+    text = templates(viewer.language.tag).get_template(name).render(viewer=viewer, **shown)
+    headers = {**HEADERS, "content-language": viewer.language.tag}
+    return Response(text, status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def preference(name: str, value: str, *, secure: bool) -> Cookie:
+    """A choice of the reader's that outlives the session: language or theme ("" forgets it)."""
+    lives = timedelta(days=365) if value else timedelta()
+    return Cookie(
+        name, value=value, path="/", max_age=int(lives.total_seconds()), secure=secure, samesite="lax",
+        httponly=name != THEME_COOKIE,
+    )  # fmt: skip
+
+
+def usdc(language: Language, micro: int | str) -> str:
+    """Micro-USDC as USDC with at least two decimals: 1,234.50."""
+    return format_decimal(Decimal(int(micro)) / MICRO, "#,##0.00####", locale=language.locale)
+
+
+def number(language: Language, value: int | Decimal) -> str:
+    """A number with the language's separators."""
+    return format_decimal(value, "#,##0.######", locale=language.locale)
+
+
+def moment(language: Language, at: datetime) -> Markup:
+    """A time in UTC, marked up so that the browser can say it in its reader's own zone (page.js)."""
+    said = format_datetime(at, "yyyy-MM-dd HH:mm:ss 'UTC'", tzinfo=UTC, locale=language.locale)
+    return Markup('<time datetime="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"), said
+    )
+
+
+def span(language: Language, seconds: float) -> str:
+    """A length of time in its largest unit: 24 hours, 30 days."""
+    return format_timedelta(timedelta(seconds=seconds), threshold=2.1, locale=language.locale)
+
+
+def short(text: str) -> str:
+    """An address or a hash by its ends: 0x1234…abcd."""
+    return f"{text[:6]}…{text[-4:]}" if len(text) > 14 else text

@@ -1,0 +1,45 @@
+"""What all pages share: this deployment, its chain and its products."""
+
+from dataclasses import dataclass
+
+from liqpass.hexes import checksum
+from liqpass.pricing.skus import Products
+from liqpass.settings import ChainSettings
+
+BASE, BASE_SEPOLIA = 8453, 84532
+NAMES = {BASE: "Base", BASE_SEPOLIA: "Base Sepolia"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none."""
+
+    chain: ChainSettings
+    products: Products
+    public_url: str
+    explorer: str
+    wallet_rpc: str
+
+    @property
+    def chain_name(self) -> str:
+        """As wallets call the chain."""
+        return NAMES.get(self.chain.chain_id, f"Chain {self.chain.chain_id}")
+
+    @property
+    def for_wallets(self) -> dict[str, object]:
+        """The chain as a page's scripts want it (wallet.js: Chain)."""
+        return {
+            "chainId": self.chain.chain_id,
+            "name": self.chain_name,
+            "rpcUrls": [self.wallet_rpc] if self.wallet_rpc else [],
+            "explorer": self.explorer,
+        }
+
+    def transaction(self, tx_hash: str) -> str:
+        """Where the explorer shows a transaction; "" without an explorer."""
+        return f"{self.explorer}/tx/{tx_hash}" if self.explorer else ""
+
+    @property
+    def checkout(self) -> str:
+        """The contract's address, EIP-55."""
+        return checksum(self.chain.checkout)

@@ -1,0 +1,51 @@
+// What scripts say. English stands in the code; the page carries the other language's words, by the English ones.
+
+const island = document.getElementById("texts")
+/** @type {Record<string, string>} */
+const words = island ? JSON.parse(island.textContent ?? "{}") : {}
+
+export const language = document.documentElement.lang
+
+/**
+ * The text in the page's language, with %(name)s replaced.
+ * @param {string} text
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function _(text, values = {}) {
+  const said = words[text] || text
+  return said.replace(/%\((\w+)\)s/g, (whole, name) => String(values[name] ?? whole))
+}
+
+/**
+ * An amount of micro-USDC as USDC, with at least two decimals; exact.
+ * @param {string | number | bigint} micro
+ * @returns {string}
+ */
+export function usdc(micro) {
+  const all = BigInt(micro)
+  const rest = (all % 1_000_000n).toString().padStart(6, "0").replace(/0{1,4}$/, "")
+  return `${(all / 1_000_000n).toLocaleString(language)}.${rest}`
+}
+
+/**
+ * A length of time in its largest unit: 8 hours, 30 days.
+ * @param {number} seconds
+ * @returns {string}
+ */
+export function span(seconds) {
+  const units = /** @type {const} */ ([["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]])
+  // 24 hours is what people say, not 1 day; 30 days, not 720 hours
+  const [unit, length] = units.find(([, size]) => seconds >= size * (size === 86_400 ? 2 : 1)) ?? units[3]
+  const rounded = Math.round(seconds / length)
+  return rounded.toLocaleString(language, { style: "unit", unit, unitDisplay: "long" })
+}
+
+/**
+ * A moment in the reader's own zone.
+ * @param {string} iso
+ * @returns {string}
+ */
+export function moment(iso) {
+  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" })
+}
