@@ -137,7 +137,14 @@ def create_app(of: Clients) -> AsgiApp:
 
 def _site(of: Clients) -> Site:
     settings = of.settings
-    return Site(settings.chain, of.products, settings.public_url, settings.explorer, settings.wallet_rpc)
+    return Site(
+        chain=settings.chain,
+        products=of.products,
+        public_url=settings.public_url,
+        explorer=settings.explorer,
+        wallet_rpc=settings.wallet_rpc,
+        regions=tuple(settings.okx_hosts),
+    )
 
 
 def _provide_in_turn(app: Litestar) -> None:

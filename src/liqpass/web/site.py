@@ -12,13 +12,15 @@ NAMES = {BASE: "Base", BASE_SEPOLIA: "Base Sepolia"}
 
 @dataclass(frozen=True)
 class Site:
-    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none."""
+    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none. `regions`: of
+    OKX, the one first that is asked where nobody says."""
 
     chain: ChainSettings
     products: Products
     public_url: str
     explorer: str
     wallet_rpc: str
+    regions: tuple[str, ...]
 
     @property
     def chain_name(self) -> str:
