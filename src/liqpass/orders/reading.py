@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
+import msgspec
+
 from liqpass.db import Connection
 from liqpass.orders import sql
-from liqpass.orders.orders import order_not_found
+from liqpass.orders.orders import PricedFrom, order_not_found
 from liqpass.orders.views import OrderList, OrderView, order_view
 from liqpass.settings import ChainSettings
 
@@ -27,3 +29,17 @@ async def listed(conn: Connection, user: bytes, before: UUID, limit: int) -> Ord
     found = await sql.list_orders(conn, user, before, limit)
     following = str(found[-1].order_id) if len(found) == limit else None
     return OrderList(orders=[order_view(order) for order in found], next=following)
+
+
+async def open_orders(conn: Connection, user: bytes, limit: int) -> list[OrderView]:
+    """Those that are not over, newest first."""
+    return [order_view(order) for order in await sql.open_orders(conn, user, limit)]
+
+
+async def priced_from(conn: Connection, user: bytes, order_id: bytes) -> PricedFrom:
+    """The position as it was when the order was priced, and the rest of what its price was made from.
+    Raises ORDER_NOT_FOUND."""
+    stored = await sql.priced_from(conn, user, order_id)
+    if stored is None:
+        raise order_not_found()
+    return msgspec.json.decode(stored, type=PricedFrom)

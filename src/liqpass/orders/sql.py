@@ -222,6 +222,24 @@ async def list_orders(conn: Connection, user_id: bytes, before: UUID, at_most: i
     ...
 
 
+@query(f"""
+    select {SHOWN_COLUMNS}
+    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    where o.user_id = $1 and o.status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
+    order by o.id desc
+    limit $2
+""")
+async def open_orders(conn: Connection, user_id: bytes, at_most: int) -> list[ShownOrder]:
+    """The user's own orders that are not over, newest first."""
+    ...
+
+
+@query("select priced_from from purchase_orders where user_id = $1 and purchase_order_id = $2")
+async def priced_from(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> str | None:
+    """What the price of the user's own order was made from, as JSON."""
+    ...
+
+
 @query("""
     select seq, from_status, to_status, reason, actor, details, at
     from order_events where user_id = $1 and order_id = $2 and seq > $3 order by seq
