@@ -1,8 +1,10 @@
 """The trader's pages. They read through the slices; what a trader does, scripts do through the JSON API."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Response, Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
@@ -11,11 +13,11 @@ from litestar.response import Redirect
 
 from liqpass import hexes
 from liqpass.db import Database
+from liqpass.exchange.records import position
 from liqpass.orders import reading
-from liqpass.orders.views import OrderView
 from liqpass.problems import Problem
 from liqpass.vault.api_accounts import own_accounts
-from liqpass.web import texts
+from liqpass.web import texts, timeline
 from liqpass.web.refusals import answer_page
 from liqpass.web.rendering import page, preference
 from liqpass.web.site import Site
@@ -44,11 +46,28 @@ async def buy(
 
 @get("/orders/{purchase_order_id:str}")
 async def order(
-    viewer: Looking, site: Of, db: NamedDependency[Database], purchase_order_id: FromPath[str]
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    purchase_order_id: FromPath[str],
 ) -> Response[str]:
     """Steps 4 and 5, and for ever after: one order."""
-    shown = await _own_order(viewer, site, db, purchase_order_id)
-    return page(viewer, "order.html", here="/cover", site=site, order=shown)
+    user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
+    async with db.transaction() as conn:
+        found = await reading.shown(conn, user, order_id, site.chain)
+        priced_from = await reading.priced_from(conn, user, order_id)
+    return page(
+        viewer,
+        "order.html",
+        here="/cover",
+        site=site,
+        order=found,
+        position=position(msgspec.json.decode(priced_from.position, type=dict[str, Any])),
+        phase=timeline.phase_of(found, now),
+        timeline=timeline.timeline_of(found, now),
+        next_change=timeline.next_change(found, now),
+    )
 
 
 @get("/orders/{purchase_order_id:str}/receipt")
@@ -56,10 +75,12 @@ async def receipt(
     viewer: Looking, site: Of, db: NamedDependency[Database], purchase_order_id: FromPath[str]
 ) -> Response[str]:
     """What was paid for what, to print."""
-    shown = await _own_order(viewer, site, db, purchase_order_id)
-    if shown.paid_at is None:
+    user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
+    async with db.transaction() as conn:
+        found = await reading.shown(conn, user, order_id, site.chain)
+    if found.paid_at is None:
         raise NotFoundException
-    return page(viewer, "receipt.html", here="/cover", site=site, order=shown)
+    return page(viewer, "receipt.html", here="/cover", site=site, order=found)
 
 
 @get("/cover")
@@ -67,13 +88,25 @@ async def cover(
     viewer: Looking,
     site: Of,
     db: NamedDependency[Database],
+    now: NamedDependency[datetime],
     before: Annotated[UUID, QueryParameter()] = reading.NEWEST,
 ) -> Response[str]:
-    """All orders, newest first."""
+    """What is not over, and all orders, newest first."""
     user = _signed_in(viewer)
+    is_first = before == reading.NEWEST
     async with db.pool.acquire() as conn:
         found = await reading.listed(conn, user, before, PER_PAGE)
-    return page(viewer, "cover.html", here="/cover", site=site, orders=found.orders, next=found.next)
+        unfinished = await reading.open_orders(conn, user, PER_PAGE) if is_first else []
+    return page(
+        viewer,
+        "cover.html",
+        here="/cover",
+        site=site,
+        is_first=is_first,
+        running=[(each, timeline.phase_of(each, now)) for each in unfinished],
+        orders=[(each, timeline.phase_of(each, now)) for each in found.orders],
+        next=found.next,
+    )
 
 
 @get("/keys")
@@ -105,14 +138,11 @@ def own_path(path: str) -> str:
     return path if is_ours else "/"
 
 
-async def _own_order(viewer: Viewer, site: Site, db: Database, purchase_order_id: str) -> OrderView:
-    user = _signed_in(viewer)
+def _order_id(text: str) -> bytes:
     try:
-        order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
+        return hexes.bytes32(text, "purchaseOrderId")
     except Problem:
         raise NotFoundException from None
-    async with db.transaction() as conn:
-        return await reading.shown(conn, user, order_id, site.chain)
 
 
 def _signed_in(viewer: Viewer) -> bytes:

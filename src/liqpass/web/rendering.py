@@ -16,7 +16,14 @@ from liqpass.money import MICRO
 from liqpass.web.assets import assets
 from liqpass.web.texts import Language, languages
 from liqpass.web.viewing import THEME_COOKIE, Viewer
-from liqpass.web.words import SAID_OF_STATUS
+from liqpass.web.words import (
+    MARK_OF_PHASE,
+    SAID_OF_ACTOR,
+    SAID_OF_PHASE,
+    SAID_OF_REASON,
+    SAID_OF_STAGE,
+    SAID_OF_STATUS,
+)
 
 # No script, style or picture from another host, nothing inline; wallets bring their icons as data.
 CONTENT_SECURITY_POLICY = (
@@ -43,6 +50,7 @@ def templates(tag: str) -> Environment:
     env.filters |= {
         "usdc": partial(usdc, language),
         "moment": partial(moment, language),
+        "utc": partial(utc, language),
         "span": partial(span, language),
         "number": partial(number, language),
         "short": short,
@@ -51,6 +59,11 @@ def templates(tag: str) -> Environment:
         "static": assets().url,
         "languages": languages(),
         "said_of_status": SAID_OF_STATUS,
+        "said_of_phase": SAID_OF_PHASE,
+        "mark_of_phase": MARK_OF_PHASE,
+        "said_of_reason": SAID_OF_REASON,
+        "said_of_actor": SAID_OF_ACTOR,
+        "said_of_stage": SAID_OF_STAGE,
     }
     return env
 
@@ -83,10 +96,13 @@ def number(language: Language, value: int | Decimal) -> str:
 
 def moment(language: Language, at: datetime) -> Markup:
     """A time in UTC, marked up so that the browser can say it in its reader's own zone (page.js)."""
-    said = format_datetime(at, "yyyy-MM-dd HH:mm:ss 'UTC'", tzinfo=UTC, locale=language.locale)
-    return Markup('<time datetime="{}">{}</time>').format(
-        at.astimezone(UTC).isoformat(timespec="seconds"), said
-    )
+    iso = at.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}">{}</time>').format(iso, utc(language, at))
+
+
+def utc(language: Language, at: datetime) -> str:
+    """A time in UTC that stays so: for what is printed and sent to others."""
+    return format_datetime(at, "yyyy-MM-dd HH:mm:ss 'UTC'", tzinfo=UTC, locale=language.locale)
 
 
 def span(language: Language, seconds: float) -> str:
