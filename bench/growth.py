@@ -6,7 +6,7 @@ from html import escape
 
 import msgspec
 
-WIDTH, HEIGHT, GAP = 380, 260, 70
+WIDTH, HEIGHT, GAP = 380, 260, 90
 COLOURS = ("#0b6bcb", "#c2410c", "#6b7280")
 STYLE = """
     text { font: 12px system-ui, sans-serif; fill: #1f2937 }

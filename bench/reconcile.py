@@ -281,7 +281,9 @@ def curves(sizes: list[AtSize]) -> list[Panel]:
     """Time and memory against orders."""
 
     def curve(name: str, value: Callable[[AtSize], float]) -> Curve:
-        return Curve(name, [(size.orders, value(size)) for size in sizes])
+        points = [(size.orders, value(size)) for size in sizes]
+        # a join that was over before its memory was looked at has none to show
+        return Curve(name, [(orders, measured) for orders, measured in points if measured > 0])
 
     seconds = [
         curve("liqpass reconcile", lambda size: best(size.reconciled).seconds),
