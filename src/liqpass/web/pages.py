@@ -26,19 +26,24 @@ from liqpass.web.viewing import THEME_COOKIE, THEMES, Admins, Viewer, viewer_of
 Looking = NamedDependency[Viewer]
 Of = NamedDependency[Site]
 PER_PAGE = 20
+UNFINISHED = (timeline.Phase.UNPAID, timeline.Phase.CONFIRMING)
 
 
 @get("/")
 async def buy(
-    viewer: Looking, site: Of, db: NamedDependency[Database], back: FromQuery[str] = ""
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    back: FromQuery[str] = "",
 ) -> Response[str]:
     """Steps 1 to 3: sign in, key, position and product."""
     accounts, unfinished = [], []
     if viewer.user is not None:
         async with db.pool.acquire() as conn:
             accounts = await own_accounts(conn, viewer.user)
-            found = await reading.listed(conn, viewer.user, reading.NEWEST, PER_PAGE)
-        unfinished = [order for order in found.orders if order.status in ("DRAFT", "PAID_PENDING_CONFIRM")]
+            found = await reading.open_orders(conn, viewer.user, PER_PAGE)
+        unfinished = [each for each in found if timeline.phase_of(each, now) in UNFINISHED]
     return page(
         viewer, "buy.html", here="/", site=site, accounts=accounts, unfinished=unfinished, back=own_path(back)
     )
@@ -63,6 +68,7 @@ async def order(
         here="/cover",
         site=site,
         order=found,
+        calls=msgspec.to_builtins(found.calls),
         position=position(msgspec.json.decode(priced_from.position, type=dict[str, Any])),
         phase=timeline.phase_of(found, now),
         timeline=timeline.timeline_of(found, now),

@@ -12,8 +12,8 @@ NAMES = {BASE: "Base", BASE_SEPOLIA: "Base Sepolia"}
 
 @dataclass(frozen=True)
 class Site:
-    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none. `regions`: of
-    OKX, the one first that is asked where nobody says."""
+    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none.
+    `regions`: of OKX, the one first that is asked where nobody says."""
 
     chain: ChainSettings
     products: Products

@@ -1,6 +1,7 @@
 // The JSON API, as every other client uses it, and its refusals in the reader's words.
 
-import { _ } from "./texts.js"
+import { BY_CODE } from "./refusals.js"
+import { _, language } from "./texts.js"
 
 /** A refusal (RFC 9457): `code` to match on, `message` in the reader's words, the rest as the API said it. */
 export class Refusal extends Error {
@@ -39,17 +40,13 @@ export async function call(method, path, body) {
 }
 
 /**
- * What a refusal says to the reader: by its code where the page's language has words for it, else its own.
+ * What a refusal says to the reader. In English the API's own sentence, which is more exact than ours by the
+ * code; in other languages ours.
  * @param {Record<string, any>} document
  * @returns {string}
  */
 export function words(document) {
-  const named = BY_CODE[document.code]
-  if (!named) return document.detail || _("Something went wrong. Try again.")
-  const said = _(named, document)
-  // In English the API's own sentence is more exact than ours by the code.
-  return said === named && document.detail ? document.detail : said
+  const ours = BY_CODE[document.code]
+  if (document.detail && (language === "en" || !ours)) return document.detail
+  return ours ? ours(document) : _("Something went wrong. Try again.")
 }
-
-/** @type {Record<string, string>} */
-const BY_CODE = {}

@@ -49,3 +49,12 @@ export function span(seconds) {
 export function moment(iso) {
   return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" })
 }
+
+/**
+ * The same without seconds and year, for what is near.
+ * @param {string} iso
+ * @returns {string}
+ */
+export function minute(iso) {
+  return new Date(iso).toLocaleString(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" })
+}

@@ -1,0 +1,151 @@
+// One open position as a card.
+
+import { find } from "./page.js"
+import { priceScale } from "./pricescale.js"
+import { whyNot } from "./refusals.js"
+import { _, language, minute } from "./texts.js"
+
+/**
+ * @typedef {{instId: string, mgnMode: string, posSide: string, ccy: string, lever: string, pos: string,
+ *   avgPx: string, markPx: string, liqPx: string, side: "long" | "short", margin: string, notionalUsd: string,
+ *   distanceBps: number | null, insurable: boolean, reason: string | null, reasonCode: string | null,
+ *   reasonValues: Record<string, any>}} Position
+ * @typedef {{sku: string, title: string, durationSec: number, coverageDelaySec: number,
+ *   premiumAmount: string | null, payoutAmount: string | null, coverageStartAt: string, coverageEndAt: string,
+ *   reason: string | null, reasonCode: string | null, reasonValues: Record<string, any>}} Quote
+ * @typedef {{purchaseOrderId: string, status: string, coverageEndAt: string | null}} LiveOrder
+ * @typedef {{instId: string, mgnMode: string, posSide: string, bindId: string | null, order: LiveOrder | null,
+ *   quotes: Quote[]}} Quoted
+ */
+
+/** @param {{instId: string, mgnMode: string, posSide: string}} of */
+export const keyOf = (of) => [of.instId, of.mgnMode, of.posSide].join(" ")
+
+/** @param {string} instId */
+export function nameOf(instId) {
+  const [base, coin, kind] = instId.split("-")
+  return kind === "SWAP" ? _("%(pair)s perpetual", { pair: `${base}/${coin}` }) : instId
+}
+
+/**
+ * A decimal as the exchange shows it, with separators, and shortened where it has more digits than a price.
+ * @param {string} text
+ */
+const price = (text) =>
+  text === "" ? _("not shown by OKX") : Number(text).toLocaleString(language, { maximumSignificantDigits: 8 })
+
+/** @param {string} text */
+const money = (text) =>
+  Number(text).toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+
+/** @param {string} text */
+const known = (text) => (text === "" ? null : Number(text))
+
+/** @param {number} bps */
+const percent = (bps) => (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: 1 })
+
+/**
+ * Write a position into its card; again writes over it.
+ * @param {HTMLElement} card
+ * @param {Position} position
+ * @param {Quoted | undefined} quoted undefined where no prices could be had
+ */
+export function fill(card, position, quoted) {
+  const isLong = position.side === "long"
+  /** @type {Record<string, string>} */
+  const fields = {
+    name: nameOf(position.instId),
+    instId: position.instId,
+    mode: position.mgnMode === "isolated" ? _("isolated margin") : _("cross margin"),
+    side: isLong ? _("Long") : _("Short"),
+    distance: distanceOf(position),
+    liqPx: price(position.liqPx),
+    avgPx: price(position.avgPx),
+    markPx: price(position.markPx),
+    lever: position.lever ? `${price(position.lever)}×` : "–",
+    size: position.notionalUsd ? `${money(position.notionalUsd)} USD` : "–",
+    margin: position.margin ? `${money(position.margin)} ${position.ccy}` : "–",
+  }
+  for (const [name, text] of Object.entries(fields)) find(`[data-field=${name}]`, card).textContent = text
+  find("[data-field=side]", card).classList.toggle("short", !isLong)
+  drawScale(card, position)
+  judge(card, position, quoted)
+}
+
+/** @param {Position} position */
+function distanceOf({ distanceBps, side }) {
+  if (distanceBps === null) return ""
+  if (distanceBps <= 0) return _("The price has reached the liquidation price")
+  const by = { percent: percent(distanceBps) }
+  return side === "long" ? _("A fall of %(percent)s liquidates it", by) : _("A rise of %(percent)s liquidates it", by)
+}
+
+/**
+ * @param {HTMLElement} card
+ * @param {Position} position
+ */
+function drawScale(card, position) {
+  const prices = {
+    liquidation: known(position.liqPx), entry: known(position.avgPx), mark: known(position.markPx),
+  }
+  const label = _("Liquidation price %(liquidation)s, entry price %(entry)s, mark price %(mark)s. %(distance)s.", {
+    liquidation: price(position.liqPx), entry: price(position.avgPx), mark: price(position.markPx),
+    distance: distanceOf(position) || _("The distance to liquidation is not known"),
+  })
+  find("[data-scale]", card).replaceChildren(priceScale(prices, label))
+  // the legend in the order of the line
+  const legend = find(".legend", card)
+  const order = /** @type {("liquidation" | "entry" | "mark")[]} */ (["liquidation", "entry", "mark"])
+  order.sort((a, b) => (prices[a] ?? Infinity) - (prices[b] ?? Infinity))
+  for (const name of order) legend.append(find(`[data-price=${name}]`, legend))
+}
+
+/**
+ * Whether it can be covered, or is, and what to do about it.
+ * @param {HTMLElement} card
+ * @param {Position} position
+ * @param {Quoted | undefined} quoted
+ */
+function judge(card, position, quoted) {
+  const { mark, text, why } = verdictOf(position, quoted)
+  const state = find("[data-field=state]", card)
+  state.className = `state ${mark}`
+  state.textContent = text
+  find("[data-field=why]", card).textContent = why
+  find("[data-choose]", card).hidden = mark !== "good" || Boolean(quoted?.order) || !quoted
+  /** @type {HTMLAnchorElement} */
+  const link = find("[data-order]", card)
+  link.hidden = !quoted?.order
+  if (quoted?.order) {
+    link.href = `/orders/${quoted.order.purchaseOrderId}`
+    link.textContent = quoted.order.status === "DRAFT" ? _("Continue your order") : _("See its cover")
+  }
+}
+
+/**
+ * @param {Position} position
+ * @param {Quoted | undefined} quoted
+ * @returns {{mark: "good" | "waiting" | "", text: string, why: string}}
+ */
+function verdictOf(position, quoted) {
+  const order = quoted?.order
+  if (order?.status === "ACTIVE") {
+    return { mark: "good", text: _("Covered until %(time)s", { time: minute(order.coverageEndAt ?? "") }), why: "" }
+  }
+  if (order) {
+    const text = order.status === "DRAFT" ? _("An order waits for its payment") : _("A payment is on its way")
+    return { mark: "waiting", text, why: "" }
+  }
+  if (!position.insurable) return { mark: "", text: _("Cannot be covered"), why: reasonOf(position) }
+  const refusals = quoted?.quotes ?? []
+  if (refusals.length && refusals.every((quote) => quote.premiumAmount === null)) {
+    return { mark: "", text: _("Cannot be covered at present"), why: reasonOf(refusals[0]) }
+  }
+  return { mark: "good", text: _("Can be covered"), why: "" }
+}
+
+/**
+ * Why not, in the reader's words.
+ * @param {{reason: string | null, reasonCode: string | null, reasonValues: Record<string, any>}} of
+ */
+export const reasonOf = (of) => whyNot(of.reasonCode, of.reasonValues, of.reason ?? "")

@@ -1,0 +1,111 @@
+// Refusals in the reader's words, by their codes (problems.py, exchange/errors.py, pricing/premium.py).
+
+import { _ } from "./texts.js"
+
+/**
+ * Why a position cannot be covered; `otherwise` for a code that we do not know.
+ * @param {string | null | undefined} code
+ * @param {Record<string, any> | undefined} values
+ * @param {string} otherwise
+ * @returns {string}
+ */
+export function whyNot(code, values, otherwise) {
+  const said = NOT_INSURABLE[code ?? ""]
+  return said ? said(values ?? {}) : otherwise
+}
+
+/** @param {any} bps */
+const percent = (bps) => `${Number(bps) / 100} %`
+
+/** @type {Record<string, (values: Record<string, any>) => string>} */
+const NOT_INSURABLE = {
+  POSITION_CLOSED: () => _("The position is closed."),
+  NOT_A_SWAP: () => _("Only perpetual swaps are covered."),
+  MARGIN_NOT_STABLE: (values) => _("Its margin is in %(ccy)s; only margins in USDT and USDC are covered.", values),
+  CROSS_MARGIN: () => _("It is in cross margin: the rest of the account decides when it is liquidated. Only isolated positions are covered."),
+  TRIAL_MONEY: () => _("It is held with OKX’s trial money, not with your own."),
+  DETAILS_MISSING: () => _("OKX does not show its leverage, margin or value."),
+  NO_LIQUIDATION_PRICE: () => _("OKX shows no liquidation price for it."),
+  LEVERAGE_TOO_HIGH: (values) => _("Its leverage is over %(limit)s×, the most that can be covered.", values),
+  TOO_SMALL: (values) => _("It is smaller than %(limitUsd)s USD.", values),
+  TOO_LARGE: (values) => _("It is larger than %(limitUsd)s USD.", values),
+  TOO_CLOSE: ({ limitBps }) => limitBps
+    ? _("It is too close to its liquidation price: less than %(percent)s away.", { percent: percent(limitBps) })
+    : _("It is too close to its liquidation price."),
+  NOT_WORTH_IT: () => _("It is not worth it: the premium would be more than the payout."),
+  DEMO_TRADING: () => _("Positions of demo trading are not covered."),
+  CAPACITY_EXHAUSTED: (values) => _("There is not enough free capital for its payout at present: %(freeUsd)s USDC.", values),
+}
+
+/** @type {Record<string, () => string>} */
+const KEY_REJECTED = {
+  50105: () => _("The passphrase is not this key’s. Enter it again."),
+  50101: () => _("A demo trading key is not a production key. Say below which of the two this is."),
+  50110: () => _("This key is bound to IP addresses that are not ours. Remove the binding at OKX, or make a key without one."),
+  50035: () => _("OKX answers this only for keys that are bound to IP addresses."),
+  50030: () => _("This key may not read this. Make one with the permission Read."),
+  50120: () => _("This key may not read this. Make one with the permission Read."),
+  50007: () => _("OKX has restricted this account or its API access. OKX’s support can say why."),
+  50027: () => _("OKX has restricted this account or its API access. OKX’s support can say why."),
+  50029: () => _("OKX has restricted this account or its API access. OKX’s support can say why."),
+  50060: () => _("OKX has restricted this account or its API access. OKX’s support can say why."),
+  50100: () => _("OKX has restricted this account or its API access. OKX’s support can say why."),
+  50051: () => _("OKX does not serve this account from here."),
+  50067: () => _("OKX does not serve this account from here."),
+  50121: () => _("OKX does not serve this account from here."),
+}
+
+/** @param {string[]} rights */
+function tooManyRights(rights) {
+  const may = (/** @type {string} */ right) => rights.includes(right)
+  if (!may("read_only")) return _("This key cannot read the account. Make one with the permission Read, and nothing else.")
+  if (may("trade") && may("withdraw")) return _("This key can trade and withdraw. Make one with the permission Read, and nothing else.")
+  if (may("trade")) return _("This key can trade. Make one with the permission Read, and nothing else.")
+  if (may("withdraw")) return _("This key can withdraw. Make one with the permission Read, and nothing else.")
+  return _("This key can do more than read. Make one with the permission Read, and nothing else.")
+}
+
+/**
+ * What a trader can meet; each takes the problem document.
+ * @type {Record<string, (document: Record<string, any>) => string>}
+ */
+export const BY_CODE = {
+  OFFLINE: () => _("The server cannot be reached. Look at your connection and try again."),
+  MALFORMED_JSON: () => _("What was sent could not be read. Reload the page and try again."),
+  MISSING_FIELDS: () => _("Something is missing. Fill it in and try again."),
+  INVALID_FIELD: () => _("Something is not as it should be. Correct it and try again."),
+  SIGNIN_REJECTED: () => _("The signature was not accepted, or it came too late. Try again: you get a new text to sign."),
+  NOT_SIGNED_IN: () => _("You are not signed in, or your session has ended. Sign in again."),
+  FOREIGN_ORIGIN: () => _("Another site’s page made this call: it was refused."),
+  API_KEY_NOT_READ_ONLY: ({ permissions }) => tooManyRights(permissions ?? []),
+  NOT_FOUND: () => _("That is not there (any more)."),
+  API_ACCOUNT_NOT_FOUND: () => _("You have no such exchange account. Was its key deleted?"),
+  POSITION_NOT_FOUND: () => _("This position is not open any more. Refresh the list."),
+  BINDING_NOT_FOUND: () => _("This choice is not there any more. Choose the position again."),
+  ORDER_NOT_FOUND: () => _("You have no such order."),
+  SKU_NOT_FOUND: () => _("This product is not sold any more. Reload the page."),
+  METHOD_NOT_ALLOWED: () => _("That cannot be done here. Reload the page and try again."),
+  API_ACCOUNT_ON_HOLD: () => _("This key is on hold: it is not used at present. Your keys show why."),
+  BINDING_HAS_OTHER_SKU: () => _("This position has an open order for another product. Pay or cancel that one first."),
+  BINDING_NOT_OPEN: () => _("This choice has ended meanwhile. Choose the position again."),
+  CAPACITY_EXHAUSTED: ({ largestPayoutUsd }) => _("There is not enough free capital for this payout at present: %(free)s USDC.", { free: largestPayoutUsd }),
+  POSITION_ALREADY_INSURED: () => _("This position is held by another wallet, or by another key of yours for the same OKX account."),
+  POSITION_CHANGED: () => _("The position was closed and opened again meanwhile. An order for the earlier one must end or be cancelled first."),
+  POSITION_NOT_INSURABLE: ({ reasonCode, reasonValues, detail }) => whyNot(reasonCode, reasonValues, detail),
+  ORDER_ALREADY_HAS_DIFFERENT_TX: () => _("Another payment is on its way for this order already. Wait until it is through."),
+  ORDER_NOT_CANCELLABLE: () => _("This order cannot be cancelled any more: only an unpaid one can."),
+  ORDER_NOT_PAYABLE: () => _("This order cannot be paid (any more): its price has run out. Within some minutes you can get a new one."),
+  TX_ALREADY_SUBMITTED: () => _("This transaction was named for another order already."),
+  PERMIT_UNAVAILABLE: () => _("A signed permit cannot be used here. Approve the amount instead."),
+  PERMIT_REJECTED: () => _("The permit was not signed by the payer’s account. Try again."),
+  BODY_TOO_LARGE: () => _("What was sent is too large."),
+  API_KEY_REJECTED: ({ exchangeCode }) => KEY_REJECTED[exchangeCode]?.() ?? _("OKX rejects this key, secret or passphrase. Enter them again."),
+  API_KEY_UNKNOWN: () => _("OKX does not know this key: it was deleted, or it belongs to another region of OKX."),
+  TOO_MANY_REQUESTS: ({ retryAfterSec }) => _("That was too often in a short time. Try again in %(seconds)s seconds.", { seconds: retryAfterSec ?? 60 }),
+  INTERNAL_ERROR: () => _("Something went wrong on our side, and was noted. Try again."),
+  API_ACCOUNT_UNREADABLE: () => _("This key cannot be opened at present; this is our trouble. Try again later."),
+  BIND_CREATE_FAILED: () => _("That did not work just now. Try again."),
+  DATABASE_UNAVAILABLE: () => _("Our database does not answer. Nothing was changed; try again in a moment."),
+  EXCHANGE_UNAVAILABLE: () => _("OKX does not answer as it should. Nothing was changed; try again in a moment."),
+  NODE_UNAVAILABLE: () => _("The chain does not answer at present. Nothing was changed; try again in a moment."),
+}
