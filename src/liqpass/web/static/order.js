@@ -1,0 +1,127 @@
+// An order's page: it follows the order as it moves, and lets it be paid or cancelled.
+
+import { call } from "./api.js"
+import { busy, enliven, find, say } from "./page.js"
+import { pay } from "./pay.js"
+import { moment } from "./texts.js"
+
+const OVER = ["EXPIRED", "CANCELLED"]
+const LOOK_AGAIN_MS = 10_000
+
+/** @type {EventSource | undefined} */
+let stream
+let paying = false
+let looking = false
+let missed = false
+let lookedAt = 0
+
+const live = () => find("#live")
+
+/** Fetch the page again and put its living part in place of ours, unless a payment is being made in it. */
+async function look() {
+  missed ||= paying || looking
+  if (paying || looking) return
+  looking = true
+  missed = false
+  lookedAt = Date.now()
+  try {
+    const answer = await fetch(location.pathname, { headers: { accept: "text/html" } })
+    if (answer.redirected) location.reload()
+    if (answer.ok && !paying) replace(new DOMParser().parseFromString(await answer.text(), "text/html"))
+  } catch {
+    // offline: the stream, or the next look, finds out what happened
+  } finally {
+    looking = false
+  }
+  if (missed) await look()
+}
+
+/** @param {Document} fresh */
+function replace(fresh) {
+  const before = live()
+  const after = document.importNode(find("#live", fresh), true)
+  const focused = before.contains(document.activeElement) ? document.activeElement : null
+  before.replaceWith(after)
+  enliven(after)
+  tick()
+  document.title = fresh.title
+  if (focused) (document.getElementById(focused.id) ?? find("#heading", after)).focus()
+  if (after.dataset.phase !== before.dataset.phase) say(find("#heading", after).textContent ?? "")
+  if (OVER.includes(after.dataset.status ?? "")) stream?.close()
+}
+
+/** Listen to what happens to the order; what the page shows already is no news. */
+function follow() {
+  if (OVER.includes(live().dataset.status ?? "")) return
+  stream?.close()
+  stream = new EventSource(`/api/insurance/orders/${live().dataset.order}/events`)
+  stream.addEventListener("order", (event) => {
+    if (JSON.parse(event.data).seq > Number(live().dataset.seq)) look()
+  })
+  stream.addEventListener("payment", (event) => {
+    const payment = JSON.parse(event.data)
+    const seen = payment ? `${payment.stage} ${payment.blockNumber} ${payment.txHash}` : ""
+    if (seen !== live().dataset.payment) look()
+  })
+}
+
+/** What moves with the time alone: the present on the timeline, the times of a cover if it were paid now. */
+function tick() {
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-from-now]"))) {
+    const text = moment(new Date(Date.now() + Number(place.dataset.fromNow) * 1000).toISOString())
+    if (place.textContent !== text) place.textContent = text
+  }
+  const timeline = /** @type {HTMLElement | null} */ (document.querySelector(".timeline"))
+  const now = timeline?.querySelector(".now")
+  if (timeline && now) {
+    const from = Date.parse(timeline.dataset.from ?? "")
+    const until = Date.parse(timeline.dataset.untilEnd ?? "")
+    const place = `${Math.min(1, Math.max(0, (Date.now() - from) / (until - from))) * 100}%`
+    for (const name of ["x", "x1", "x2", "cx"]) {
+      for (const part of now.querySelectorAll(`[${name}]`)) part.setAttribute(name, place)
+    }
+  }
+}
+
+/** A cover begins, and a price runs out, without a move of the order; and a stream may be refused. */
+function lookInTime() {
+  const since = Date.now() - lookedAt
+  const next = Date.parse(live().dataset.next ?? "")
+  const isDeaf = stream?.readyState === EventSource.CLOSED && !OVER.includes(live().dataset.status ?? "")
+  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || next <= Date.now())) look()
+}
+
+async function cancel() {
+  await call("POST", "/api/insurance/cancel", { purchaseOrderId: live().dataset.order })
+  /** @type {HTMLDialogElement} */ (find("#cancel-order")).close()
+  await look()
+  find("#heading").focus()
+}
+
+document.addEventListener("click", (event) => {
+  const button = /** @type {HTMLElement} */ (event.target).closest("button")
+  const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
+  if (button?.id === "pay-button" && !paying) {
+    paying = true
+    pay(button).then((sent) => {
+      paying = false
+      if (sent || missed) look()
+    })
+  }
+  if (button?.id === "cancel-button") dialog?.showModal()
+  if (button?.id === "cancel-no") dialog?.close()
+  if (button?.id === "cancel-yes") {
+    busy(button, cancel, (error) => { find("#cancel-said").textContent = error.message })
+  }
+})
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return
+  look()
+  if (stream?.readyState === EventSource.CLOSED) follow()
+})
+
+follow()
+tick()
+setInterval(tick, 1000)
+setInterval(lookInTime, 1000)

@@ -1,0 +1,242 @@
+// Step 4: check, permission, payment, with as few questions to the wallet's owner as the wallet allows.
+
+import { Refusal, call } from "./api.js"
+import { walletToUse } from "./choose_wallet.js"
+import { wordsOf } from "./obstacles.js"
+import { busy, find } from "./page.js"
+import { cannot, mined, pause, send, sendAsOne, sendsAsOne, transactionOf } from "./sending.js"
+import { _ } from "./texts.js"
+import { account, ask, onChain } from "./wallet.js"
+
+/**
+ * @typedef {import("./sending.js").Call} Call
+ * @typedef {import("./sending.js").Sender} Sender
+ * @typedef {{purchaseOrderId: string, calls: Call[]}} Order
+ * @typedef {{needsApproval: boolean, permit: boolean, isKnown: boolean}} Ready
+ * @typedef {"check" | "approve" | "pay" | "seen"} Part
+ */
+
+/** @type {import("./wallet.js").Chain} */
+const chain = JSON.parse(find("#chain").textContent ?? "")
+const WAITS_MS = [0, 1_000, 2_000, 4_000]
+// Said of a hash; trying again would not change them.
+const NO_USE = ["TX_ALREADY_SUBMITTED", "ORDER_ALREADY_HAS_DIFFERENT_TX", "ORDER_NOT_PAYABLE", "ORDER_NOT_FOUND"]
+
+/**
+ * Pay the page's order; whether the server knows of the payment, so that the page has something new to show.
+ * What goes wrong is said in the panel, and leaves everything as it was.
+ * @param {HTMLButtonElement} button
+ * @returns {Promise<boolean>}
+ */
+export async function pay(button) {
+  let told = false
+  find("#pay-said").replaceChildren()
+  find("#pay-notes").replaceChildren()
+  await busy(button, async () => { told = await payment(button) }, (error) => note("bad", error.message))
+  if (!told && !button.disabled) rest()
+  return told
+}
+
+/** @param {HTMLButtonElement} button */
+async function payment(button) {
+  /** @type {Order} */
+  const order = JSON.parse(find("#payment").textContent ?? "")
+  const wallet = await walletToUse()
+  if (!wallet) return false
+  if (wallet === "none") throw new Error(_("No wallet was found in this browser. Open this page in the browser that has your wallet, or in the wallet’s own app: the order waits here."))
+  find("#pay-parts").hidden = false
+  part("check", "now", _("%(name)s asks which account pays, and may ask to change the network: answer there.", wallet))
+  const by = { wallet, from: await account(wallet), chainId: chain.chainId }
+  showPayer(by)
+  await onChain(wallet, chain)
+  part("check", "now", _("The payment is tried without sending it …"))
+  const ready = await checked(order, by.from)
+  if (!ready) return false
+  const hash = await paid(order, by, ready)
+  part("pay", "done", _("The premium was sent."))
+  part("seen", "now", _("Waiting until the chain shows the transaction in a block."))
+  if (hash && await submitted(order, by.from, hash)) return true
+  // whoever pressed again would pay a fee for nothing
+  button.disabled = true
+  note("warn", _("The payment was sent, but we could not be told its transaction. Nothing is lost: the chain shows it to us, and this page to you, within a minute."))
+  return false
+}
+
+/**
+ * Whether anything stands in the way; undefined when it does, and is said.
+ * @param {Order} order
+ * @param {string} payer
+ * @returns {Promise<Ready | undefined>}
+ */
+async function checked(order, payer) {
+  let found
+  find("#pay-notes").replaceChildren()
+  try {
+    found = await call("POST", `/api/insurance/orders/${order.purchaseOrderId}/preflight`, { payer })
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== "NODE_UNAVAILABLE") throw error
+    note("warn", _("The payment could not be checked: no node of the network answers us. You may go on; your wallet checks it as well."))
+    part("check", "done", _("Not checked."))
+    return { needsApproval: true, permit: false, isKnown: false }
+  }
+  /** @type {import("./obstacles.js").Obstacle[]} */
+  const obstacles = found.obstacles
+  for (const each of obstacles) note(each.blocking ? "bad" : "warn", wordsOf(each, chain.name))
+  if (obstacles.some((each) => each.blocking)) return undefined
+  part("check", "done", _("The payment would go through."))
+  return { ...found, isKnown: true }
+}
+
+/**
+ * Pay, in the way that asks the least of the wallet's owner; the hash, "" when the wallet does not tell it.
+ * @param {Order} order
+ * @param {Sender} by
+ * @param {Ready} ready
+ * @returns {Promise<string>}
+ */
+async function paid(order, by, ready) {
+  const [approve, payPremium] = order.calls
+  if (ready.needsApproval) {
+    const number = await asOne(order, by)
+    if (number) return transactionOf(by, number)
+    const permitted = ready.permit && await withPermit(order, by)
+    if (permitted) return lastStep(by, permitted)
+    await approved(order, by, approve)
+  } else {
+    part("approve", "done", _("The checkout may take the premium already."))
+  }
+  return lastStep(by, payPremium)
+}
+
+/**
+ * @param {Sender} by
+ * @param {Call} payPremium
+ */
+function lastStep(by, payPremium) {
+  part("pay", "now", _("%(name)s asks you to confirm the payment: answer there.", by.wallet))
+  return send(by, payPremium)
+}
+
+/**
+ * Permission and payment as one question; undefined where the wallet cannot do that.
+ * @param {Order} order
+ * @param {Sender} by
+ * @returns {Promise<string | undefined>}
+ */
+async function asOne(order, by) {
+  if (!await sendsAsOne(by)) return undefined
+  part("approve", "now", _("%(name)s asks for permission and payment in one: answer there.", by.wallet))
+  try {
+    const number = await sendAsOne(by, order.calls)
+    part("approve", "done", _("Given together with the payment."))
+    part("pay", "now", _("The wallet is sending the payment …"))
+    return number
+  } catch (error) {
+    if (!cannot(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * The permission as a signature, which costs no fee; undefined where the wallet cannot sign it.
+ * @param {Order} order
+ * @param {Sender} by
+ * @returns {Promise<Call | undefined>}
+ */
+async function withPermit(order, by) {
+  const path = `/api/insurance/orders/${order.purchaseOrderId}`
+  part("approve", "now", _("%(name)s asks you to sign the permission, which costs nothing: answer there.", by.wallet))
+  try {
+    const { typedData, deadline } = await call("POST", `${path}/permit`, { payer: by.from })
+    const signature = await ask(by.wallet, "eth_signTypedData_v4", [by.from, JSON.stringify(typedData)])
+    const { calls } = await call("POST", `${path}/permit-calls`, { payer: by.from, deadline, signature })
+    part("approve", "done", _("Signed, for exactly the premium."))
+    return calls[0]
+  } catch (error) {
+    const isOurs = error instanceof Refusal && error.code.startsWith("PERMIT_")
+    if (!isOurs && !cannot(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * The permission as a transaction of its own, and the payment tried once more with it.
+ * @param {Order} order
+ * @param {Sender} by
+ * @param {Call} approve
+ */
+async function approved(order, by, approve) {
+  part("approve", "now", _("%(name)s asks you to confirm the permission for exactly the premium: answer there. After it comes the payment.", by.wallet))
+  const hash = await send(by, approve)
+  part("approve", "now", _("Waiting until the permission is in a block …"))
+  await mined(by, hash)
+  for (const wait of WAITS_MS) {
+    await pause(wait) // our node may be a block behind the wallet's
+    const ready = await checked(order, by.from)
+    if (!ready) throw new Error(_("The permission was given; the payment was not made."))
+    if (!ready.needsApproval || !ready.isKnown) return part("approve", "done", _("Given, for exactly the premium."))
+  }
+  throw new Error(_("The permission in the wallet is for less than the premium. Try again and leave the amount as it is."))
+}
+
+/**
+ * Tell the server which transaction pays; whether it knows now.
+ * @param {Order} order
+ * @param {string} payer
+ * @param {string} payTxHash
+ * @returns {Promise<boolean>}
+ */
+async function submitted({ purchaseOrderId }, payer, payTxHash) {
+  for (const wait of WAITS_MS) {
+    await pause(wait)
+    try {
+      await call("POST", "/api/insurance/submit-payment", { purchaseOrderId, payTxHash, payer })
+      return true
+    } catch (error) {
+      if (error instanceof Refusal && NO_USE.includes(error.code)) return false
+    }
+  }
+  return false
+}
+
+/** @param {Sender} by */
+function showPayer(by) {
+  const user = document.documentElement.dataset.signedIn ?? ""
+  const place = find("#payer")
+  const values = { address: by.from, wallet: by.wallet.name, user }
+  place.hidden = false
+  place.textContent = user.toLowerCase() === by.from.toLowerCase()
+    ? _("%(address)s pays, with %(wallet)s.", values)
+    : _("%(address)s pays, with %(wallet)s. The cover belongs to %(user)s, with which you are signed in.", values)
+}
+
+/**
+ * @param {Part} name
+ * @param {"todo" | "now" | "done"} state
+ * @param {string} words
+ */
+function part(name, state, words) {
+  const place = find(`[data-part=${name}]`)
+  place.dataset.state = state
+  find("[data-field=state]", place).textContent =
+    state === "done" ? _("done") : state === "now" ? _("going on now") : _("still to come")
+  find("[data-field=words]", place).textContent = words
+}
+
+/** What was going on is not any more. */
+function rest() {
+  for (const place of document.querySelectorAll("#pay-parts [data-state=now]")) {
+    part(/** @type {Part} */ (/** @type {HTMLElement} */ (place).dataset.part), "todo", _("Not done yet."))
+  }
+}
+
+/**
+ * @param {"warn" | "bad"} kind
+ * @param {string} words
+ */
+function note(kind, words) {
+  const made = /** @type {DocumentFragment} */ (/** @type {HTMLTemplateElement} */ (find("#pay-note")).content.cloneNode(true))
+  find(".note", made).classList.add(kind)
+  find("[data-field=words]", made).textContent = words
+  find(kind === "bad" ? "#pay-said" : "#pay-notes").append(made)
+}
