@@ -37,6 +37,7 @@ from liqpass.signin.sessions import signed_in
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
 from liqpass.web.assets import static_file
+from liqpass.web.operator import operator_router
 from liqpass.web.pages import pages_router
 from liqpass.web.refusals import answer
 from liqpass.web.site import Site
@@ -98,7 +99,7 @@ def create_app(of: Clients) -> AsgiApp:
                 route_handlers=[
                     positions_router(reader=reader, appraise=partial(refusal, of.products)),
                     orders_router(reader=reader, terms=terms),
-                    payments_router(clock=clock),
+                    payments_router(clock=clock, chain=chain, nodes=of.nodes),
                     reconcile_router(db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets),
                 ],
                 dependencies={
@@ -110,7 +111,17 @@ def create_app(of: Clients) -> AsgiApp:
             ),
             Router(
                 path="/",
-                route_handlers=[pages_router(site=_site(of), admins=of.settings.admin_wallets)],
+                route_handlers=[
+                    pages_router(site=_site(of), admins=of.settings.admin_wallets),
+                    operator_router(
+                        site=_site(of),
+                        admins=of.settings.admin_wallets,
+                        db=db,
+                        clock=clock,
+                        cookie=cookie,
+                        exchange_errors=_exchange_errors,
+                    ),
+                ],
                 dependencies={
                     "db": Provide(lambda: db, sync_to_thread=False),
                     "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
@@ -145,6 +156,12 @@ def _site(of: Clients) -> Site:
         wallet_rpc=settings.wallet_rpc,
         regions=tuple(settings.okx_hosts),
     )
+
+
+def _exchange_errors() -> dict[str, int]:
+    """The counter's values by code."""
+    (counted,) = exchange_errors.collect()
+    return {s.labels["code"]: int(s.value) for s in counted.samples if s.name.endswith("_total")}
 
 
 def _provide_in_turn(app: Litestar) -> None:

@@ -33,7 +33,8 @@ MAX_BODY_BYTES = 64 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
-HIDDEN = "/api/admin/"  # for most callers nothing is there: no method that is not allowed, either
+# For most callers nothing is there: no method that is not allowed, either.
+HIDDEN = ("/api/admin/", "/operator")
 
 _MISSING = re.compile(
     r"Object missing required field `(?P<name>[^`]+)`|required query parameter '(?P<query>[^']+)'"
@@ -113,9 +114,14 @@ def _camel(name: str) -> str:
     return first + "".join(part.title() for part in rest)
 
 
+def is_hidden(request: Request[Any, Any, Any], error: Exception) -> bool:
+    """Whether the refusal of a method would tell that there is something at a path."""
+    return isinstance(error, MethodNotAllowedException) and request.url.path.startswith(HIDDEN)
+
+
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
-    if isinstance(error, MethodNotAllowedException) and request.url.path.startswith(HIDDEN):
+    if is_hidden(request, error):
         error = NotFoundException()
     problem = problem_of(error)
     if problem.status >= 500:

@@ -166,7 +166,7 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
         return "has not begun: is liqpass work running?"
     if cursor.halted:
         return f"halted: {cursor.halted}"
-    late = int(_lag(cursor, now).total_seconds())
+    late = int(lag(cursor, now).total_seconds())
     if late <= WATCHER_LATE.total_seconds():
         return "ok"
     if now - cursor.read_at > WATCHER_LATE:
@@ -174,7 +174,7 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
     return f"the endpoints show no block younger than {late} s"
 
 
-def _lag(cursor: Cursor, now: datetime) -> timedelta:
+def lag(cursor: Cursor, now: datetime) -> timedelta:
     """Since the last good view, or since the newest block in it: a node that stands still answers readily."""
     return max(now - cursor.read_at, now - cursor.latest_time)
 
@@ -186,7 +186,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     cursor = seen.cursor if seen else None
     for status in OrderStatus:
         orders_gauge.labels(status).set(seen.orders.get(status, 0) if seen else NAN)
-    lag_gauge.set(_lag(cursor, now).total_seconds() if cursor else NAN)
+    lag_gauge.set(lag(cursor, now).total_seconds() if cursor else NAN)
     doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
     remark_gauge.set(cursor.doubt is not None if cursor else NAN)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)

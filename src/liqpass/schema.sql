@@ -754,11 +754,17 @@ CREATE INDEX insured_bindings_unordered ON public.insured_bindings USING btree (
 
 CREATE INDEX insured_positions_binding ON public.insured_positions USING btree (user_id, binding_id);
 
+CREATE INDEX order_events_cancelled ON public.order_events USING btree (at) WHERE (to_status = 'CANCELLED'::public.order_status);
+
 CREATE INDEX premium_payments_open ON public.premium_payments USING btree (chain_id, block_number) WHERE (stage = ANY (ARRAY['SEEN'::public.chain_stage, 'SAFE'::public.chain_stage]));
 
 CREATE INDEX premium_payments_order ON public.premium_payments USING btree (purchase_order_id);
 
 CREATE INDEX purchase_orders_ending ON public.purchase_orders USING btree (coverage_end_at) WHERE (status = 'ACTIVE'::public.order_status);
+
+CREATE INDEX purchase_orders_made ON public.purchase_orders USING btree (created_at, status);
+
+CREATE INDEX purchase_orders_paid ON public.purchase_orders USING btree (paid_at) WHERE (paid_at IS NOT NULL);
 
 CREATE INDEX purchase_orders_pay_before ON public.purchase_orders USING btree (pay_before) WHERE (status = ANY (ARRAY['DRAFT'::public.order_status, 'PAID_PENDING_CONFIRM'::public.order_status]));
 

@@ -16,22 +16,20 @@ from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.hexes import checksum
 from liqpass.problems import Problem
-from liqpass.reconcile import sql
+from liqpass.reconcile import sql, standing
 from liqpass.reconcile.closing import REASON_MOST, close
+from liqpass.reconcile.standing import NEWEST
 from liqpass.reconcile.views import (
     BreakList,
     BreakView,
-    OpenType,
     Overview,
     RunList,
     break_view,
-    rule_view,
     run_view,
 )
 from liqpass.signin.admins import only
 from liqpass.signin.sessions import User
 
-NEWEST = 2**63 - 1
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 Before = Annotated[int, QueryParameter(ge=1, le=NEWEST)]
 
@@ -46,14 +44,7 @@ class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
 async def overview(db: NamedDependency[Database]) -> Overview:
     """The first thing to look at."""
     async with db.transaction() as conn:
-        runs = await sql.runs_before(conn, NEWEST, 1)
-        counts = await sql.open_counts(conn)
-        checks = await sql.kept_checks(conn)
-    return Overview(
-        run=run_view(runs[0]) if runs else None,
-        open_breaks=[OpenType(c.type, c.breaks, c.oldest) for c in counts if c.breaks],
-        books=[rule_view(check) for check in checks],
-    )
+        return await standing.overview(conn)
 
 
 @get("/runs", summary="All runs, newest first")

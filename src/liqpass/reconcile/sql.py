@@ -164,6 +164,18 @@ async def breaks_before(conn: Connection, before: int, closed_too: bool, at_most
     ...
 
 
+@query(f"""
+    select {_BREAK} from reconciliation_breaks
+    where ($2 or closed_at is null)
+      and ($1 = 0 or (type, opened_at, id) > (
+        select last.type, last.opened_at, last.id from reconciliation_breaks last where last.id = $1))
+    order by type, opened_at, id limit $3
+""")
+async def breaks_by_type(conn: Connection, after: int, closed_too: bool, at_most: int) -> list[StoredBreak]:
+    """By type, then the oldest first, behind the break of this id; 0 is before all of them."""
+    ...
+
+
 @query(f"select {_BREAK} from reconciliation_breaks where id = $1")
 async def stored_break(conn: Connection, break_id: int) -> StoredBreak | None:
     """One break."""

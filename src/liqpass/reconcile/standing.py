@@ -1,4 +1,4 @@
-"""Where reconciliation stands, for the metrics."""
+"""Where reconciliation stands: for the metrics, for the admins' calls, and for the operator's pages."""
 
 from datetime import datetime
 
@@ -6,6 +6,9 @@ import msgspec
 
 from liqpass.db import Connection
 from liqpass.reconcile import sql
+from liqpass.reconcile.views import BreakView, OpenType, Overview, break_view, rule_view, run_view
+
+NEWEST = 2**63 - 1
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -19,3 +22,23 @@ async def standing(conn: Connection) -> Standing:
     """As it is now."""
     counts = {count.type: count.breaks for count in await sql.open_counts(conn)}
     return Standing(counts, await sql.last_finished(conn))
+
+
+async def overview(conn: Connection) -> Overview:
+    """The first thing to look at."""
+    runs = await sql.runs_before(conn, NEWEST, 1)
+    counts = await sql.open_counts(conn)
+    checks = await sql.kept_checks(conn)
+    return Overview(
+        run=run_view(runs[0]) if runs else None,
+        open_breaks=[OpenType(c.type, c.breaks, c.oldest) for c in counts if c.breaks],
+        books=[rule_view(check) for check in checks],
+    )
+
+
+async def breaks_by_type(
+    conn: Connection, after: int, at_most: int, *, closed_too: bool = False
+) -> list[BreakView]:
+    """Breaks by type, then the oldest first, from behind the break of id `after` (0: from the beginning)."""
+    found = await sql.breaks_by_type(conn, after, closed_too, at_most)
+    return [break_view(one) for one in found]

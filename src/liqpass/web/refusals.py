@@ -8,7 +8,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import NotFoundException
 from litestar.response import Redirect
 
-from liqpass.edge import answer_problem, problem_of
+from liqpass.edge import answer_problem, is_hidden, problem_of
 from liqpass.problems import Problem
 from liqpass.web.rendering import page
 from liqpass.web.viewing import viewer
@@ -31,6 +31,7 @@ def answer_page(request: Request[Any, Any, Any], error: Exception) -> Response[A
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The exception handler of everything else: a page where a browser looked for one that is not there."""
     asks_for_page = request.accept.best_match([MediaType.JSON, MediaType.HTML]) == MediaType.HTML
-    if isinstance(error, NotFoundException) and asks_for_page and not request.url.path.startswith("/api/"):
+    is_gone = isinstance(error, NotFoundException) or is_hidden(request, error)
+    if is_gone and asks_for_page and not request.url.path.startswith("/api/"):
         return answer_page(request, Problem("NOT_FOUND", "There is nothing at this path."))
     return answer_problem(request, error)

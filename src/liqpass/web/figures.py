@@ -1,0 +1,170 @@
+"""What the operator's overview says: everything of one moment, from one read transaction."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from liqpass.chain.stored import cursor_of
+from liqpass.chain.view import Cursor
+from liqpass.db import Connection, Database
+from liqpass.hexes import checksum, to_hex
+from liqpass.ledger.book import Account
+from liqpass.ledger.posting import balances
+from liqpass.orders.states import OrderStatus
+from liqpass.reconcile.standing import overview
+from liqpass.reconcile.views import Overview
+from liqpass.settings import ChainSettings
+from liqpass.treasury import disbursements, suspense
+from liqpass.treasury.pairing import Purpose
+from liqpass.treasury.records import Disbursement, Suspended
+from liqpass.web import sql
+
+DAYS = 30
+
+
+class Item(msgspec.Struct, frozen=True):
+    """Money in suspense; `key` is its name for commands. Micro-USDC."""
+
+    key: str
+    amount: int
+    remaining: int
+    sender: str | None
+    tx_hash: str | None
+    order: str | None
+    why: suspense.Why
+    is_final: bool
+    next_steps: list[str]
+    at: datetime | None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Something to be paid out; `shown` is a transaction that pays it, at whatever stage. Micro-USDC."""
+
+    purpose: Purpose
+    recipient: str
+    amount: int
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    batched_at: datetime | None
+    shown: str | None
+
+
+class Payouts(msgspec.Struct, frozen=True):
+    """To be paid out, the oldest first: ready for a batch file, in an earlier one, or seen on chain."""
+
+    ready: list[Due]
+    batched: list[Due]
+    on_their_way: list[Due]
+
+
+class Day(msgspec.Struct, frozen=True):
+    """The orders made on one day, UTC, by the status that they have now."""
+
+    first: datetime
+    orders: Mapping[OrderStatus, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.orders.values())
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The overview. Money in micro-USDC; today begins at 00:00 UTC."""
+
+    today: sql.Today
+    cover: sql.OpenCover
+    balances: Mapping[Account, int]
+    reconciliation: Overview
+    suspended: list[Item]
+    payouts: Payouts
+    cursor: Cursor | None
+    keys: sql.Keys
+    days: list[Day]
+
+    @property
+    def pool(self) -> int:
+        """The capital, free or not."""
+        return self.balances[Account.POOL_FREE] + self.balances[Account.POOL_LOCKED]
+
+
+@asynccontextmanager
+async def one_moment(db: Database) -> AsyncIterator[Connection]:
+    """A connection on which all queries see the same moment, and nothing can be written."""
+    async with (
+        db.pool.acquire() as conn,
+        conn.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield conn
+
+
+async def figures(conn: Connection, now: datetime, chain: ChainSettings) -> Figures:
+    """All of it."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=DAYS - 1)
+    return Figures(
+        today=await sql.since(conn, today),
+        cover=await sql.open_cover(conn),
+        balances=await balances(conn),
+        reconciliation=await overview(conn),
+        suspended=await suspended(conn, chain),
+        payouts=await payouts(conn, chain),
+        cursor=await cursor_of(conn, chain.chain_id),
+        keys=await sql.keys(conn),
+        days=_days(first, await sql.by_day(conn, first)),
+    )
+
+
+async def suspended(conn: Connection, chain: ChainSettings) -> list[Item]:
+    """What is in suspense, the oldest first."""
+    return [_item(found, chain) for found in await suspense.items(conn, chain)]
+
+
+async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
+    """What is to be paid out, as a batch file would part it (`disbursements.batch`)."""
+    found = [_due(due) for due in await disbursements.dues(conn, chain)]
+    left = [due for due in found if due.shown is None]
+    return Payouts(
+        ready=[due for due in left if due.batched_at is None],
+        batched=[due for due in left if due.batched_at is not None],
+        on_their_way=[due for due in found if due.shown is not None],
+    )
+
+
+def _item(found: Suspended, chain: ChainSettings) -> Item:
+    return Item(
+        key=suspense.key_of(found.ref),
+        amount=found.amount,
+        remaining=found.remaining,
+        sender=checksum(found.sender) if found.sender else None,
+        tx_hash=to_hex(found.tx_hash) if found.tx_hash else None,
+        order=to_hex(found.purchase_order_id) if found.purchase_order_id else None,
+        why=suspense.why(found, chain),
+        is_final=suspense.is_final(found, chain),
+        next_steps=suspense.next_steps(found, chain),
+        at=found.at,
+    )
+
+
+def _due(due: Disbursement) -> Due:
+    return Due(
+        purpose=due.purpose,
+        recipient=checksum(due.recipient),
+        amount=due.amount,
+        reason=due.reason,
+        asked_by=due.asked_by,
+        asked_at=due.asked_at,
+        batched_at=due.batched_at,
+        shown=to_hex(due.shown) if due.shown else None,
+    )
+
+
+def _days(first: datetime, counts: Sequence[sql.DayCount]) -> list[Day]:
+    found: dict[datetime, dict[OrderStatus, int]] = {first + timedelta(days=n): {} for n in range(DAYS)}
+    for count in counts:
+        # made in the second in which the day changed here, and is another there
+        found.setdefault(count.day, {})[count.status] = count.orders
+    return [Day(day, found[day]) for day in sorted(found)]

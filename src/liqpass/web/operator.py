@@ -1,0 +1,170 @@
+"""The operator's pages, for the wallets of LIQPASS_ADMIN_WALLETS. For everybody else they do not exist."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotFoundException
+from litestar.params import QueryParameter
+
+from liqpass.clock import Clock
+from liqpass.db import Database
+from liqpass.health import WATCHER_LATE, lag
+from liqpass.orders.states import OrderStatus
+from liqpass.reconcile.checks import NEXT_STEPS
+from liqpass.reconcile.rules import INVARIANTS
+from liqpass.reconcile.standing import NEWEST, breaks_by_type, overview
+from liqpass.reconcile.views import RuleView
+from liqpass.signin.admins import only
+from liqpass.treasury.disbursements import BATCH_MOST
+from liqpass.web import charts
+from liqpass.web.figures import Figures, figures, one_moment, payouts, suspended
+from liqpass.web.operator_words import SAID_OF_ACCOUNT, SAID_OF_BREAK, SAID_OF_PURPOSE, SAID_OF_WHY, coded
+from liqpass.web.refusals import answer, answer_page
+from liqpass.web.rendering import number, page
+from liqpass.web.site import Site
+from liqpass.web.viewing import Admins, Viewer, viewer_of
+from liqpass.web.words import SAID_OF_STATUS
+
+HERE = "/operator"
+BREAKS_PER_PAGE = 25
+
+ErrorCounts = Callable[[], Mapping[str, int]]
+"""Failed requests to the exchange by its code, since this process began."""
+
+Looking = NamedDependency[Viewer]
+Of = NamedDependency[Site]
+
+
+@get("/")
+async def show_overview(
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    exchange_errors: NamedDependency[ErrorCounts],
+) -> Response[str]:
+    """Everything at a glance."""
+    async with one_moment(db) as conn:
+        found = await figures(conn, now, site.chain)
+    late = lag(found.cursor, now).total_seconds() if found.cursor else None
+    return _page(
+        viewer, "operator.html", site, now,
+        of=found, chart=_chart(viewer, found), lag=late, late=WATCHER_LATE.total_seconds(),
+        errors=sorted(exchange_errors().items()), rules=_rules(found),
+    )  # fmt: skip
+
+
+@get("/breaks")
+async def show_breaks(
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    after: Annotated[int, QueryParameter(ge=0, le=NEWEST)] = 0,
+    closed_too: Annotated[bool, QueryParameter(name="all")] = False,
+) -> Response[str]:
+    """Breaks by type, the oldest first."""
+    async with one_moment(db) as conn:
+        found = await breaks_by_type(conn, after, BREAKS_PER_PAGE + 1, closed_too=closed_too)
+        stands = await overview(conn)
+    shown = found[:BREAKS_PER_PAGE]
+    return _page(
+        viewer, "operator_breaks.html", site, now,
+        groups=[(type_, list(breaks)) for type_, breaks in groupby(shown, lambda one: one.type)],
+        open=sum(one.breaks for one in stands.open_breaks), closed_too=closed_too, after=after,
+        next=shown[-1].id if len(found) > len(shown) else None,
+    )  # fmt: skip
+
+
+@get("/suspense")
+async def show_suspense(
+    viewer: Looking, site: Of, db: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[str]:
+    """What is in suspense, and what is to be paid out."""
+    async with one_moment(db) as conn:
+        items, due = await suspended(conn, site.chain), await payouts(conn, site.chain)
+    return _page(viewer, "operator_suspense.html", site, now, items=items, payouts=due)
+
+
+def _page(viewer: Viewer, name: str, site: Site, now: datetime, **shown: Any) -> Response[str]:
+    return page(
+        viewer, name, here=HERE, site=site, now=now, coded=coded, charts=charts, batch_most=BATCH_MOST,
+        said_of_break=SAID_OF_BREAK, said_of_account=SAID_OF_ACCOUNT, said_of_why=SAID_OF_WHY,
+        said_of_purpose=SAID_OF_PURPOSE, next_steps=NEXT_STEPS, **shown,
+    )  # fmt: skip
+
+
+def _chart(viewer: Viewer, of: Figures) -> Mapping[str, Any]:
+    """The orders of the last days: picture, end of its axis, and the sums of its table."""
+    say = viewer.language.translations.gettext
+    most = max(of.days, key=lambda day: day.total)
+    sums = {status: sum(day.orders.get(status, 0) for day in of.days) for status in charts.STACK}
+    label = say(
+        "Orders by the day on which they were made and their present status, %(first)s to %(last)s. "
+        "All: %(counts)s. Most on one day: %(most)s, on %(day)s."
+    ) % {
+        "first": f"{of.days[0].first:%Y-%m-%d}",
+        "last": f"{of.days[-1].first:%Y-%m-%d}",
+        "counts": _counts(viewer, sums),
+        "most": number(viewer.language, most.total),
+        "day": f"{most.first:%Y-%m-%d}",
+    }
+    said = [f"{day.first:%Y-%m-%d}: {_counts(viewer, day.orders)}" for day in of.days]
+    return {
+        "picture": charts.stacked([day.orders for day in of.days], said, label),
+        "end": charts.axis_end(most.total),
+        "sums": sums,
+    }
+
+
+def _rules(of: Figures) -> Mapping[str, list[tuple[RuleView, str]]]:
+    """The rules of the books, each with what a broken one means: those that are broken, where something does
+    not get on, that were not answered in time, and that hold."""
+    known = {invariant.name: invariant for invariant in INVARIANTS}
+    parted: dict[str, list[tuple[RuleView, str]]] = {"broken": [], "delayed": [], "unread": [], "ok": []}
+    for rule in of.reconciliation.books:
+        invariant = known.get(rule.name)
+        late = "delayed" if invariant and invariant.delay else "broken"
+        state = "unread" if rule.broken is None else late if rule.broken else "ok"
+        parted[state].append((rule, invariant.broken if invariant else ""))
+    return parted
+
+
+def _counts(viewer: Viewer, orders: Mapping[OrderStatus, int]) -> str:
+    say = viewer.language.translations.gettext
+    return (
+        "; ".join(
+            f"{say(SAID_OF_STATUS[status])} {number(viewer.language, orders[status])}"
+            for status in charts.STACK
+            if orders.get(status)
+        )
+        or "0"
+    )
+
+
+def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Who may not look gets what an unknown path gives, whatever they asked for."""
+    return (answer if isinstance(error, NotFoundException) else answer_page)(request, error)
+
+
+def operator_router(
+    *, site: Site, admins: Admins, db: Database, clock: Clock, cookie: str, exchange_errors: ErrorCounts
+) -> Router:
+    """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
+    return Router(
+        path=HERE,
+        route_handlers=[show_overview, show_breaks, show_suspense],
+        guards=[only(admins, db, clock, cookie)],
+        dependencies={
+            "site": Provide(lambda: site, sync_to_thread=False),
+            "admins": Provide(lambda: admins, sync_to_thread=False),
+            "viewer": Provide(viewer_of),
+            "exchange_errors": Provide(lambda: exchange_errors, sync_to_thread=False),
+        },
+        exception_handlers={Exception: _refused},
+        include_in_schema=False,
+    )

@@ -1,0 +1,65 @@
+"""Words of the operator's pages for what the code names by a constant."""
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from liqpass.ledger.book import Account
+from liqpass.reconcile.checks import BreakType
+from liqpass.treasury.pairing import Purpose
+from liqpass.treasury.suspense import Why
+from liqpass.web.words import N_
+
+SAID_OF_BREAK: Mapping[str, str] = {
+    BreakType.ORDER_PAID_WITHOUT_EVENT: N_("Covered without a payment"),
+    BreakType.EVENT_WITHOUT_ORDER: N_("Payment for no order of ours"),
+    BreakType.AMOUNT_DIFFERS: N_("Amounts differ"),
+    BreakType.LEDGER_WITHOUT_EVENT: N_("In the ledger, not on chain"),
+    BreakType.EVENT_WITHOUT_LEDGER: N_("On chain, not in the ledger"),
+    BreakType.BALANCE_DIFFERS: N_("Treasury and ledger differ"),
+    BreakType.COVER_WITHOUT_CAPITAL: N_("Held capital is wrong"),
+    BreakType.ORDER_STUCK: N_("Order does not move on"),
+    BreakType.BINDING_DISAGREES: N_("Binding and order disagree"),
+    BreakType.MONEY_IN_SUSPENSE: N_("Money in suspense"),
+    BreakType.MONEY_LEFT_UNEXPLAINED: N_("Money left unexplained"),
+    BreakType.PREMIUM_EARNED_WRONG: N_("Earned premium is wrong"),
+    BreakType.HISTORY_BROKEN: N_("History is broken"),
+    BreakType.LEDGER_INCONSISTENT: N_("Ledger is inconsistent"),
+}
+
+SAID_OF_ACCOUNT: Mapping[str, str] = {
+    Account.TREASURY: N_("Treasury, as the ledger has it"),
+    Account.OUTFLOW_UNEXPLAINED: N_("Left unexplained"),
+    Account.UNEARNED_PREMIUM: N_("Unearned premium"),
+    Account.EARNED_PREMIUM: N_("Earned premium"),
+    Account.SUSPENSE: N_("In suspense"),
+    Account.REFUNDS_DUE: N_("Refunds due"),
+    Account.WITHDRAWALS_DUE: N_("Withdrawals due"),
+    Account.POOL_FREE: N_("Pool, free"),
+    Account.POOL_LOCKED: N_("Pool, locked"),
+    Account.CLAIMS_PAYABLE: N_("Claims payable"),
+}
+
+SAID_OF_WHY: Mapping[str, str] = {
+    Why.OPENING: N_("It was in the treasury before the books began."),
+    Why.PLAIN_TRANSFER: N_("It was sent straight to the treasury, for no order."),
+    Why.RESCUED: N_("It was rescued from the checkout, where somebody had sent it."),
+    Why.UNKNOWN_ORDER: N_("It was paid through the checkout for an order that is not ours."),
+    Why.WRONG_AMOUNT: N_("It was paid for an order whose premium is another."),
+    Why.LATE: N_("It was paid for an order after its quote had run out."),
+    Why.ORDER_CLOSED: N_("It was paid for an order that was cancelled, over, or paid already."),
+    Why.GONE: N_("Its transaction has left the chain."),
+}
+
+SAID_OF_PURPOSE: Mapping[str, str] = {
+    Purpose.REFUND: N_("Refund"),
+    Purpose.WITHDRAWAL: N_("Withdrawal"),
+}
+
+
+def coded(text: str) -> Markup:
+    """A sentence in which `…` is typed into a terminal."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )

@@ -1,0 +1,130 @@
+// The operator's pages: they renew themselves, write the Safe batch, and close breaks.
+
+import { call } from "./api.js"
+import { busy, enliven, find, say } from "./page.js"
+import { _ } from "./texts.js"
+
+const EVERY_MS = 30_000
+
+/**
+ * Fetch this page again and put in the parts that changed. A part in which somebody is typing or has just tabbed
+ * to stays; what was unfolded stays so. Throws when the page does not come.
+ */
+async function renew() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } })
+  if (!answer.ok || answer.redirected) throw new Error(String(answer.status))
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id)
+    if (!other || part.contains(document.activeElement) || part.querySelector(":invalid:not(form), :checked")) continue
+    for (const open of part.querySelectorAll("details[open]")) {
+      other.querySelector(`#${open.id}`)?.setAttribute("open", "")
+    }
+    part.replaceWith(document.adoptNode(other))
+    enliven(other)
+  }
+}
+
+async function renewIfSeen() {
+  const stale = document.getElementById("stale")
+  if (!stale || document.visibilityState !== "visible") return
+  try {
+    await renew()
+    stale.hidden = true
+  } catch {
+    stale.hidden = false
+  }
+}
+
+/**
+ * Hand a file to the reader.
+ * @param {string} name
+ * @param {unknown} content
+ */
+function download(name, content) {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(content, null, 2)], { type: "application/json" }))
+  const link = document.createElement("a")
+  link.href = url
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
+/** @param {boolean} again */
+async function writeBatch(again) {
+  const made = await call("POST", "/api/admin/treasury/batch", { again })
+  const { name, included, batched, later } = made
+  const words = [made.file
+    ? _("%(name)s holds %(included)s payouts. Next: the treasury's owners load it in the Transaction Builder of Safe{Wallet} and sign. Their transfers are then found on chain.", { name, included })
+    : _("Nothing new is to be paid out: no file was written.")]
+  if (batched) words.push(_("Left out, because an earlier batch holds them: %(batched)s.", { batched }))
+  if (later) words.push(_("Left for the next file: %(later)s.", { later }))
+  if (made.file) download(name, made.file)
+  return words.join(" ")
+}
+
+/**
+ * @param {string} id
+ * @param {string} text
+ */
+function tell(id, text) {
+  for (const place of ["batch-said", "batch-refused"]) {
+    const note = find(`#${place}`)
+    note.hidden = place !== id
+    note.textContent = place === id ? text : ""
+  }
+}
+
+/** @param {HTMLFormElement} form */
+async function closeBreak(form) {
+  const id = form.dataset.close ?? ""
+  const reason = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("reason"))
+  const closed = await call("POST", `/api/admin/reconciliation/breaks/${id}/close`, { reason: reason.value })
+  const row = find(`[data-break="${id}"]`)
+  const group = /** @type {HTMLElement} */ (row.parentElement)
+  row.remove()
+  const open = document.getElementById("open")
+  if (open) open.textContent = Math.max(0, Number((open.textContent ?? "").replace(/\D/g, "")) - 1).toLocaleString(document.documentElement.lang)
+  // whoever works with the keyboard or listens goes on where the row was
+  const heading = find("h2", group)
+  if (group.querySelector("[data-break]")) heading.focus()
+  else {
+    group.remove()
+    find("#main").focus()
+  }
+  say(_("Break %(id)s is closed, in the name of %(who)s.", { id, who: closed.closedBy }))
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} words
+ */
+function refuse(form, words) {
+  const reason = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("reason"))
+  reason.setAttribute("aria-invalid", "true")
+  find(".refused", form).textContent = words
+  reason.focus()
+}
+
+document.addEventListener("submit", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target)
+  const button = /** @type {HTMLButtonElement} */ (/** @type {SubmitEvent} */ (event).submitter)
+  if (form.hasAttribute("data-batch")) {
+    event.preventDefault()
+    busy(button, async () => {
+      tell("batch-said", await writeBatch(form.hasAttribute("data-again")))
+      button.blur()
+      form.reset()
+      await renewIfSeen()
+    }, (error) => tell("batch-refused", error.message))
+  }
+  if (form.dataset.close) {
+    event.preventDefault()
+    busy(button, () => closeBreak(form), (error) => refuse(form, error.message))
+  }
+})
+
+if (document.getElementById("stale")) {
+  setInterval(renewIfSeen, EVERY_MS)
+  document.addEventListener("visibilitychange", renewIfSeen)
+}
