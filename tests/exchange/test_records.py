@@ -121,6 +121,28 @@ def test_a_liquidation_price_that_is_no_price_is_none(zero: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "bps"),
+    [
+        ({}, 500),  # 3000.75 of 60001
+        ({"liqPx": "57000.95"}, 500),
+        ({"liqPx": "57001"}, 499),
+        ({"liqPx": "60007"}, -1),
+        ({"posSide": "short", "liqPx": "63001.05"}, 500),
+        ({"posSide": "net", "pos": "-1", "liqPx": "63001.04"}, 499),
+        ({"liqPx": ""}, None),
+        ({"markPx": ""}, None),
+        ({"markPx": "0"}, None),
+        ({"posSide": "short", "liqPx": "9" * 40, "markPx": "1E-40"}, 10**9),
+        ({"liqPx": "9" * 40, "markPx": "1E-40"}, -(10**9)),
+    ],
+)
+def test_the_distance_to_liquidation_is_rounded_down_and_none_where_a_price_is_not_shown(
+    changed: dict[str, str], bps: int | None
+) -> None:
+    assert records.position({**LONG, **changed}).distance_bps == bps
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("instId", ""),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from liqpass.exchange.records import position
 from liqpass.orders.orders import PricedFrom
-from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
+from liqpass.positions.refusals import WhyNot
+from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price, refusal
 from liqpass.pricing.skus import Band, Products, Sku, load_products
 from liqpass.problems import Problem
 
@@ -81,8 +82,13 @@ def test_the_premium_is_the_models_rounded_up_and_never_reaches_the_payout(
 ) -> None:
     facts = fitting(sku, leverage, margin, distance)
     if as_leverage(facts) > sku.bands[-1].up_to_leverage:
-        with pytest.raises(NotInsurable, match="too close to its liquidation price"):
+        with pytest.raises(NotInsurable, match="too close to its liquidation price") as refused:
             price(sku, facts)
+        assert refused.value.refusal.code == WhyNot.TOO_CLOSE
+        limit = int(refused.value.refusal.values["limitBps"])
+        nearest = msgspec.structs.replace(facts, distance_bps=limit)
+        assert facts.distance_bps < limit
+        assert as_leverage(nearest) <= sku.bands[-1].up_to_leverage
         return
     premium, payout = model(sku, facts)
     if ceil(premium) >= payout:
@@ -184,28 +190,63 @@ def test_the_distance_of_a_short_is_upwards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("changed", "reason", "code"),
     [
-        ({"pos": "0"}, "closed"),
-        ({"instType": "FUTURES", "instId": "BTC-USDT-261225"}, "perpetual swaps"),
-        ({"ccy": "BTC", "instId": "BTC-USD-SWAP"}, "margin is in BTC"),
-        ({"mgnMode": "cross"}, "cross margin"),
-        ({"bizRefType": "1"}, "trial money"),
-        ({"lever": ""}, "does not show"),
-        ({"margin": ""}, "does not show"),
-        ({"margin": "0"}, "does not show"),
-        ({"margin": "-5"}, "does not show"),
-        ({"notionalUsd": ""}, "does not show"),
-        ({"liqPx": ""}, "no liquidation price"),
-        ({"liqPx": "0"}, "no liquidation price"),
-        ({"markPx": ""}, "no liquidation price"),
+        ({"pos": "0"}, "closed", WhyNot.POSITION_CLOSED),
+        ({"instType": "FUTURES", "instId": "BTC-USDT-261225"}, "perpetual swaps", WhyNot.NOT_A_SWAP),
+        ({"ccy": "BTC", "instId": "BTC-USD-SWAP"}, "margin is in BTC", WhyNot.MARGIN_NOT_STABLE),
+        ({"mgnMode": "cross"}, "cross margin", WhyNot.CROSS_MARGIN),
+        ({"bizRefType": "1"}, "trial money", WhyNot.TRIAL_MONEY),
+        ({"lever": ""}, "does not show", WhyNot.DETAILS_MISSING),
+        ({"margin": ""}, "does not show", WhyNot.DETAILS_MISSING),
+        ({"margin": "0"}, "does not show", WhyNot.DETAILS_MISSING),
+        ({"margin": "-5"}, "does not show", WhyNot.DETAILS_MISSING),
+        ({"notionalUsd": ""}, "does not show", WhyNot.DETAILS_MISSING),
+        ({"liqPx": ""}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
+        ({"liqPx": "0"}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
+        ({"markPx": ""}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
     ],
 )
-def test_a_position_of_which_something_needed_is_missing_is_refused_in_words(
-    changed: dict[str, str], reason: str
+def test_a_position_of_which_something_needed_is_missing_is_refused_in_words_and_by_code(
+    changed: dict[str, str], reason: str, code: WhyNot
 ) -> None:
-    with pytest.raises(NotInsurable, match=reason):
+    with pytest.raises(NotInsurable, match=reason) as refused:
         facts_of(position(ROW | changed))
+    told = refused.value.refusal
+    assert (told.code, told.words) == (code, str(refused.value))
+    assert told.values == ({"ccy": "BTC"} if code == WhyNot.MARGIN_NOT_STABLE else {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "values"),
+    [
+        ({"leverage_centi": 10_001}, WhyNot.LEVERAGE_TOO_HIGH, {"limit": 100}),
+        ({"notional_micro": 19_999_999}, WhyNot.TOO_SMALL, {"limitUsd": "20.00"}),
+        ({"notional_micro": 250_000_000_001}, WhyNot.TOO_LARGE, {"limitUsd": "250000.00"}),
+        ({"distance_bps": 39}, WhyNot.TOO_CLOSE, {"limitBps": 40}),
+        ({"margin_micro": 2_000_000}, WhyNot.NOT_WORTH_IT, {}),
+    ],
+)
+def test_what_is_beyond_a_limit_is_refused_with_the_limit(
+    changed: dict[str, int], code: WhyNot, values: dict[str, str | int]
+) -> None:
+    sku, usual = SHIPPED.get("LIQPASS_8H"), Facts(1_000, 300 * 10**6, 3_000 * 10**6, 900)
+    assert price(sku, usual).payout == 150 * 10**6
+    with pytest.raises(NotInsurable) as refused:
+        price(sku, msgspec.structs.replace(usual, **changed))
+    assert (refused.value.refusal.code, refused.value.refusal.values) == (code, values)
+
+
+def test_the_refusal_of_the_first_product_is_told_when_none_takes_the_position() -> None:
+    assert refusal(SHIPPED, position(ROW), None) is None
+    fast = position(ROW | {"lever": "60"})
+    assert refusal(SHIPPED, fast, "LIQPASS_8H") is None
+    of_24h, of_all = refusal(SHIPPED, fast, "LIQPASS_24H"), refusal(SHIPPED, fast, None)
+    assert of_24h
+    assert (of_24h.code, of_24h.values, of_all) == (WhyNot.LEVERAGE_TOO_HIGH, {"limit": 50}, None)
+    told = refusal(SHIPPED, position(ROW | {"lever": "120"}), None)
+    assert told
+    assert told.values == {"limit": SHIPPED.sku[0].max_leverage}
 
 
 def test_an_unknown_product_is_answered_with_those_that_there_are() -> None:

@@ -5,7 +5,7 @@ Fields that we do not know stay in the raw row and are otherwise irrelevant. How
 """
 
 import hashlib
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from typing import Any, Generic, Literal, TypeVar
 
@@ -31,6 +31,9 @@ from liqpass.exchange.fields import (
 Side = Literal["long", "short"]
 T = TypeVar("T")
 
+# A hundred thousand times the price. The liquidation price of a small cross position in a large account has
+# no bound of its own, and an integer in JSON has.
+FARTHEST_BPS = 10**9
 _RIGHTS = {"read_only", "trade", "withdraw"}
 
 
@@ -93,6 +96,16 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         if self.pos_side == "net":
             return "long" if self.pos > 0 else "short"
         return self.pos_side
+
+    @property
+    def distance_bps(self) -> int | None:
+        """From the mark price to the liquidation price in basis points of the mark price, rounded down and at
+        most FARTHEST_BPS either way; below zero past it. None where one of them is not shown."""
+        if not self.mark_px or not self.liq_px or self.mark_px <= 0:
+            return None
+        away = self.mark_px - self.liq_px if self.side == "long" else self.liq_px - self.mark_px
+        bps = (away * 10_000 / self.mark_px).to_integral_value(rounding=ROUND_FLOOR)
+        return max(-FARTHEST_BPS, min(int(bps), FARTHEST_BPS))
 
     @property
     def row_json(self) -> str:

@@ -16,6 +16,7 @@ from liqpass.orders import sql
 from liqpass.orders.capacity import exhausted
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
+from liqpass.positions.refusals import not_insurable
 from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
 from liqpass.pricing.skus import Products, Sku
 from liqpass.problems import Problem
@@ -93,13 +94,13 @@ def priced(
             field="bindId",
         )
     if account.refusal is not None:
-        raise Problem("POSITION_NOT_INSURABLE", account.refusal, field="bindId")
+        raise not_insurable(account.refusal, "bindId")
     sku = products.get(binding.sku)
     try:
         facts = facts_of(position)
         return sku, position, facts, price(sku, facts)
-    except NotInsurable as reason:
-        raise Problem("POSITION_NOT_INSURABLE", str(reason), field="bindId") from None
+    except NotInsurable as error:
+        raise not_insurable(error.refusal, "bindId") from None
 
 
 async def draft(

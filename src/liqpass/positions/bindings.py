@@ -10,6 +10,7 @@ from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.positions import sql
 from liqpass.positions.readings import AccountReading
+from liqpass.positions.refusals import Refusal, not_insurable
 from liqpass.problems import Problem
 
 READING_MAX_AGE = timedelta(seconds=30)
@@ -18,7 +19,7 @@ BATCH = 500
 
 # (position, sku or None for any) → why it is not insurable, None when it is. Raises Problem SKU_NOT_FOUND.
 # The products know; they stand above this slice, so the judgement comes in as an argument.
-Appraise = Callable[[Position, str | None], str | None]
+Appraise = Callable[[Position, str | None], Refusal | None]
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -40,9 +41,9 @@ def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) ->
             f"The account has no open {slot.mgn_mode} {slot.pos_side} position in {slot.inst_id}.",
             field="instId",
         )
-    reason = account.refusal or appraise(position, slot.sku)
-    if reason is not None:
-        raise Problem("POSITION_NOT_INSURABLE", reason, field="instId")
+    refusal = account.refusal or appraise(position, slot.sku)
+    if refusal is not None:
+        raise not_insurable(refusal, "instId")
     return position
 
 

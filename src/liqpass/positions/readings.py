@@ -12,6 +12,7 @@ from liqpass.db import Database
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.records import Reading
 from liqpass.positions import sql
+from liqpass.positions.refusals import Refusal, WhyNot
 from liqpass.problems import Problem
 from liqpass.vault.api_accounts import credentials
 from liqpass.vault.cipher import KeyRing
@@ -24,7 +25,7 @@ class AccountReading(msgspec.Struct, frozen=True):
     uid: str
     read_at: datetime
     reading: Reading
-    refusal: str | None
+    refusal: Refusal | None
     """Why nothing in this account is covered, if so."""
 
 
@@ -69,8 +70,8 @@ class PositionReader:
         refusal = self._refusal(demo=account.credentials.demo)
         return AccountReading("okx", account.uid, asked_at, reading, refusal)
 
-    def _refusal(self, *, demo: bool) -> str | None:
+    def _refusal(self, *, demo: bool) -> Refusal | None:
         """Demo trading can be lost for nothing; it is covered only where a sandbox says so."""
         if demo and not self.cover_demo:
-            return "Positions of demo trading are not covered."
+            return Refusal(WhyNot.DEMO_TRADING, "Positions of demo trading are not covered.")
         return None

@@ -12,9 +12,10 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
-from liqpass.exchange.records import Position
+from liqpass.exchange.records import Position, Side
 from liqpass.positions import bindings, readings
 from liqpass.positions.bindings import Appraise, Slot
+from liqpass.positions.refusals import Refusal, Values, WhyNot
 from liqpass.signin.sessions import User
 
 Reader = NamedDependency[readings.PositionReader]
@@ -23,22 +24,31 @@ INST_ID = "^[A-Z0-9_-]{1,64}$"
 
 
 class PositionView(msgspec.Struct, frozen=True, rename="camel"):
-    """One open position as the exchange shows it; numbers are decimal strings, "" where it shows none."""
+    """One open position as the exchange shows it; numbers are decimal strings, "" where it shows none.
+
+    `distance_bps`: from the mark price to the liquidation price, in basis points of the mark price.
+    """
 
     inst_id: str
     mgn_mode: str
     pos_side: str
+    side: Side
     ccy: str
     lever: str
     pos: str
     avg_px: str
     mark_px: str
     liq_px: str
+    margin: str
+    notional_usd: str
+    distance_bps: int | None
     upl_ratio: str
     pos_id: str
     c_time: str
     insurable: bool
     reason: str | None
+    reason_code: WhyNot | None
+    reason_values: Values
 
 
 class PositionList(msgspec.Struct, frozen=True, rename="camel"):
@@ -105,22 +115,28 @@ async def bind_position(
     return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
 
 
-def _view(position: Position, reason: str | None) -> PositionView:
+def _view(position: Position, refusal: Refusal | None) -> PositionView:
     return PositionView(
         inst_id=position.inst_id,
         mgn_mode=position.mgn_mode,
         pos_side=position.pos_side,
+        side=position.side,
         ccy=position.ccy,
         lever=_shown(position.lever),
         pos=_shown(position.pos),
         avg_px=_shown(position.avg_px),
         mark_px=_shown(position.mark_px),
         liq_px=_shown(position.liq_px),
+        margin=_shown(position.margin),
+        notional_usd=_shown(position.notional_usd),
+        distance_bps=position.distance_bps,
         upl_ratio=_shown(position.upl_ratio),
         pos_id=position.pos_id,
         c_time=str(position.c_time_ms),
-        insurable=reason is None,
-        reason=reason,
+        insurable=refusal is None,
+        reason=refusal.words if refusal else None,
+        reason_code=refusal.code if refusal else None,
+        reason_values=refusal.values if refusal else {},
     )
 
 

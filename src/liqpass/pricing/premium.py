@@ -9,7 +9,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import msgspec
 
 from liqpass.exchange.records import Position
-from liqpass.money import MICRO, ceil_div
+from liqpass.money import MICRO, ceil_div, usd
+from liqpass.positions.refusals import Refusal, WhyNot
 from liqpass.pricing.skus import Band, Products, Sku
 
 BPS = 10_000
@@ -37,36 +38,46 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class NotInsurable(Exception):  # noqa: N818
-    """Why a position cannot be covered, in words for its owner."""
+    """A position cannot be covered; the exception's text is the refusal's words."""
+
+    def __init__(self, code: WhyNot, words: str, **values: str | int) -> None:
+        super().__init__(words)
+        self.refusal = Refusal(code, words, values)
 
 
 def facts_of(position: Position) -> Facts:
     """What is known of a position, in integers. Raises NotInsurable when something needed is missing."""
     if position.closed:
-        raise NotInsurable("The position is closed.")
+        raise NotInsurable(WhyNot.POSITION_CLOSED, "The position is closed.")
     if position.inst_type != "SWAP":
-        raise NotInsurable("Only perpetual swaps are covered.")
+        raise NotInsurable(WhyNot.NOT_A_SWAP, "Only perpetual swaps are covered.")
     if position.ccy not in STABLE_COINS:
-        raise NotInsurable(f"Its margin is in {position.ccy}; covered are margins in USDT and USDC.")
+        raise NotInsurable(
+            WhyNot.MARGIN_NOT_STABLE,
+            f"Its margin is in {position.ccy}; covered are margins in USDT and USDC.",
+            ccy=position.ccy,
+        )
     if position.mgn_mode != "isolated":
         raise NotInsurable(
+            WhyNot.CROSS_MARGIN,
             "It is in cross margin: its liquidation depends on the rest of the account. "
-            "Covered are isolated positions."
+            "Covered are isolated positions.",
         )
     if position.biz_ref_type:
-        raise NotInsurable("It is held with OKX's trial money, not with its owner's.")
+        raise NotInsurable(WhyNot.TRIAL_MONEY, "It is held with OKX's trial money, not with its owner's.")
     lever, margin, notional = position.lever, position.margin, position.notional_usd
-    mark, liquidation = position.mark_px, position.liq_px
     if not lever or not margin or not notional or lever <= 0 or margin <= 0 or notional <= 0:
-        raise NotInsurable("The exchange does not show its leverage, margin or value.")
-    if not mark or not liquidation or mark <= 0 or liquidation <= 0:
-        raise NotInsurable("The exchange shows no liquidation price for it.")
-    distance = mark - liquidation if position.side == "long" else liquidation - mark
+        raise NotInsurable(
+            WhyNot.DETAILS_MISSING, "The exchange does not show its leverage, margin or value."
+        )
+    distance_bps = position.distance_bps
+    if distance_bps is None:
+        raise NotInsurable(WhyNot.NO_LIQUIDATION_PRICE, "The exchange shows no liquidation price for it.")
     return Facts(
         leverage_centi=_integer(lever * 100, ROUND_CEILING),
         margin_micro=_integer(margin * MICRO, ROUND_FLOOR),
         notional_micro=_integer(notional * MICRO, ROUND_CEILING),
-        distance_bps=_integer(distance * BPS / mark, ROUND_FLOOR),
+        distance_bps=distance_bps,
     )
 
 
@@ -82,12 +93,13 @@ def price(sku: Sku, facts: Facts) -> Price:
     premium = max(sku.floor_micro, risk + sku.fee_micro)
     if premium >= payout:
         raise NotInsurable(
-            "Its margin is too small, or it is too risky: the premium would exceed the payout."
+            WhyNot.NOT_WORTH_IT,
+            "Its margin is too small, or it is too risky: the premium would exceed the payout.",
         )
     return Price(premium=premium, payout=payout)
 
 
-def refusal(products: Products, position: Position, sku_id: str | None) -> str | None:
+def refusal(products: Products, position: Position, sku_id: str | None) -> Refusal | None:
     """Why the product (None: every product) does not take the position; None when it does.
 
     Raises Problem SKU_NOT_FOUND.
@@ -97,8 +109,8 @@ def refusal(products: Products, position: Position, sku_id: str | None) -> str |
     for sku in candidates:
         try:
             price(sku, facts_of(position))
-        except NotInsurable as reason:
-            reasons.append(str(reason))
+        except NotInsurable as error:
+            reasons.append(error.refusal)
         else:
             return None
     return reasons[0]
@@ -106,14 +118,28 @@ def refusal(products: Products, position: Position, sku_id: str | None) -> str |
 
 def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
     if facts.leverage_centi > sku.max_leverage * 100:
-        raise NotInsurable(f"Its leverage is over {sku.max_leverage}, the limit of this product.")
+        raise NotInsurable(
+            WhyNot.LEVERAGE_TOO_HIGH,
+            f"Its leverage is over {sku.max_leverage}, the limit of this product.",
+            limit=sku.max_leverage,
+        )
     if facts.notional_micro < sku.min_notional_micro:
-        raise NotInsurable(f"It is smaller than {sku.min_notional_micro // MICRO} USD.")
+        raise NotInsurable(
+            WhyNot.TOO_SMALL,
+            f"It is smaller than {sku.min_notional_micro // MICRO} USD.",
+            limitUsd=usd(sku.min_notional_micro),
+        )
     if facts.notional_micro > sku.max_notional_micro:
-        raise NotInsurable(f"It is larger than {sku.max_notional_micro // MICRO} USD.")
+        raise NotInsurable(
+            WhyNot.TOO_LARGE,
+            f"It is larger than {sku.max_notional_micro // MICRO} USD.",
+            limitUsd=usd(sku.max_notional_micro),
+        )
     if facts.distance_bps < sku.min_distance_bps:
         raise NotInsurable(
-            f"It is too close to its liquidation price: within {sku.min_distance_bps} basis points."
+            WhyNot.TOO_CLOSE,
+            f"It is too close to its liquidation price: within {sku.min_distance_bps} basis points.",
+            limitBps=sku.min_distance_bps,
         )
 
 
@@ -125,7 +151,11 @@ def _band(sku: Sku, facts: Facts) -> Band:
     for band in sku.bands:
         if worse <= band.up_to_leverage * 100:
             return band
-    raise NotInsurable("It is too close to its liquidation price for this product.")
+    raise NotInsurable(
+        WhyNot.TOO_CLOSE,
+        "It is too close to its liquidation price for this product.",
+        limitBps=ceil_div(BPS, sku.bands[-1].up_to_leverage) - MAINTENANCE_BPS,
+    )
 
 
 def _integer(value: Decimal, rounding: str) -> int:

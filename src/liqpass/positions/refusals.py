@@ -1,0 +1,61 @@
+"""Why a position cannot be covered: by code for programs and for other languages, in words for its owner."""
+
+from enum import StrEnum
+
+import msgspec
+
+from liqpass.problems import Problem
+
+Values = dict[str, str | int]
+
+
+class WhyNot(StrEnum):
+    """What stands against cover. In brackets: the values that come with it."""
+
+    POSITION_CLOSED = "POSITION_CLOSED"
+    """It is open no more."""
+    NOT_A_SWAP = "NOT_A_SWAP"
+    """It is no perpetual swap."""
+    MARGIN_NOT_STABLE = "MARGIN_NOT_STABLE"
+    """Its margin is in a currency whose price moves {ccy}."""
+    CROSS_MARGIN = "CROSS_MARGIN"
+    """The rest of the account decides when it is liquidated."""
+    TRIAL_MONEY = "TRIAL_MONEY"
+    """Not its owner's money is at stake, but the exchange's."""
+    DETAILS_MISSING = "DETAILS_MISSING"
+    """The exchange shows no leverage, margin or value."""
+    NO_LIQUIDATION_PRICE = "NO_LIQUIDATION_PRICE"
+    """The exchange shows no price at which it would be liquidated."""
+    LEVERAGE_TOO_HIGH = "LEVERAGE_TOO_HIGH"
+    """Above what the product takes {limit: times}."""
+    TOO_SMALL = "TOO_SMALL"
+    """Its value is below what the product takes {limitUsd}."""
+    TOO_LARGE = "TOO_LARGE"
+    """Its value is above what the product takes {limitUsd}."""
+    TOO_CLOSE = "TOO_CLOSE"
+    """Nearer to liquidation than the product takes {limitBps: basis points of the mark price}."""
+    NOT_WORTH_IT = "NOT_WORTH_IT"
+    """The premium would reach the payout."""
+    DEMO_TRADING = "DEMO_TRADING"
+    """It is in demo trading, where nothing is lost."""
+    CAPACITY_EXHAUSTED = "CAPACITY_EXHAUSTED"
+    """The product takes it, but the free capital is short of the payout {freeUsd}; told in quotes only."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A reason with its English words and the values that are in them, for words in other languages."""
+
+    code: WhyNot
+    words: str
+    values: Values = {}
+
+
+def not_insurable(refusal: Refusal, field: str) -> Problem:
+    """Problem POSITION_NOT_INSURABLE about `field`."""
+    return Problem(
+        "POSITION_NOT_INSURABLE",
+        refusal.words,
+        field=field,
+        reasonCode=refusal.code,
+        reasonValues=refusal.values,
+    )
