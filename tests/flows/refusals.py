@@ -14,6 +14,7 @@ from tests.world import TestWorld
 
 NONCE, VERIFY, LOGOUT, ME = (f"/api/auth/{name}" for name in ("nonce", "verify", "logout", "me"))
 ACCOUNTS, POSITIONS, SKUS = "/api/okx/api-accounts", "/api/okx/positions", "/api/insurance/skus"
+QUOTES = "/api/insurance/quotes"
 BIND, CREATE, SUBMIT, CANCEL = (
     f"/api/insurance/{name}" for name in ("bind-position", "create-order", "submit-payment", "cancel")
 )

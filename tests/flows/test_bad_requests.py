@@ -17,6 +17,7 @@ from tests.flows.refusals import (
     ME,
     ORDERS,
     POSITIONS,
+    QUOTES,
     SKUS,
     SOME_ID,
     SUBMIT,
@@ -31,7 +32,7 @@ from tests.world import TestWorld
         *[(path, "POST") for path in (*BODIES, LOGOUT) if path != ACCOUNTS],
         *[
             (path, "GET")
-            for path in (ME, POSITIONS, SKUS, ORDERS, f"{ORDERS}/{HASH}", "/healthz", "/api/policy")
+            for path in (ME, POSITIONS, QUOTES, SKUS, ORDERS, f"{ORDERS}/{HASH}", "/healthz", "/api/policy")
         ],
         (ACCOUNTS, "GET POST"),
         (f"{ACCOUNTS}/{SOME_ID}", "DELETE"),
@@ -104,6 +105,8 @@ async def test_a_path_that_leads_nowhere_is_refused(town: TestWorld, visitor: Ne
         (POSITIONS, f"apiAccountId={SOME_ID}&apiAccountId=x", "apiAccountId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&instId=btc", "instId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&instId=%00", "instId"),
+        (QUOTES, "", "apiAccountId"),
+        (QUOTES, "apiAccountId=x", "apiAccountId"),
         (ORDERS, "limit=0", "limit"),
         (ORDERS, "limit=-1", "limit"),
         (ORDERS, "limit=101", "limit"),
@@ -141,6 +144,7 @@ async def test_another_users_ids_are_not_found(town: TestWorld, visitor: Newcome
         http = visitor.trader.http
         for method, path, body in (
             ("GET", f"{POSITIONS}?apiAccountId={other.account}", None),
+            ("GET", f"{QUOTES}?apiAccountId={other.account}", None),
             ("DELETE", f"{ACCOUNTS}/{other.account}", None),
             ("POST", BIND, {**BODIES[BIND], "apiAccountId": other.account}),
             ("POST", CREATE, {"bindId": bound["bindId"]}),
@@ -160,6 +164,7 @@ PRIVATE = [
     ("POST", ACCOUNTS),
     ("DELETE", f"{ACCOUNTS}/{SOME_ID}"),
     ("GET", f"{POSITIONS}?apiAccountId={SOME_ID}"),
+    ("GET", f"{QUOTES}?apiAccountId={SOME_ID}"),
     ("GET", ORDERS),
     ("GET", f"{ORDERS}/{HASH}"),
     ("GET", f"{ORDERS}/{HASH}/events"),

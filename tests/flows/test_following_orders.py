@@ -1,33 +1,56 @@
 """Following one order as it moves, and listing all of them."""
 
 import asyncio
-from typing import Any
+import json
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
 
+import aiohttp
+
+from liqpass.hexes import to_hex
 from tests.flows.newcomers import Newcomer
 from tests.world import TestWorld
 
 ORDERS, CANCEL = "/api/insurance/orders", "/api/insurance/cancel"
 
 
+class Told(NamedTuple):
+    """One server-sent event."""
+
+    event: str
+    id: str
+    data: Any
+
+
+async def told(answer: aiohttp.ClientResponse) -> AsyncIterator[Told]:
+    """The stream's events; comments are passed over."""
+    fields: dict[str, str] = {}
+    async for raw in answer.content:
+        name, _, value = raw.decode().strip().partition(": ")
+        if name:
+            fields[name] = value
+        elif "data" in fields:
+            yield Told(fields.get("event", ""), fields.get("id", ""), json.loads(fields["data"]))
+            fields = {}
+
+
 async def events_of(alice: Newcomer, order: dict[str, Any], count: int, last_id: str = "") -> list[str]:
-    """The ids and statuses of the next `count` server-sent events; all there are when the stream ends."""
+    """The statuses of the next `count` moves; all there are when the stream ends."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    url = f"{alice.trader.api}{ORDERS}/{order['purchaseOrderId']}/events"
-    found: list[str] = []
-    number = ""
-    async with alice.trader.http.get(url, headers=headers) as answer:
+    found: list[Told] = []
+    async with alice.trader.http.get(url_of(alice, order), headers=headers) as answer:
         assert answer.content_type == "text/event-stream"
-        async for raw in answer.content:
-            line = raw.decode().strip()
-            if line.startswith("id: "):
-                number = line[4:]
-            if line.startswith("data: "):
-                found.append(line)
+        async for event in told(answer):
+            found += [event] if event.event == "order" else []
             if len(found) == count:
                 break
-    assert all('"toStatus"' in line for line in found)
-    assert number
-    return [line.split('"toStatus":"')[1].split('"')[0] for line in found]
+    assert [event.id for event in found] == [str(event.data["seq"]) for event in found]
+    return [event.data["toStatus"] for event in found]
+
+
+def url_of(alice: Newcomer, order: dict[str, Any]) -> str:
+    """Where the order's events are told."""
+    return f"{alice.trader.api}{ORDERS}/{order['purchaseOrderId']}/events"
 
 
 async def test_the_event_stream_delivers_each_move_once_and_goes_on_after_the_last_event(
@@ -48,9 +71,50 @@ async def test_the_event_stream_delivers_each_move_once_and_goes_on_after_the_la
     assert await asyncio.wait_for(events_of(alice, order, 99), 10) == moves
     assert await asyncio.wait_for(events_of(alice, order, 99, last_id="3"), 10) == ["EXPIRED"]
     # and a browser that has seen its end is told not to come back
-    url = f"{alice.trader.api}{ORDERS}/{order['purchaseOrderId']}/events"
-    async with alice.trader.http.get(url, headers={"Last-Event-ID": "4"}) as answer:
+    async with alice.trader.http.get(url_of(alice, order), headers={"Last-Event-ID": "4"}) as answer:
         assert answer.status == 204
+
+
+async def test_the_event_stream_tells_where_the_payment_stands_at_the_beginning_and_when_that_changes(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order = await alice.order()
+    async with alice.trader.http.get(url_of(alice, order)) as answer:
+        payments = (event async for event in told(answer) if event.event == "payment")
+        assert await anext(payments) == ("payment", "", None)
+
+        tx_hash = await alice.trader.pay(world.chain, order)
+        await world.work()
+        seen = await anext(payments)
+        assert (seen.id, seen.data["stage"], seen.data["txHash"]) == ("", "SEEN", to_hex(tx_hash))
+        assert seen.data == (await alice.trader.order(order["purchaseOrderId"]))["payment"]
+
+        await world.chain.mine(world.chain.slots_in_an_epoch)
+        await world.work(2)
+        safe = await anext(payments)
+        assert safe.data == {**seen.data, "stage": "SAFE"}
+
+        blocks = await world.chain.block_number() - seen.data["blockNumber"] + 1
+        await world.chain.reorg(blocks)
+        await world.work(2)
+        gone = await anext(payments)
+        assert gone.data == {**seen.data, "stage": "DROPPED"}
+
+
+async def test_who_comes_back_to_an_event_stream_is_told_the_payment_first_and_of_a_closed_order_as_well(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order = await alice.order()
+    await alice.trader.pay(world.chain, order)
+    await world.confirm()
+    headers = {"Last-Event-ID": "3"}
+    async with alice.trader.http.get(url_of(alice, order), headers=headers) as answer:
+        first = await anext(told(answer))
+        assert (first.event, first.id, first.data["stage"]) == ("payment", "", "SAFE")
+    await world.pass_time(hours=25)
+    await world.work()
+    async with alice.trader.http.get(url_of(alice, order), headers=headers) as answer:
+        assert [event.event async for event in told(answer)] == ["order", "payment"]
 
 
 async def test_orders_are_listed_newest_first_page_by_page(world: TestWorld, alice: Newcomer) -> None:

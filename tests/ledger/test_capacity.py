@@ -7,6 +7,7 @@ import pytest
 
 from liqpass.ledger.book import Account, Entry, Kind, chain_ref
 from liqpass.ledger.posting import post
+from liqpass.money import usd
 from liqpass.sandbox.trader import Refused
 from tests.flows.newcomers import Newcomer, newcomer
 from tests.ledger.books import books
@@ -60,6 +61,22 @@ async def test_the_refusal_names_a_smaller_cover_that_then_can_be_bought(
     assert "LIQPASS_30D" in refused.value.body["detail"]
     order = await alice.order(fits["sku"])
     assert (order["status"], order["payoutAmount"]) == ("DRAFT", cheap["payoutAmount"])
+
+
+async def test_a_quote_says_that_the_free_capital_is_short_of_its_payout(
+    world: TestWorld, alice: Newcomer, payout: int
+) -> None:
+    free = payout - 10_000
+    await leave_free(world, free)
+    told = await alice.trader.call("GET", "/api/insurance/quotes", apiAccountId=alice.account)
+    quotes = {quote["sku"]: quote for quote in told["positions"][0]["quotes"]}
+    assert (quotes["LIQPASS_24H"]["reasonCode"], quotes["LIQPASS_24H"]["payoutAmount"]) == (
+        "CAPACITY_EXHAUSTED",
+        None,
+    )
+    assert quotes["LIQPASS_24H"]["reasonValues"] == {"freeUsd": usd(free)}
+    assert quotes["LIQPASS_30D"]["reasonCode"] is None
+    assert int(quotes["LIQPASS_30D"]["payoutAmount"]) <= free
 
 
 async def test_capital_for_three_covers_sells_three_to_thirty_who_ask_at_once(

@@ -1,8 +1,6 @@
-"""Making, listing, showing, following and cancelling orders, under /api/insurance."""
+"""Quotes; making, listing, showing, following and cancelling orders, under /api/insurance."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -10,26 +8,21 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.response import ServerSentEvent
 from msgspec import Meta
 
 from liqpass import hexes
-from liqpass.db import Database
 from liqpass.limits import Places
-from liqpass.orders import orders, reading, sql
+from liqpass.orders import following, orders, quotes, reading, sql
+from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import OrderStatus
-from liqpass.orders.views import OrderAnswer, OrderList, OrderView, event_view, order_answer
+from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
+from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
 from liqpass.signin.sessions import User
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
-
-EVENT_POLL_SEC = 1.0
-HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
-CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
-STREAM_SEC = 15 * 60
-STREAMS_PER_USER = 8  # in one process
 
 
 class CreateRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -49,6 +42,22 @@ class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
     ok: bool
     status: OrderStatus
+
+
+@get("/quotes", summary="What each product would cost for each of an account's open positions")
+async def list_quotes(
+    user: User,
+    reader: Reader,
+    terms: QuoteTerms,
+    api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
+) -> QuoteList:
+    """From the positions as last seen (at most 30 seconds ago, else they are read anew), with the orders that
+    they have. Binds nothing: the price is fixed by create-order."""
+    account = await reader.recent(user, api_account_id, bindings.READING_MAX_AGE)
+    now = reader.clock()
+    async with reader.db.pool.acquire() as conn:
+        found = await quotes.quoted(conn, user, api_account_id, account, terms.products)
+    return QuoteList(account.read_at, [quoted_position_view(position, now) for position in found])
 
 
 @post("/create-order", status_code=200, summary="Get the price of a binding and what to send to pay it")
@@ -108,7 +117,7 @@ async def get_order(
         return await reading.shown(conn, user, order_id, terms.chain)
 
 
-@get("/orders/{purchase_order_id:str}/events", summary="An order's moves as server-sent events")
+@get("/orders/{purchase_order_id:str}/events", summary="An order's moves and payment as server-sent events")
 async def order_events(
     user: User,
     reader: Reader,
@@ -116,58 +125,29 @@ async def order_events(
     purchase_order_id: FromPath[str],
     last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, lt=2**31)] = None,
 ) -> ServerSentEvent | Response[None]:
-    """First the moves so far (after Last-Event-ID), then each as it happens. The stream ends with the order,
-    or after a quarter of an hour: a browser then connects again by itself and goes on where it was, until
-    204 tells it that no more will come."""
+    """First the moves so far (`order`, after Last-Event-ID) and the payment that the chain shows (`payment`,
+    or null), then each as it happens or changes. The stream ends with the order, or after a quarter of an
+    hour: a browser then connects again by itself and goes on where it was, until 204 tells it that no more
+    will come."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
     async with reader.db.pool.acquire() as conn:
         order = await sql.find_order(conn, user, order_id)
     if order is None:
         raise orders.order_not_found()
     after_seq = last_event_id or 0
-    if order.status in CLOSED and after_seq >= order.event_seq:
+    if order.status in following.CLOSED and after_seq >= order.event_seq:
         return Response(None, status_code=204)
-    moves = _placed(streams, user, _moves(reader.db, user, order.id, after_seq))
-    await anext(moves)
-    return ServerSentEvent(moves)
-
-
-async def _placed(
-    streams: Places, user: bytes, moves: AsyncIterator[ServerSentEventMessage]
-) -> AsyncIterator[ServerSentEventMessage]:
-    """The moves, in one of the user's places. The first message is for the caller, who begins with it: a
-    generator that never began would not give its place back when the reader is gone already."""
-    with streams.one(user, "You follow too many orders at once: close a page, or wait."):
-        yield ServerSentEventMessage(comment="begun")
-        async for move in moves:
-            yield move
-
-
-async def _moves(
-    db: Database, user: bytes, order_id: UUID, after_seq: int
-) -> AsyncIterator[ServerSentEventMessage]:
-    ended = False
-    for poll in range(int(STREAM_SEC / EVENT_POLL_SEC)):
-        async with db.pool.acquire() as conn:
-            events = await sql.history(conn, user, order_id, after_seq)
-        for event in events:
-            after_seq = event.seq
-            ended = event.to_status in CLOSED
-            data = msgspec.json.encode(event_view(event)).decode()
-            yield ServerSentEventMessage(data=data, event="order", id=str(event.seq))
-        if ended:
-            return
-        if poll % HEARTBEAT_POLLS == 0:
-            yield ServerSentEventMessage(comment="waiting")
-        await asyncio.sleep(EVENT_POLL_SEC)
+    news = following.followed(reader.db, streams, user, order, after_seq)
+    await anext(news)
+    return ServerSentEvent(news)
 
 
 def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
     """For signed-in users; `user` is provided by the app."""
-    streams = Places(STREAMS_PER_USER)
+    streams = Places(following.STREAMS_PER_USER)
     return Router(
         path="/api/insurance",
-        route_handlers=[create_order, cancel_order, list_orders, get_order, order_events],
+        route_handlers=[list_quotes, create_order, cancel_order, list_orders, get_order, order_events],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "terms": Provide(lambda: terms, sync_to_thread=False),

@@ -112,6 +112,23 @@ class SeenPayment(msgspec.Struct, frozen=True):
     stage: str
 
 
+class LiveBinding(msgspec.Struct, frozen=True):
+    """A living binding with its order; without one, the fields from `purchase_order_id` on are None."""
+
+    id: UUID
+    sku: str
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    pos_id: str
+    pos_created_ms: int
+    purchase_order_id: bytes | None
+    status: OrderStatus | None
+    pay_before: datetime | None
+    coverage_start_at: datetime | None
+    coverage_end_at: datetime | None
+
+
 class StatusCount(msgspec.Struct, frozen=True):
     """One line of the metrics."""
 
@@ -256,6 +273,18 @@ async def history(conn: Connection, user_id: bytes, order_id: UUID, after_seq: i
 """)
 async def seen_payment(conn: Connection, chain_id: int, purchase_order_id: bytes) -> SeenPayment | None:
     """The payment that the chain shows for an order; one that was dropped only when there is no other."""
+    ...
+
+
+@query("""
+    select b.id, b.sku, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id, b.pos_created_ms, o.purchase_order_id,
+        o.status, o.pay_before, o.coverage_start_at, o.coverage_end_at
+    from insured_bindings b
+    left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
+    where b.user_id = $1 and b.api_account_id = $2 and b.status in ('DRAFT', 'ACTIVE')
+""")
+async def live_bindings(conn: Connection, user_id: bytes, api_account_id: UUID) -> list[LiveBinding]:
+    """The user's own living bindings of an account; a living binding's order is open."""
     ...
 
 

@@ -162,7 +162,7 @@ def order_view(
         payer=checksum(order.payer) if order.payer else None,
         paid_at=order.paid_at,
         created_at=order.created_at,
-        payment=_payment_view(payment) if payment else None,
+        payment=payment_view(payment) if payment else None,
         history=[event_view(event) for event in events or []],
         calls=[_call_view(call) for call in calls(order, chain)] if chain and payable else [],
     )
@@ -181,7 +181,8 @@ def event_view(event: sql.Event) -> EventView:
     )
 
 
-def _payment_view(payment: sql.SeenPayment) -> PaymentView:
+def payment_view(payment: sql.SeenPayment) -> PaymentView:
+    """The payment as the chain shows it now."""
     return PaymentView(
         tx_hash=to_hex(payment.tx_hash),
         block_number=payment.block_number,
