@@ -5,8 +5,9 @@ from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime
 from babel.numbers import format_decimal
+from babel.units import format_unit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
@@ -30,6 +31,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# A unit, its seconds, and from how many on it is used.
+UNITS = (("day", 86_400, 172_800), ("hour", 3_600, 3_600), ("minute", 60, 60), ("second", 1, 0))
 HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "vary": "accept-language, cookie"}
 
 
@@ -106,8 +109,9 @@ def utc(language: Language, at: datetime) -> str:
 
 
 def span(language: Language, seconds: float) -> str:
-    """A length of time in its largest unit: 24 hours, 30 days."""
-    return format_timedelta(timedelta(seconds=seconds), threshold=2.1, locale=language.locale)
+    """A length of time in its largest unit, as texts.js says it: 24 hours, 30 days."""
+    unit, length = next(((unit, length) for unit, length, least in UNITS if seconds >= least), UNITS[-1][:2])
+    return format_unit(round(seconds / length), f"duration-{unit}", length="long", locale=language.locale)
 
 
 def short(text: str) -> str:

@@ -4,7 +4,7 @@ import { Refusal, call } from "./api.js"
 import { showOffers } from "./offers.js"
 import { busy, find } from "./page.js"
 import { fill, keyOf } from "./positions.js"
-import { _ } from "./texts.js"
+import { _, clock } from "./texts.js"
 
 /**
  * @typedef {import("./positions.js").Position} Position
@@ -20,6 +20,7 @@ const account = find("#account")
 /** @type {HTMLButtonElement} */
 const refresh = find("#refresh")
 const list = find("#positions")
+const title = find("#title")
 const found = find("#found")
 const choice = find("#choice")
 /** @type {Map<string, HTMLElement>} */
@@ -45,7 +46,7 @@ async function read() {
     if (question !== asked) return
     show("#failed", false)
     showPositions(positions, quoted)
-    find("#read-at").textContent = _("Read from OKX at %(time)s", { time: new Date(readAt).toLocaleTimeString() })
+    find("#read-at").textContent = _("Read from OKX at %(time)s", { time: clock(readAt) })
   } catch (error) {
     if (question === asked) showFailure(/** @type {Error} */ (error))
   } finally {
@@ -138,7 +139,9 @@ function choose(card, quoted) {
   showOffers(account.value, quoted)
   found.hidden = true
   choice.hidden = false
-  find("#choice-title").focus()
+  show("#lead", false)
+  title.textContent = _("Which cover?")
+  title.focus()
 }
 
 /** Back to the list, which is read anew. */
@@ -147,6 +150,8 @@ function leave() {
   forget()
   choice.hidden = true
   found.hidden = false
+  show("#lead", true)
+  title.textContent = _("Which position?")
   return read()
 }
 
@@ -158,7 +163,7 @@ account.addEventListener("change", () => {
 refresh.addEventListener("click", () => busy(refresh, read))
 find("#retry").addEventListener("click", () => busy(find("#retry"), read))
 find("#back").addEventListener("click", () => {
-  find("#title").focus()
+  title.focus()
   leave()
 })
 setInterval(() => {

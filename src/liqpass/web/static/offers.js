@@ -51,13 +51,14 @@ function cardOf(quote, number) {
   if (quote.premiumAmount !== null && quote.payoutAmount !== null) {
     text("premium", usdc(quote.premiumAmount))
     text("payout", `${usdc(quote.payoutAmount)} USDC`)
-    text("begins", _("%(time)s, %(span)s after payment", { time: minute(quote.coverageStartAt), span: span(quote.coverageDelaySec) }))
+    text("begins", minute(quote.coverageStartAt))
     text("ends", minute(quote.coverageEndAt))
+    text("delay", _("Begins %(span)s after the payment.", { span: span(quote.coverageDelaySec) }))
   } else {
     text("why", reasonOf(quote))
     choice.disabled = true
     card.classList.add("closed")
-    for (const part of card.querySelectorAll(".premium, .facts")) part.remove()
+    for (const part of card.querySelectorAll(".premium, .facts, .delay")) part.remove()
   }
   const described = find(details, card)
   described.id = `offer-${number}-details`

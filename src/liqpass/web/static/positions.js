@@ -32,11 +32,11 @@ export function nameOf(instId) {
  * @param {string} text
  */
 const price = (text) =>
-  text === "" ? _("not shown by OKX") : Number(text).toLocaleString(language, { maximumSignificantDigits: 8 })
+  text === "" ? _("not shown") : Number(text).toLocaleString(language, { maximumSignificantDigits: 7 })
 
-/** @param {string} text */
-const money = (text) =>
-  Number(text).toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+/** @param {string} text @param {number} [digits] */
+const money = (text, digits = 2) =>
+  Number(text).toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
 /** @param {string} text */
 const known = (text) => (text === "" ? null : Number(text))
@@ -56,14 +56,14 @@ export function fill(card, position, quoted) {
   const fields = {
     name: nameOf(position.instId),
     instId: position.instId,
-    mode: position.mgnMode === "isolated" ? _("isolated margin") : _("cross margin"),
+    mode: position.mgnMode === "isolated" ? _("isolated") : _("cross margin"),
     side: isLong ? _("Long") : _("Short"),
     distance: distanceOf(position),
     liqPx: price(position.liqPx),
     avgPx: price(position.avgPx),
     markPx: price(position.markPx),
     lever: position.lever ? `${price(position.lever)}×` : "–",
-    size: position.notionalUsd ? `${money(position.notionalUsd)} USD` : "–",
+    size: position.notionalUsd ? `${money(position.notionalUsd, Number(position.notionalUsd) < 100 ? 2 : 0)} USD` : "–",
     margin: position.margin ? `${money(position.margin)} ${position.ccy}` : "–",
   }
   for (const [name, text] of Object.entries(fields)) find(`[data-field=${name}]`, card).textContent = text
@@ -93,8 +93,8 @@ function drawScale(card, position) {
     distance: distanceOf(position) || _("The distance to liquidation is not known"),
   })
   find("[data-scale]", card).replaceChildren(priceScale(prices, label))
-  // the legend in the order of the line
-  const legend = find(".legend", card)
+  // named in the order of the line
+  const legend = find(".prices", card)
   const order = /** @type {("liquidation" | "entry" | "mark")[]} */ (["liquidation", "entry", "mark"])
   order.sort((a, b) => (prices[a] ?? Infinity) - (prices[b] ?? Infinity))
   for (const name of order) legend.append(find(`[data-price=${name}]`, legend))
@@ -112,13 +112,17 @@ function judge(card, position, quoted) {
   state.className = `state ${mark}`
   state.textContent = text
   find("[data-field=why]", card).textContent = why
-  find("[data-choose]", card).hidden = mark !== "good" || Boolean(quoted?.order) || !quoted
+  const choose = find("[data-choose]", card)
+  choose.hidden = mark !== "good" || Boolean(quoted?.order) || !quoted
+  choose.setAttribute("aria-label", _("See prices for %(name)s, %(side)s", {
+    name: nameOf(position.instId), side: position.side === "long" ? _("Long") : _("Short"),
+  }))
   /** @type {HTMLAnchorElement} */
   const link = find("[data-order]", card)
   link.hidden = !quoted?.order
   if (quoted?.order) {
     link.href = `/orders/${quoted.order.purchaseOrderId}`
-    link.textContent = quoted.order.status === "DRAFT" ? _("Continue your order") : _("See its cover")
+    link.textContent = quoted.order.status === "DRAFT" ? _("Continue your order") : _("Look at it")
   }
 }
 

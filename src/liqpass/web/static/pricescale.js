@@ -1,7 +1,7 @@
 // Entry, mark and liquidation price of a position on one line, drawn to scale; higher is further right.
 
 const SVG = "http://www.w3.org/2000/svg"
-const ROOM_AT_EACH_END = 0.14
+const ROOM_AT_EACH_END = 0.11
 
 /**
  * @typedef {{liquidation: number | null, entry: number | null, mark: number | null}} Prices
@@ -20,9 +20,9 @@ export function priceScale(prices, label) {
   const known = Object.values(prices).filter((price) => price !== null)
   if (!known.length) return picture
   const [low, high] = [Math.min(...known), Math.max(...known)]
-  const length = high - low || high || 1
-  const from = low - length * ROOM_AT_EACH_END
-  const share = (/** @type {number} */ price) => (price - from) / (length * (1 + 2 * ROOM_AT_EACH_END))
+  const inner = 1 - 2 * ROOM_AT_EACH_END
+  const share = (/** @type {number} */ price) =>
+    high === low ? 0.5 : ROOM_AT_EACH_END + (inner * (price - low)) / (high - low)
   const { liquidation, entry, mark } = prices
   picture.append(draw("rect", { class: "axis", x: 0, y: 23, width: "100%", height: 2, rx: 1 }))
   if (liquidation !== null && mark !== null) {

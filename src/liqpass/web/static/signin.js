@@ -1,11 +1,10 @@
 // Step 1: a wallet is chosen, brought to the chain, and signs the server's text.
 
 import { call } from "./api.js"
+import { chosen } from "./choose_wallet.js"
 import { busy, find } from "./page.js"
 import { _ } from "./texts.js"
 import { account, ask, inHex, onChain, remember, wallets } from "./wallet.js"
-
-/** @typedef {import("./wallet.js").Wallet} Wallet */
 
 /** @type {import("./wallet.js").Chain} */
 const chain = JSON.parse(find("#chain").textContent ?? "")
@@ -14,35 +13,6 @@ const button = find("#connect")
 const said = find("#connect-said")
 const step = find("#connect-step")
 const noWallet = find("#no-wallet")
-
-/**
- * Ask which one; undefined when the reader would rather not.
- * @param {Wallet[]} found
- * @returns {Promise<Wallet | undefined>}
- */
-function chosen(found) {
-  /** @type {HTMLDialogElement} */
-  const dialog = find("#wallets")
-  /** @type {HTMLTemplateElement} */
-  const template = find("#wallet-choice")
-  return new Promise((resolve) => {
-    find("#wallet-list").replaceChildren(...found.map((wallet) => {
-      const choice = /** @type {DocumentFragment} */ (template.content.cloneNode(true))
-      find("[data-field=name]", choice).textContent = wallet.name
-      /** @type {HTMLImageElement} */
-      const icon = find("[data-icon]", choice)
-      if (wallet.icon) icon.src = wallet.icon
-      else icon.hidden = true
-      find("button", choice).addEventListener("click", () => {
-        resolve(wallet)
-        dialog.close()
-      })
-      return choice
-    }))
-    dialog.addEventListener("close", () => resolve(undefined), { once: true })
-    dialog.showModal()
-  })
-}
 
 async function signIn() {
   said.textContent = ""

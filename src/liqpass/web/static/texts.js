@@ -9,7 +9,7 @@ export const language = document.documentElement.lang
 /**
  * The text in the page's language, with %(name)s replaced.
  * @param {string} text
- * @param {Record<string, string | number>} [values]
+ * @param {Record<string, any>} [values]
  * @returns {string}
  */
 export function _(text, values = {}) {
@@ -47,7 +47,7 @@ export function span(seconds) {
  * @returns {string}
  */
 export function moment(iso) {
-  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" })
+  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" })
 }
 
 /**
@@ -56,5 +56,16 @@ export function moment(iso) {
  * @returns {string}
  */
 export function minute(iso) {
-  return new Date(iso).toLocaleString(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" })
+  return new Date(iso).toLocaleString(language, {
+    month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  })
+}
+
+/**
+ * The time of day in the reader's zone.
+ * @param {string} iso
+ * @returns {string}
+ */
+export function clock(iso) {
+  return new Date(iso).toLocaleTimeString(language, { timeStyle: "medium", hourCycle: "h23" })
 }

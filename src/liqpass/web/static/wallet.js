@@ -11,20 +11,23 @@ import { _ } from "./texts.js"
 
 const CHOSEN = "liqpass-wallet"
 const HEARD_WITHIN_MS = 400
+// EIP-1193, EIP-1474 and EIP-3085
+const [DECLINED, WAITING, UNKNOWN_CHAIN] = [4001, -32002, 4902]
 
 /** What a wallet refused, in words; `code` is EIP-1193's. */
 export class WalletRefusal extends Error {
   /** @param {any} error */
   constructor(error) {
     super(wordsOf(error))
-    this.code = Number(error?.code ?? error?.cause?.code ?? 0)
+    // wallets on phones wrap the refusal that counts into another one
+    this.code = Number(error?.data?.originalError?.code ?? error?.code ?? error?.cause?.code ?? 0)
   }
 }
 
 /** @param {any} error */
 function wordsOf(error) {
-  if (error?.code === 4001) return _("You declined in the wallet. Nothing happened; try again when you like.")
-  if (error?.code === -32002) return _("The wallet is waiting for you already: open it and answer there.")
+  if (error?.code === DECLINED) return _("You declined in the wallet. Nothing happened; try again when you like.")
+  if (error?.code === WAITING) return _("The wallet is waiting for you already: open it and answer there.")
   if (error?.code === 4900 || error?.code === 4901) return _("The wallet has no connection to the network. Try again.")
   return _("The wallet said: %(words)s", { words: String(error?.data?.message ?? error?.message ?? error) })
 }
@@ -87,7 +90,7 @@ export function remember(wallet) {
  */
 export async function account(wallet) {
   const accounts = await ask(wallet, "eth_requestAccounts")
-  if (!accounts?.length) throw new WalletRefusal({ code: 4001 })
+  if (!accounts?.length) throw new WalletRefusal({ code: DECLINED })
   return accounts[0]
 }
 
@@ -102,8 +105,8 @@ export async function onChain(wallet, chain) {
   try {
     await ask(wallet, "wallet_switchEthereumChain", [{ chainId: wanted }])
   } catch (error) {
-    if (!(error instanceof WalletRefusal) || error.code !== 4902 || !chain.rpcUrls.length) throw error
-    await ask(wallet, "wallet_addEthereumChain", [{
+    if (!(error instanceof WalletRefusal) || error.code === DECLINED || error.code === WAITING) throw error
+    if (error.code === UNKNOWN_CHAIN && chain.rpcUrls.length) await ask(wallet, "wallet_addEthereumChain", [{
       chainId: wanted,
       chainName: chain.name,
       rpcUrls: chain.rpcUrls,
