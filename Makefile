@@ -5,7 +5,7 @@ PYTHON ?= python3
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-reconcile schema clean lock deps deps-dev
+.PHONY: help demo test check bench bench-reconcile schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -33,6 +33,9 @@ bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a
 
 schema: deps ## write schema.sql anew, after adding a migration
 	@$(IN_VENV) python -m scripts.schema
+
+texts: deps-dev ## bring the catalogs of other languages up to the pages; says what is left to translate
+	@$(IN_VENV) python -m scripts.texts
 
 deps: ## install what running needs (the other targets do it themselves)
 	@$(PYTHON) scripts/install.py runtime

@@ -9,9 +9,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+
+from liqpass.web.texts import languages
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -46,15 +49,17 @@ class Assets:
 
 @cache
 def assets() -> Assets:
-    """The files of the package's folder `static`."""
+    """The files of the package's folder `static`, and what scripts say in each other language."""
+    bodies = {file.name: file.read_bytes() for file in (resources.files("liqpass.web") / "static").iterdir()}
+    for language in languages().values():
+        if language.for_scripts:
+            said = msgspec.json.encode(language.for_scripts)
+            bodies[f"words.{language.tag}.js"] = b"globalThis.liqpassWords = " + said
     digest = hashlib.sha256()
     files = {}
-    for file in sorted((resources.files("liqpass.web") / "static").iterdir(), key=lambda file: file.name):
-        suffix = file.name[file.name.rfind(".") :]
-        if suffix in TYPES:
-            body = file.read_bytes()
-            digest.update(file.name.encode() + b"\0" + body)
-            files[file.name] = Asset(TYPES[suffix], body, gzip.compress(body, 9, mtime=0))
+    for name, body in sorted(bodies.items()):
+        digest.update(name.encode() + b"\0" + body)
+        files[name] = Asset(TYPES[name[name.rfind(".") :]], body, gzip.compress(body, 9, mtime=0))
     return Assets(digest.hexdigest()[:16], files)
 
 

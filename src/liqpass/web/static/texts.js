@@ -1,8 +1,8 @@
-// What scripts say. English stands in the code; the page carries the other language's words, by the English ones.
+// What scripts say. English stands in the code; a script before this one (assets.py) has the words of the page's
+// other language, by the English ones.
 
-const island = document.getElementById("texts")
 /** @type {Record<string, string>} */
-const words = island ? JSON.parse(island.textContent ?? "{}") : {}
+const words = /** @type {any} */ (globalThis).liqpassWords ?? {}
 
 export const language = document.documentElement.lang
 
