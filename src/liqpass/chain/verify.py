@@ -12,6 +12,7 @@ import msgspec
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import DOMAIN_NAME, DOMAIN_VERSION, domain_separator, word
+from liqpass.chain.reverts import abi_text
 from liqpass.hexes import checksum, to_hex
 
 Rpc = Callable[[str, list[object]], Awaitable[object]]
@@ -214,12 +215,8 @@ async def _code(rpc: Rpc, contract: bytes) -> bytes:
 
 
 async def _text(rpc: Rpc, to: bytes, function: str) -> str | None:
-    """A `string` that a view function answers: offset, length, bytes."""
-    answer = await ask(rpc, to, function)
-    if answer is None or len(answer) < 64:
-        return None
-    length = int.from_bytes(answer[32:64], "big")
-    return answer[64 : 64 + length].decode("utf-8", "replace")
+    """A `string` that a view function answers."""
+    return abi_text(await ask(rpc, to, function) or b"")
 
 
 def _compared(name: str, found: str, expected: str) -> Row:

@@ -1,0 +1,154 @@
+"""What the chain says of somebody who is about to pay, before the wallet asks: read, or tried in an eth_call.
+
+Whatever is asked is asked of the endpoints one after another until one answers; when none does, the last
+one's NodeError is raised: unknown, which is neither yes nor no.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from eth_hash.auto import keccak
+from msgspec import Struct
+
+from liqpass.chain.checkout import Call, word
+from liqpass.chain.permits import TokenDomain
+from liqpass.chain.reverts import Revert, abi_text, decoded
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
+from liqpass.hexes import to_hex
+from liqpass.settings import ChainSettings
+
+REVERTED = 3  # JSON-RPC's code of a revert, in geth and most others
+DELEGATION = bytes.fromhex("ef0100")  # EIP-7702: before the address of the code that an ordinary account runs
+
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+T = TypeVar("T")
+Asked = tuple[str, list[object]]
+
+
+class Standing(Struct, frozen=True):
+    """A payer, the token and the checkout at the chain's head. Micro-USDC; ether in wei."""
+
+    balance: int
+    allowance: int
+    ether: int
+    code: bytes
+    """The payer's own: a contract, a delegation, or nothing."""
+    usdc_paused: bool
+    checkout_paused: bool
+    blacklisted: frozenset[bytes]
+    """Whom USDC refuses, of payer, treasury and checkout."""
+
+    @property
+    def is_contract(self) -> bool:
+        """It has no key that signs: one that merely delegates (EIP-7702) has."""
+        return bool(self.code) and not self.code.startswith(DELEGATION)
+
+
+class PermitTerms(Struct, frozen=True):
+    """What a permit of this owner has to name. None of it is a setting: it is read from the token."""
+
+    domain: TokenDomain
+    nonce: int
+
+
+async def standing(nodes: Sequence[Node], chain: ChainSettings, checkout: bytes, payer: bytes) -> Standing:
+    """Read it in one request. Raises NodeError."""
+    suspects = (payer, chain.treasury, checkout)
+    calls: list[Asked] = [
+        _view(chain.usdc, "balanceOf(address)", payer),
+        _view(chain.usdc, "allowance(address,address)", payer, checkout),
+        ("eth_getBalance", [to_hex(payer), "latest"]),
+        ("eth_getCode", [to_hex(payer), "latest"]),
+        _view(chain.usdc, "paused()"),
+        _view(checkout, "paused()"),
+        *(_view(chain.usdc, "isBlacklisted(address)", one) for one in suspects),
+    ]
+    answers = await _any(nodes, lambda node: _read(node, calls))
+    balance, allowance, ether = (int.from_bytes(answer, "big") for answer in answers[:3])
+    return Standing(
+        balance=balance,
+        allowance=allowance,
+        ether=ether,
+        code=answers[3],
+        usdc_paused=any(answers[4]),
+        checkout_paused=any(answers[5]),
+        blacklisted=frozenset(one for one, said in zip(suspects, answers[6:], strict=True) if any(said)),
+    )
+
+
+async def permit_terms(nodes: Sequence[Node], chain: ChainSettings, owner: bytes) -> PermitTerms | None:
+    """None when the token has no permits, or its domain is another than its name and version make: a permit
+    would be signed in vain. Raises NodeError."""
+    calls = [
+        *(_view(chain.usdc, function) for function in ("name()", "version()", "DOMAIN_SEPARATOR()")),
+        _view(chain.usdc, "nonces(address)", owner),
+    ]
+    try:
+        name, version, separator, nonce = await _any(nodes, lambda node: _read(node, calls))
+    except NodeError as error:
+        if revert_of(error) is None:
+            raise
+        return None
+    domain = TokenDomain(chain.chain_id, chain.usdc, abi_text(name) or "", abi_text(version) or "")
+    if separator != domain.separator or len(nonce) != 32:
+        return None
+    return PermitTerms(domain, int.from_bytes(nonce, "big"))
+
+
+async def tried(nodes: Sequence[Node], payer: bytes, call: Call) -> Revert | None:
+    """Let a node execute the payer's call on the chain's head, and forget it: why it fails, or None. A payer
+    without ether may try too. Raises NodeError when no node says."""
+    transaction = {"from": to_hex(payer), "to": to_hex(call.to), "data": to_hex(call.data)}
+
+    async def on(node: Node) -> Revert | None:
+        try:
+            await node.call("eth_call", [transaction, "latest"])
+        except NodeError as error:
+            revert = revert_of(error)
+            if revert is None:
+                raise
+            return revert
+        return None
+
+    return await _any(nodes, on)
+
+
+def revert_of(error: NodeError) -> Revert | None:
+    """The refusal of a contract, which is an answer; None for any other failure. Nodes put its data into
+    `error.data`, some after a word of their own."""
+    said = f"{error.detail} {error.data}".lower()
+    if error.kind is not NodeErrorKind.REFUSED or (error.code != REVERTED and "revert" not in said):
+        return None
+    found = _DATA.search(error.data) if isinstance(error.data, str) else None
+    return decoded(bytes.fromhex(found[0][2:]) if found else b"")
+
+
+async def _any(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]]) -> T:
+    """The answer of the first node that gives one."""
+    for node in nodes[:-1]:
+        try:
+            return await ask(node)
+        except NodeError:
+            continue
+    return await ask(nodes[-1])
+
+
+def _view(to: bytes, function: str, *addresses: bytes) -> Asked:
+    data = keccak(function.encode())[:4] + b"".join(word(address) for address in addresses)
+    return "eth_call", [{"to": to_hex(to), "data": to_hex(data)}, "latest"]
+
+
+async def _read(node: Node, calls: list[Asked]) -> list[bytes]:
+    answers = await node.batch(calls)
+    try:
+        return [_bytes(answer) for answer in answers]
+    except ValueError:
+        raise node.error(NodeErrorKind.BAD_ANSWER, "answered with something that is no hexadecimal") from None
+
+
+def _bytes(answer: object) -> bytes:
+    """Data, or a quantity, which may have an odd number of digits."""
+    if not isinstance(answer, str) or not answer.startswith("0x"):
+        raise ValueError
+    return bytes.fromhex(answer[2:] if len(answer) % 2 == 0 else "0" + answer[2:])

@@ -1,0 +1,58 @@
+"""Paying with a permit: what the payer signs instead of approving, and the one call that it makes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from liqpass.chain import payer as asking
+from liqpass.chain import reverts
+from liqpass.chain.checkout import Call
+from liqpass.chain.permits import Permit, digest, with_permit
+from liqpass.chain.rpc import Node
+from liqpass.orders.paying import Bill
+from liqpass.problems import Problem
+from liqpass.settings import ChainSettings
+from liqpass.signin.siwe import signer_of
+
+
+def deadline_of(bill: Bill) -> int:
+    """A permit is good for as long as its quote: unix seconds."""
+    return int(bill.pay_before.timestamp())
+
+
+async def offered(
+    nodes: Sequence[Node], chain: ChainSettings, bill: Bill, now: datetime, payer: bytes
+) -> Permit:
+    """The permit that this payer may sign now. Raises ORDER_NOT_PAYABLE, PERMIT_UNAVAILABLE, NodeError."""
+    if bill.pay_before < now:
+        raise Problem("ORDER_NOT_PAYABLE", "The quote of this order has run out.", field="purchaseOrderId")
+    found = await asking.standing(nodes, chain, bill.checkout, payer)
+    if found.is_contract:
+        raise _unavailable("The payer is a contract, which has no key to sign a permit with.")
+    terms = await asking.permit_terms(nodes, chain, payer)
+    if terms is None:
+        raise _unavailable("The token takes no permits here.")
+    return Permit(terms.domain, payer, bill.checkout, bill.amount, terms.nonce, deadline_of(bill))
+
+
+async def paid_with(nodes: Sequence[Node], bill: Bill, permit: Permit, signature: bytes) -> Call:
+    """The payment with this permit, signed: r, s, v. Raises PERMIT_REJECTED when somebody else signed it or
+    something else was signed, PERMIT_UNAVAILABLE when the token does not take it, NodeError.
+
+    USDC does not recover the signer of an account that delegates to a contract's code (EIP-7702), but asks
+    that code. Whether it says yes shows only with the signature at hand: so the payment is tried.
+    """
+    if signer_of(digest(permit), signature) != permit.owner:
+        raise Problem(
+            "PERMIT_REJECTED",
+            "The payer has not signed this permit. Ask for it again, and sign with the payer's wallet.",
+            field="signature",
+        )
+    call = with_permit(bill.pay, permit, signature)
+    revert = await asking.tried(nodes, permit.owner, call)
+    if revert is not None and revert.words == reverts.TOO_LITTLE_ALLOWED:
+        raise _unavailable("The token does not take this wallet's permit.")
+    return call
+
+
+def _unavailable(why: str) -> Problem:
+    return Problem("PERMIT_UNAVAILABLE", f"{why} Approve the amount instead.", field="payer")
