@@ -34,6 +34,7 @@ from liqpass.reconcile.routes import reconcile_router
 from liqpass.settings import ChainSettings, Settings
 from liqpass.signin.routes import session_cookie, signin_router
 from liqpass.signin.sessions import signed_in
+from liqpass.treasury.routes import treasury_router
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
 from liqpass.web.assets import static_file
@@ -101,6 +102,9 @@ def create_app(of: Clients) -> AsgiApp:
                     orders_router(reader=reader, terms=terms),
                     payments_router(clock=clock, chain=chain, nodes=of.nodes),
                     reconcile_router(db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets),
+                    treasury_router(
+                        db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets, chain=chain
+                    ),
                 ],
                 dependencies={
                     "db": Provide(lambda: db, sync_to_thread=False),

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import counted, opened
+from liqpass.commands.opened import opened
 from liqpass.terminal import run
 
 if TYPE_CHECKING:
@@ -222,13 +222,14 @@ async def _cancel(disbursement: str, by: str, reason: str) -> None:
 async def _batch(out: Path, again: bool) -> None:
     from liqpass.clock import system_clock
     from liqpass.treasury import disbursements
+    from liqpass.treasury.batch_file import content_of, file_of
 
     now = system_clock()
     async with opened("liqpass suspense") as (db, chain):
         with _new_file(out) as file:
             made = await db.run(lambda conn: disbursements.batch(conn, now, chain, again=again))
             if made.included:
-                _write(file, _content(made.included, chain, now))
+                _write(file, content_of(file_of(made.included, chain, now)))
     _tell_batch(made, out, chain.treasury)
 
 
@@ -261,33 +262,13 @@ def _write(file: IO[str], content: str) -> None:
         raise OSError(f"{what}; what should be in it counts as batched: type it again with --again") from None
 
 
-def _content(included: "list[Disbursement]", chain: "ChainSettings", now: datetime) -> str:
-    from liqpass.treasury.safe_batch import batch_of
-
-    batch = batch_of(
-        chain.chain_id,
-        chain.treasury,
-        chain.usdc,
-        [(due.recipient, due.amount) for due in included],
-        now=now,
-        name=f"LiqPass: {_sum(included)}",
-        description=", ".join(str(due.id) for due in included),
-    )
-    return json.dumps(batch, indent=2) + "\n"
-
-
-def _sum(dues: "list[Disbursement]") -> str:
-    from liqpass.money import usd
-
-    return f"{counted(len(dues), 'payout')}, {usd(sum(due.amount for due in dues))} USDC"
-
-
 def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
     from liqpass.hexes import checksum
     from liqpass.money import usd
+    from liqpass.treasury.batch_file import sum_of
 
     if made.included:
-        typer.echo(f"{out}: {_sum(made.included)}")
+        typer.echo(f"{out}: {sum_of(made.included)}")
         for due in made.included:
             typer.echo(
                 f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}"
@@ -300,10 +281,10 @@ def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
         typer.echo("Nothing new is to be paid out: no file was written.")
     if made.batched:
         typer.echo(
-            f"Left out, since an earlier batch holds them: {_sum(made.batched)}. If nobody will ever sign"
+            f"Left out, since an earlier batch holds them: {sum_of(made.batched)}. If nobody will ever sign"
         )
         typer.echo("that file, --again writes them once more; two signed files would pay them twice.")
     if made.on_their_way:
-        typer.echo(f"Left out, since a transfer of theirs is on chain: {_sum(made.on_their_way)}.")
+        typer.echo(f"Left out, since a transfer of theirs is on chain: {sum_of(made.on_their_way)}.")
     if made.later:
-        typer.echo(f"Left for the next file: {_sum(made.later)}.")
+        typer.echo(f"Left for the next file: {sum_of(made.later)}.")
