@@ -1,7 +1,7 @@
 // An order's page: it follows the order as it moves, and lets it be paid or cancelled.
 
 import { call } from "./api.js"
-import { busy, enliven, find, say } from "./page.js"
+import { busy, enliven, find, present, say } from "./page.js"
 import { pay } from "./pay.js"
 import { moment } from "./texts.js"
 
@@ -68,7 +68,7 @@ function follow() {
 /** What moves with the time alone: the present on the timeline, the times of a cover if it were paid now. */
 function tick() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-from-now]"))) {
-    const text = moment(new Date(Date.now() + Number(place.dataset.fromNow) * 1000).toISOString())
+    const text = moment(new Date(present() + Number(place.dataset.fromNow) * 1000).toISOString())
     if (place.textContent !== text) place.textContent = text
   }
   const timeline = /** @type {HTMLElement | null} */ (document.querySelector(".timeline"))
@@ -76,7 +76,9 @@ function tick() {
   if (timeline && now) {
     const from = Date.parse(timeline.dataset.from ?? "")
     const until = Date.parse(timeline.dataset.untilEnd ?? "")
-    const place = `${Math.min(1, Math.max(0, (Date.now() - from) / (until - from))) * 100}%`
+    const percent = Math.min(1, Math.max(0, (present() - from) / (until - from))) * 100
+    const place = `${percent}%`
+    find("text", now).setAttribute("text-anchor", percent < 10 ? "start" : percent > 90 ? "end" : "middle")
     for (const name of ["x", "x1", "x2", "cx"]) {
       for (const part of now.querySelectorAll(`[${name}]`)) part.setAttribute(name, place)
     }
@@ -88,12 +90,14 @@ function lookInTime() {
   const since = Date.now() - lookedAt
   const next = Date.parse(live().dataset.next ?? "")
   const isDeaf = stream?.readyState === EventSource.CLOSED && !OVER.includes(live().dataset.status ?? "")
-  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || next <= Date.now())) look()
+  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || next <= present())) look()
 }
 
 async function cancel() {
+  /** @type {HTMLDialogElement} */
+  const dialog = find("#cancel-order")
   await call("POST", "/api/insurance/cancel", { purchaseOrderId: live().dataset.order })
-  /** @type {HTMLDialogElement} */ (find("#cancel-order")).close()
+  dialog.close()
   await look()
   find("#heading").focus()
 }

@@ -45,11 +45,18 @@ export async function busy(button, work, told = (error) => say(error.message)) {
   }
 }
 
+let aheadMs = 0
+
+/** The present by the server's clock, if the page told it: what counts down must not follow a clock that is off. */
+export const present = () => Date.now() + aheadMs
+
 /**
  * Say times in the reader's own zone, and let what counts down begin.
  * @param {ParentNode} within
  */
 export function enliven(within) {
+  const told = /** @type {HTMLElement | null} */ (within.querySelector("[data-now]"))
+  if (told) aheadMs = Date.parse(told.dataset.now ?? "") - Date.now()
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time[datetime]"))) {
     if (!time.dataset.utc) {
       time.dataset.utc = time.title = time.textContent ?? ""
@@ -62,7 +69,7 @@ export function enliven(within) {
 /** @param {ParentNode} [within] */
 function tick(within = document) {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (within.querySelectorAll("[data-until]"))) {
-    const left = Math.max(0, Math.floor((Date.parse(place.dataset.until ?? "") - Date.now()) / 1000))
+    const left = Math.max(0, Math.floor((Date.parse(place.dataset.until ?? "") - present()) / 1000))
     const days = Math.floor(left / 86_400)
     const clock = [Math.floor(left / 3600) % 24, Math.floor(left / 60) % 60, left % 60]
       .map((part) => String(part).padStart(2, "0")).join(":")

@@ -199,11 +199,14 @@ async function submitted({ purchaseOrderId }, payer, payTxHash) {
   return false
 }
 
+/** @param {string} address */
+const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`
+
 /** @param {Sender} by */
 function showPayer(by) {
   const user = document.documentElement.dataset.signedIn ?? ""
   const place = find("#payer")
-  const values = { address: by.from, wallet: by.wallet.name, user }
+  const values = { address: short(by.from), wallet: by.wallet.name, user: short(user) }
   place.hidden = false
   place.textContent = user.toLowerCase() === by.from.toLowerCase()
     ? _("%(address)s pays, with %(wallet)s.", values)
