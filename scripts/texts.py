@@ -18,6 +18,13 @@ SOURCES = [
 # as rendering.py sets them: else a text's English would not be the one that is looked up
 OPTIONS = {"templates/**.html": {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+# What pages pass on from further inside, where no word is marked: by the file that has it.
+PASSED_ON = {
+    "../exchange/errors.py": [it.message_for_user for it in MEANINGS.values() if it.kind in ABOUT_THE_KEY],
+    "../reconcile/checks.py": NEXT_STEPS.values(),
+    "../reconcile/rules.py": [invariant.broken for invariant in INVARIANTS],
+    "../treasury/suspense.py": [WAIT_FOR_FINAL, WAIT_FOR_WORKER],
+}
 
 
 def extracted() -> Catalog:
@@ -27,6 +34,9 @@ def extracted() -> Catalog:
         WEB, SOURCES, OPTIONS, keywords=KEYWORDS, comment_tags=("i18n:",), strip_comment_tags=True
     ):
         found.add(message, None, [(name, 1)], auto_comments=comments, context=context)
+    for name, texts in PASSED_ON.items():
+        for text in texts:
+            found.add(text, None, [(name, 1)])
     return found
 
 

@@ -20,6 +20,9 @@ OPENING = "opening"
 NOBODY = bytes(20)  # USDC comes from it when it is made
 _ITEM = re.compile(r"0[xX]([0-9a-fA-F]{64}):([0-9]{1,10})", re.ASCII)
 
+WAIT_FOR_FINAL = "wait until its block is final"
+WAIT_FOR_WORKER = "nothing: the worker's next step takes it out of the books"
+
 
 class Why(StrEnum):
     """Why something is in suspense."""
@@ -79,9 +82,9 @@ def next_steps(item: Suspended, chain: ChainSettings) -> list[str]:
     """What an operator may do with it: one of these."""
     key, found = key_of(item.ref), why(item, chain)
     if found == Why.GONE:
-        return ["nothing: the worker's next step takes it out of the books"]
+        return [WAIT_FOR_WORKER]
     if not is_final(item, chain):
-        return ["wait until its block is final"]
+        return [WAIT_FOR_FINAL]
     to = "" if may_return(item.sender, chain) else " --to ADDRESS"
     refund = f"liqpass suspense refund {key}{to} --by NAME --reason TEXT"
     deposit = f"liqpass pool deposit --from {key} --by NAME"
