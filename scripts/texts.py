@@ -9,6 +9,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from liqpass.exchange.errors import MEANINGS
+from liqpass.reconcile.checks import NEXT_STEPS
+from liqpass.reconcile.rules import INVARIANTS
+from liqpass.treasury.suspense import WAIT_FOR_FINAL, WAIT_FOR_WORKER
+from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
+
 WEB = Path(__file__).parents[1] / "src" / "liqpass" / "web"
 SOURCES = [
     ("**.py", "python"),
