@@ -8,7 +8,7 @@ from markupsafe import Markup
 from liqpass.orders.states import OrderStatus
 
 WIDTH, HEIGHT = 900, 240
-STEP_LADDER = (2, 4, 10)
+STEP_LADDER = (2, 4, 6, 10)
 """The axis ends at one of these times a power of ten, so that its half is a whole number too."""
 STACK = (
     OrderStatus.ACTIVE,
@@ -93,7 +93,7 @@ def _bar(status: OrderStatus, x: int, y: int, width: int, height: int) -> str:
 
 def share(part: int, whole: int, label: str) -> Markup:
     """A part of a whole as a bar of which so much is filled."""
-    filled = 1000 * part // whole if whole else 0
+    filled = max(3, 1000 * part // whole) if part and whole else 0
     drawn = (
         '<rect x="0" y="0" width="1000" height="20" fill="none" stroke="currentColor" '
         'vector-effect="non-scaling-stroke"/>'

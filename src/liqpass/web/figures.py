@@ -17,8 +17,8 @@ from liqpass.reconcile.standing import overview
 from liqpass.reconcile.views import Overview
 from liqpass.settings import ChainSettings
 from liqpass.treasury import disbursements, suspense
-from liqpass.treasury.pairing import Purpose
-from liqpass.treasury.records import Disbursement, Suspended
+from liqpass.treasury.records import Suspended
+from liqpass.treasury.views import DueView, due_view
 from liqpass.web import sql
 
 DAYS = 30
@@ -39,25 +39,17 @@ class Item(msgspec.Struct, frozen=True):
     at: datetime | None
 
 
-class Due(msgspec.Struct, frozen=True):
-    """Something to be paid out; `shown` is a transaction that pays it, at whatever stage. Micro-USDC."""
-
-    purpose: Purpose
-    recipient: str
-    amount: int
-    reason: str
-    asked_by: str
-    asked_at: datetime
-    batched_at: datetime | None
-    shown: str | None
-
-
 class Payouts(msgspec.Struct, frozen=True):
     """To be paid out, the oldest first: ready for a batch file, in an earlier one, or seen on chain."""
 
-    ready: list[Due]
-    batched: list[Due]
-    on_their_way: list[Due]
+    ready: list[DueView]
+    batched: list[DueView]
+    on_their_way: list[DueView]
+
+    @property
+    def ready_amount(self) -> int:
+        """What a batch file would pay, in micro-USDC."""
+        return sum(int(due.amount) for due in self.ready)
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -125,7 +117,7 @@ async def suspended(conn: Connection, chain: ChainSettings) -> list[Item]:
 
 async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
     """What is to be paid out, as a batch file would part it (`disbursements.batch`)."""
-    found = [_due(due) for due in await disbursements.dues(conn, chain)]
+    found = [due_view(due) for due in await disbursements.dues(conn, chain)]
     left = [due for due in found if due.shown is None]
     return Payouts(
         ready=[due for due in left if due.batched_at is None],
@@ -146,19 +138,6 @@ def _item(found: Suspended, chain: ChainSettings) -> Item:
         is_final=suspense.is_final(found, chain),
         next_steps=suspense.next_steps(found, chain),
         at=found.at,
-    )
-
-
-def _due(due: Disbursement) -> Due:
-    return Due(
-        purpose=due.purpose,
-        recipient=checksum(due.recipient),
-        amount=due.amount,
-        reason=due.reason,
-        asked_by=due.asked_by,
-        asked_at=due.asked_at,
-        batched_at=due.batched_at,
-        shown=to_hex(due.shown) if due.shown else None,
     )
 
 

@@ -27,10 +27,14 @@ from liqpass.web.refusals import answer, answer_page
 from liqpass.web.rendering import number, page
 from liqpass.web.site import Site
 from liqpass.web.viewing import Admins, Viewer, viewer_of
-from liqpass.web.words import SAID_OF_STATUS
+from liqpass.web.words import N_, SAID_OF_STATUS
 
 HERE = "/operator"
-BREAKS_PER_PAGE = 25
+PER_PAGE = 25
+LABEL = N_(
+    "Orders by the day on which they were made and their present status, %(first)s to %(last)s. "
+    "All: %(counts)s. Most on one day: %(most)s, on %(day)s."
+)
 
 ErrorCounts = Callable[[], Mapping[str, int]]
 """Failed requests to the exchange by its code, since this process began."""
@@ -69,9 +73,9 @@ async def show_breaks(
 ) -> Response[str]:
     """Breaks by type, the oldest first."""
     async with one_moment(db) as conn:
-        found = await breaks_by_type(conn, after, BREAKS_PER_PAGE + 1, closed_too=closed_too)
+        found = await breaks_by_type(conn, after, PER_PAGE + 1, closed_too=closed_too)
         stands = await overview(conn)
-    shown = found[:BREAKS_PER_PAGE]
+    shown = found[:PER_PAGE]
     return _page(
         viewer, "operator_breaks.html", site, now,
         groups=[(type_, list(breaks)) for type_, breaks in groupby(shown, lambda one: one.type)],
@@ -82,12 +86,21 @@ async def show_breaks(
 
 @get("/suspense")
 async def show_suspense(
-    viewer: Looking, site: Of, db: NamedDependency[Database], now: NamedDependency[datetime]
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    skip: Annotated[int, QueryParameter(ge=0, le=NEWEST)] = 0,
 ) -> Response[str]:
-    """What is in suspense, and what is to be paid out."""
+    """What is in suspense, the oldest first, and what is to be paid out."""
     async with one_moment(db) as conn:
         items, due = await suspended(conn, site.chain), await payouts(conn, site.chain)
-    return _page(viewer, "operator_suspense.html", site, now, items=items, payouts=due)
+    until = skip + PER_PAGE
+    return _page(
+        viewer, "operator_suspense.html", site, now,
+        items=items[skip:until], all=len(items), skip=skip, payouts=due,
+        next=until if until < len(items) else None,
+    )  # fmt: skip
 
 
 def _page(viewer: Viewer, name: str, site: Site, now: datetime, **shown: Any) -> Response[str]:
@@ -103,10 +116,7 @@ def _chart(viewer: Viewer, of: Figures) -> Mapping[str, Any]:
     say = viewer.language.translations.gettext
     most = max(of.days, key=lambda day: day.total)
     sums = {status: sum(day.orders.get(status, 0) for day in of.days) for status in charts.STACK}
-    label = say(
-        "Orders by the day on which they were made and their present status, %(first)s to %(last)s. "
-        "All: %(counts)s. Most on one day: %(most)s, on %(day)s."
-    ) % {
+    label = say(LABEL) % {
         "first": f"{of.days[0].first:%Y-%m-%d}",
         "last": f"{of.days[-1].first:%Y-%m-%d}",
         "counts": _counts(viewer, sums),
