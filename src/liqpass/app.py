@@ -79,7 +79,7 @@ async def clients(settings: Settings, db: Database, clock: Clock = system_clock)
 
 def create_app(of: Clients) -> AsgiApp:
     """The API as an ASGI application."""
-    chain, db, clock = of.settings.chain, of.db, of.clock
+    chain, db, clock, admins = of.settings.chain, of.db, of.clock, of.settings.admin_wallets
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
     regions = list(of.settings.okx_hosts)
@@ -101,10 +101,8 @@ def create_app(of: Clients) -> AsgiApp:
                     positions_router(reader=reader, appraise=partial(refusal, of.products)),
                     orders_router(reader=reader, terms=terms),
                     payments_router(clock=clock, chain=chain, nodes=of.nodes),
-                    reconcile_router(db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets),
-                    treasury_router(
-                        db=db, clock=clock, cookie=cookie, admins=of.settings.admin_wallets, chain=chain
-                    ),
+                    reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
+                    treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain),
                 ],
                 dependencies={
                     "db": Provide(lambda: db, sync_to_thread=False),
@@ -113,24 +111,7 @@ def create_app(of: Clients) -> AsgiApp:
                     "user": Provide(signed_in),
                 },
             ),
-            Router(
-                path="/",
-                route_handlers=[
-                    pages_router(site=_site(of), admins=of.settings.admin_wallets),
-                    operator_router(
-                        site=_site(of),
-                        admins=of.settings.admin_wallets,
-                        db=db,
-                        clock=clock,
-                        cookie=cookie,
-                        exchange_errors=_exchange_errors,
-                    ),
-                ],
-                dependencies={
-                    "db": Provide(lambda: db, sync_to_thread=False),
-                    "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
-                },
-            ),
+            _pages(of, cookie),
             static_file,
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
         ],
@@ -148,6 +129,28 @@ def create_app(of: Clients) -> AsgiApp:
     )
     _provide_in_turn(app)
     return edge(app, origin=of.settings.public_url)
+
+
+def _pages(of: Clients, cookie: str) -> Router:
+    db, clock, admins = of.db, of.clock, of.settings.admin_wallets
+    return Router(
+        path="/",
+        route_handlers=[
+            pages_router(site=_site(of), admins=admins),
+            operator_router(
+                site=_site(of),
+                admins=admins,
+                db=db,
+                clock=clock,
+                cookie=cookie,
+                exchange_errors=_exchange_errors,
+            ),
+        ],
+        dependencies={
+            "db": Provide(lambda: db, sync_to_thread=False),
+            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
+        },
+    )
 
 
 def _site(of: Clients) -> Site:

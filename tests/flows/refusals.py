@@ -20,6 +20,9 @@ BIND, CREATE, SUBMIT, CANCEL = (
 )
 ORDERS = "/api/insurance/orders"
 HASH, ADDRESS = "0x" + "ab" * 32, "0x" + "12" * 20
+PREFLIGHT, PERMIT, PERMIT_CALLS = (
+    f"{ORDERS}/{HASH}/{name}" for name in ("preflight", "permit", "permit-calls")
+)
 SOME_ID = "00000000-0000-7000-8000-000000000000"
 
 # A body of the right shape for every call that takes one; nothing that it names is there.
@@ -31,6 +34,9 @@ BODIES: dict[str, dict[str, object]] = {
     CREATE: {"bindId": SOME_ID},
     SUBMIT: {"purchaseOrderId": HASH, "payTxHash": HASH, "payer": ADDRESS},
     CANCEL: {"purchaseOrderId": HASH},
+    PREFLIGHT: {"payer": ADDRESS},
+    PERMIT: {"payer": ADDRESS},
+    PERMIT_CALLS: {"payer": ADDRESS, "deadline": 2_000_000_000, "signature": "0x" + "ab" * 65},
 }
 TELLTALES = re.compile(
     r"asyncpg|psql|postgres|Traceback|File \"|relation|\bselect\b|\binsert\b|litestar|msgspec|liqpass\.",

@@ -22,6 +22,9 @@ from tests.flows.refusals import (
     HASH,
     NONCE,
     ORDERS,
+    PERMIT,
+    PERMIT_CALLS,
+    PREFLIGHT,
     SOME_ID,
     SUBMIT,
     VERIFY,
@@ -64,7 +67,8 @@ async def test_a_missing_field_is_named(town: TestWorld, visitor: Newcomer, path
 async def test_a_field_of_the_wrong_type_is_named(
     town: TestWorld, visitor: Newcomer, path: str, field: str
 ) -> None:
-    wrong = {"chainId": ["Base", 1.5, [], {}], "demo": [5, "maybe", [], {}]}.get(field, NO_TEXT)
+    no_number: list[object] = ["Base", 1.5, [], {}]
+    wrong = {"chainId": no_number, "deadline": no_number, "demo": [5, "maybe", [], {}]}.get(field, NO_TEXT)
     for value in [*wrong, *([] if field in OPTIONAL - {"demo"} else [None])]:
         said = await told(town, visitor.trader.http, "POST", path, json={**BODIES[path], field: value})
         assert (said["code"], said["field"]) == ("INVALID_FIELD", field), value
@@ -81,6 +85,9 @@ async def test_a_field_of_the_wrong_type_is_named(
         (SUBMIT, "payTxHash", NO_HEX),
         (SUBMIT, "payer", [*NO_HEX, HASH, "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]),
         (CANCEL, "purchaseOrderId", NO_HEX),
+        *[(path, "payer", [*NO_HEX, HASH]) for path in (PREFLIGHT, PERMIT, PERMIT_CALLS)],
+        (PERMIT_CALLS, "deadline", [-1, 2**53, 2**64, 10**30, -(10**30)]),
+        (PERMIT_CALLS, "signature", [*NO_HEX, HASH, "0x" + "ab" * 66]),
         (CREATE, "bindId", NO_UUID),
         (BIND, "apiAccountId", NO_UUID),
         *[(BIND, field, values) for field, values in NO_SLOT.items()],
@@ -203,7 +210,10 @@ async def test_a_body_of_ten_megabytes_is_refused(town: TestWorld, visitor: Newc
         (BIND, {"apiAccountId": SOME_ID}, "API_ACCOUNT_NOT_FOUND", "apiAccountId"),
         (CREATE, {}, "BINDING_NOT_FOUND", "bindId"),
         (SUBMIT, {}, "ORDER_NOT_FOUND", "purchaseOrderId"),
-        (CANCEL, {}, "ORDER_NOT_FOUND", "purchaseOrderId"),
+        *[
+            (path, {}, "ORDER_NOT_FOUND", "purchaseOrderId")
+            for path in (CANCEL, PREFLIGHT, PERMIT, PERMIT_CALLS)
+        ],
     ],
 )
 async def test_what_is_not_there_is_not_found(

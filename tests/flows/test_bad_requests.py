@@ -16,7 +16,10 @@ from tests.flows.refusals import (
     LOGOUT,
     ME,
     ORDERS,
+    PERMIT,
+    PERMIT_CALLS,
     POSITIONS,
+    PREFLIGHT,
     QUOTES,
     SKUS,
     SOME_ID,
@@ -152,6 +155,10 @@ async def test_another_users_ids_are_not_found(town: TestWorld, visitor: Newcome
             ("POST", CANCEL, {"purchaseOrderId": order}),
             ("GET", f"{ORDERS}/{order}", None),
             ("GET", f"{ORDERS}/{order}/events", None),
+            *(
+                ("POST", path.replace(HASH, order), BODIES[path])
+                for path in (PREFLIGHT, PERMIT, PERMIT_CALLS)
+            ),
         ):
             assert (await told(town, http, method, path, json=body))["status"] == 404, path
         shown = await other.trader.order(order)
@@ -168,7 +175,7 @@ PRIVATE = [
     ("GET", ORDERS),
     ("GET", f"{ORDERS}/{HASH}"),
     ("GET", f"{ORDERS}/{HASH}/events"),
-    *[("POST", path) for path in (BIND, CREATE, SUBMIT, CANCEL)],
+    *[("POST", path) for path in (BIND, CREATE, SUBMIT, CANCEL, PREFLIGHT, PERMIT, PERMIT_CALLS)],
 ]
 
 

@@ -99,9 +99,10 @@ class Till:
     async def bill(self, db: Database, now: datetime, user: bytes, purchase_order_id: str) -> Bill:
         """Of the user's own draft, read before any node is asked. Raises Problem."""
         order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
-        self.asked.take(user, now, "You asked too often about paying. Try again soon.")
         async with db.pool.acquire() as conn:
-            return await bill_of(conn, user, order_id, self.chain)
+            bill = await bill_of(conn, user, order_id, self.chain)
+        self.asked.take(user, now, "You asked too often about paying. Try again soon.")
+        return bill
 
 
 Paying = NamedDependency[Till]
