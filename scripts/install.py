@@ -164,7 +164,7 @@ def install_npm_packages(folder: Path, says: str, binary: str) -> None:
         return
     say(says)
     npm = shutil.which("npm", path=path) or "npm"
-    # not `npm ci`, which wants every platform's packages in the lock file; --no-save keeps npm from writing it
+    # not `npm ci`, which wants every platform's packages in the lock file; --no-save leaves that as it is
     options = ["--no-save", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
     run(
         [npm, "install", *options, "--loglevel=error"],
@@ -212,8 +212,8 @@ def install_hledger() -> None:
 
 
 def install_chromium() -> None:
-    """Debian's Chromium, in which the pages are tested, and its Chinese letters for the screenshots: only root
-    can install them. A Chromium or Chrome that is there will do; without one, those tests are skipped."""
+    """Debian's Chromium, in which the pages are tested, and Chinese letters for the screenshots: only root can
+    install them. A Chromium or Chrome that is there will do; without one, those tests are skipped."""
     if any(has_program(name) for name in BROWSERS):
         return
     say("Getting Debian's Chromium, in which the pages are tested")

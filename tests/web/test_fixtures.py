@@ -56,7 +56,7 @@ async def test_a_session_of_the_api_is_one_of_the_browser(
 ) -> None:
     async with newcomer(town) as somebody:
         visitor = await visit(await new_fake_wallet(town, somebody.trader.wallet), language=language)
-        await visitor.is_signed_in_as(somebody)
+        await visitor.is_signed_in_as(somebody.trader)
         await visitor.open("/nowhere")
         answer = await visitor.page.evaluate("async () => (await fetch('/api/auth/me')).json()")
         assert answer["address"] == visitor.wallet.address

@@ -15,10 +15,12 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 from yarl import URL
 
 from liqpass.db import open_database
-from liqpass.sandbox.anvil import Wallet
+from liqpass.hexes import checksum
+from liqpass.sandbox.anvil import Wallet, wallet
+from liqpass.sandbox.trader import Trader
 from tests.clock import SettableClock
 from tests.conftest import in_database, on_server
-from tests.flows.newcomers import Newcomer, new_wallet
+from tests.flows.newcomers import new_wallet
 from tests.web.wallets import FakeWallet, install
 from tests.world import TestWorld, running_world
 
@@ -26,6 +28,7 @@ REST_SEC = 0.15
 PATIENCE_MS = 15_000
 PHONE = {"width": 360, "height": 740}
 SCREEN = {"width": 1280, "height": 900}
+OPERATOR = wallet("operator")  # may see the operator's pages
 REFUSED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
 
 
@@ -47,7 +50,9 @@ async def lively_world(server_url: str, template: str, folder: Path, name: str) 
     await on_server(server_url, f"create database {database} template {template}")
     db = await open_database(in_database(server_url, database), name="test")
     try:
-        async with running_world(db, RunningClock(datetime.now(UTC)), folder) as world:
+        admins = checksum(OPERATOR.address)
+        clock = RunningClock(datetime.now(UTC))
+        async with running_world(db, clock, folder, LIQPASS_ADMIN_WALLETS=admins) as world:
             yield world
     finally:
         await db.close()
@@ -100,11 +105,11 @@ class Visitor:
         """Another tab of the same browser."""
         return await self.open(path, await self.context.new_page())
 
-    async def is_signed_in_as(self, newcomer: Newcomer) -> None:
+    async def is_signed_in_as(self, trader: Trader) -> None:
         """Take over the session of somebody who signed in through the API, to spare a test the way there."""
-        for wallet in self.wallets[:1]:
-            wallet.connected = True
-        cookies = newcomer.trader.http.cookie_jar.filter_cookies(URL(self.world.api))
+        for own in self.wallets[:1]:
+            own.connected = True
+        cookies = trader.http.cookie_jar.filter_cookies(URL(self.world.api))
         await self.context.add_cookies(
             [{"name": name, "value": it.value, "url": self.world.api} for name, it in cookies.items()]
         )

@@ -1,0 +1,115 @@
+"""Nothing keeps anybody out of any page, in both languages and colours; on a phone nothing sticks out."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pprint import pformat
+
+import pytest
+from playwright.async_api import Page, expect
+
+from liqpass.sandbox.trader import Trader
+from tests.web.axe import sticks_out, violations
+from tests.web.journey import Reader
+from tests.web.scenes import Scene, scene
+from tests.web.town import PHONE, SCREEN, Visit
+from tests.world import TestWorld
+
+TABS = 3
+LANGUAGES = {"en": "en-US", "zh-Hans": "zh-CN"}
+Do = Callable[[Reader], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+async def shown(built_town: TestWorld) -> AsyncIterator[Scene]:
+    """Nobody works on after this: what a page shows stays as it is while it is looked at."""
+    async with scene(built_town) as made:
+        yield made
+
+
+async def as_it_is(reader: Reader) -> None:
+    await expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
+
+
+async def finds_no_wallet(reader: Reader) -> None:
+    await reader.button("Connect a wallet").click()
+    await reader.sees("No wallet was found in this browser")
+
+
+async def key_is_on_hold(reader: Reader) -> None:
+    second = reader.page.get_by_role("option", name=re.compile("Second account"))
+    await reader.field("Exchange account").select_option(await second.get_attribute("value"))
+    await reader.sees("This key is on hold")
+
+
+async def positions_are_there(reader: Reader) -> None:
+    main = reader.page.get_by_role("option", name=re.compile("Main account"))
+    await reader.field("Exchange account").select_option(await main.get_attribute("value"))
+    await expect(reader.card("BTC/USDT").first).to_be_visible()
+
+
+async def sees_offers(reader: Reader) -> None:
+    await positions_are_there(reader)
+    await reader.card("DOGE/USDT").get_by_role("button").first.click()
+    await expect(reader.page.get_by_role("radio").first).to_be_visible()
+
+
+async def forgets_to_fill_in(reader: Reader) -> None:
+    await reader.button("Check and keep this key").click()
+    await expect(reader.field("API key")).to_have_attribute("aria-invalid", "true")
+
+
+def all_pages(shown: Scene) -> list[tuple[str, str, Trader | None, Do]]:
+    """What it is, where it is, who looks, and what they do there."""
+    orders = [(state, f"/orders/{number}", shown.trader, as_it_is) for state, number in shown.orders.items()]
+    return [
+        ("welcome", "/", None, as_it_is),
+        ("no wallet", "/", None, finds_no_wallet),
+        ("nothing there", "/nowhere", None, as_it_is),
+        ("no key yet", "/", shown.newcomer, as_it_is),
+        ("a key not filled in", "/", shown.newcomer, forgets_to_fill_in),
+        ("no orders yet", "/cover", shown.newcomer, as_it_is),
+        ("no keys yet", "/keys", shown.newcomer, as_it_is),
+        ("a key on hold", "/", shown.trader, key_is_on_hold),
+        ("positions", "/", shown.trader, positions_are_there),
+        ("offers", "/", shown.trader, sees_offers),
+        *orders,
+        ("receipt", f"/orders/{shown.orders['COVERED']}/receipt", shown.trader, as_it_is),
+        ("cover", "/cover", shown.trader, as_it_is),
+        ("keys", "/keys", shown.trader, as_it_is),
+        ("operator", "/operator", shown.operator, as_it_is),
+        ("breaks", "/operator/breaks", shown.operator, as_it_is),
+        ("suspense", "/operator/suspense", shown.operator, as_it_is),
+    ]
+
+
+async def wrong_with(page: Page) -> dict[str, list[str]]:
+    """By what: light, dark, on a phone."""
+    found = {"light": await violations(page)}
+    await page.emulate_media(color_scheme="dark")
+    found["dark"] = await violations(page)
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    found["on a phone"] = await violations(page) + await sticks_out(page)
+    await page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
+    return {where: wrong for where, wrong in found.items() if wrong}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_nothing_keeps_anybody_out_of_any_page(shown: Scene, visit: Visit, language: str) -> None:
+    tabs = asyncio.Semaphore(TABS)
+    wrong: dict[str, object] = {}
+
+    async def look(name: str, path: str, who: Trader | None, do: Do) -> None:
+        async with tabs:
+            visitor = await visit(wallets=0, language=LANGUAGES[language])
+            if who is not None:
+                await visitor.is_signed_in_as(who)
+            await visitor.open(path)
+            await do(Reader(visitor.page, language))
+            if found := await wrong_with(visitor.page):
+                wrong[name] = found
+            await visitor.page.close()
+
+    await asyncio.gather(*(look(*one) for one in all_pages(shown)))
+    assert not wrong, pformat(wrong, width=160)
