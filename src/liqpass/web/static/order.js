@@ -41,11 +41,12 @@ function replace(fresh) {
   const before = live()
   const after = document.importNode(find("#live", fresh), true)
   const focused = before.contains(document.activeElement) ? document.activeElement : null
+  const same = focused && [...after.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent)
   before.replaceWith(after)
   enliven(after)
   tick()
   document.title = fresh.title
-  if (focused) (document.getElementById(focused.id) ?? find("#heading", after)).focus()
+  if (focused) /** @type {HTMLElement} */ (same ?? find("#heading", after)).focus()
   if (after.dataset.phase !== before.dataset.phase) say(find("#heading", after).textContent ?? "")
   if (OVER.includes(after.dataset.status ?? "")) stream?.close()
 }

@@ -1,0 +1,258 @@
+"""The page of one order: it is paid in the way that asks the least, says what stands in the way, and shows by
+itself what the chain and time make of the order."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Route, expect
+
+from liqpass.hexes import checksum
+from liqpass.sandbox.chain import USDC
+from liqpass.sandbox.trader import calls_of
+from tests.flows.newcomers import Newcomer, newcomer
+from tests.web.journey import Reader, reader
+from tests.web.town import Visit, Visitor, new_fake_wallet
+from tests.web.wallets import FakeWallet
+from tests.world import TestWorld
+
+Order = dict[str, Any]
+Sit = Callable[..., Awaitable[tuple[Visitor, Reader]]]
+SIGNS, SENDS, SENDS_AS_ONE = "eth_signTypedData_v4", "eth_sendTransaction", "wallet_sendCalls"
+ASK_THE_OWNER = (SIGNS, SENDS, SENDS_AS_ONE)
+TO_PAY, SENT, COVERED_SOON = "Check and pay", "Your payment is on its way", "Paid: your cover begins soon"
+DECLINED = "You declined in the wallet. Nothing happened; try again when you like."
+
+
+@pytest.fixture
+async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
+    """Signed in, with a position that can be covered."""
+    async with newcomer(town) as somebody:
+        yield somebody
+
+
+@pytest.fixture
+async def order(alice: Newcomer) -> Order:
+    """Alice's draft."""
+    return await alice.order()
+
+
+@pytest.fixture
+async def sit(town: TestWorld, visit: Visit, alice: Newcomer, order: Order) -> Sit:
+    """Alice in front of the order's page, with her own wallet that behaves so, or with another one."""
+
+    async def one(wallet: FakeWallet | None = None, **behaviour: Any) -> tuple[Visitor, Reader]:
+        visitor = await visit(wallet or FakeWallet(town.chain, alice.trader.wallet, **behaviour))
+        await visitor.is_signed_in_as(alice.trader)
+        await visitor.open(path_of(order))
+        return visitor, reader(visitor)
+
+    return one
+
+
+def path_of(order: Order) -> str:
+    return f"/orders/{order['purchaseOrderId']}"
+
+
+def asked_of_owner(visitor: Visitor) -> list[str]:
+    return [method for method in visitor.wallet.asked if method in ASK_THE_OWNER]
+
+
+async def approve(town: TestWorld, payer: Newcomer, order: Order) -> None:
+    call = calls_of(order)[0]
+    await town.chain.transact(payer.trader.wallet, call.to, call.data)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "asked"),
+    [
+        ({}, [SIGNS, SENDS]),
+        ({"batches": "atomically"}, [SENDS_AS_ONE]),
+        ({"batches": "one by one"}, [SIGNS, SENDS]),
+        ({"lacks": {SIGNS}}, [SIGNS, SENDS, SENDS]),
+    ],
+    ids=["a permit is signed", "a batch", "a batch that could break in two is none", "approve and pay"],
+)
+async def test_a_wallet_is_asked_as_little_as_it_allows(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit, behaviour: dict[str, Any], asked: list[str]
+) -> None:
+    visitor, trader = await sit(**behaviour)
+    await trader.pays()
+    assert asked_of_owner(visitor) == asked
+    await town.chain.mine(town.chain.slots_in_an_epoch)
+    await trader.sees(COVERED_SOON)
+    shown = await alice.trader.order(order["purchaseOrderId"])
+    assert shown["status"] == "ACTIVE"
+    assert shown["payTxHash"] == "0x" + visitor.wallet.sent[-1].hex()
+
+
+async def test_what_is_allowed_already_is_not_asked_for_again(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    await approve(town, alice, order)
+    visitor, trader = await sit(batches="atomically")
+    await trader.pays()
+    assert asked_of_owner(visitor) == [SENDS]
+
+
+async def test_whoever_declines_the_payment_after_the_permission_goes_on_from_there(sit: Sit) -> None:
+    visitor, trader = await sit(lacks={SIGNS}, answers_after_sec=1)
+    await trader.pay_button().click()
+    await expect(trader.page.locator("[data-part=pay]")).to_contain_text("asks you to confirm the payment")
+    visitor.wallet.declines.append(SENDS)
+    await trader.is_told(DECLINED)
+    await expect(trader.page.locator("[data-part=approve]")).to_have_attribute("data-state", "done")
+    await trader.pays()
+    assert asked_of_owner(visitor) == [SIGNS, SENDS, SENDS, SENDS]
+
+
+async def test_a_missing_balance_is_named_and_the_wallet_left_in_peace(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    chain, payer = town.chain, alice.trader.wallet
+    premium = int(order["premiumAmount"])
+    await chain.transfer(payer, chain.wallets[0].address, 10_000 * USDC - premium + 250_000)
+    visitor, trader = await sit()
+    await trader.pay_button().click()
+    await trader.is_told("This wallet holds 1.25 USDC and 1.50 are needed: 0.25 are missing.")
+    assert asked_of_owner(visitor) == []
+    await chain.mint(payer.address, 250_000)
+    await trader.pays()
+
+
+async def test_what_stands_in_the_way_is_said_in_words(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    chain, payer = town.chain, alice.trader.wallet.address
+    visitor, trader = await sit()
+    await chain.blacklist(payer)
+    await trader.pay_button().click()
+    await trader.is_told("Circle, the issuer of USDC, has blocked this account")
+    await chain.unblacklist(payer)
+    await chain.pause_usdc()
+    await trader.pay_button().click()
+    await trader.is_told("USDC is paused by its issuer")
+    await chain.unpause_usdc()
+    await chain.blacklist(chain.treasury)
+    await trader.pay_button().click()
+    await trader.is_told("Our treasury cannot receive USDC at present")
+    await chain.unblacklist(chain.treasury)
+    assert asked_of_owner(visitor) == []
+    assert await alice.status(order) == "DRAFT"
+    await trader.pays()
+
+
+async def test_without_ether_the_reader_is_warned_and_may_go_on(
+    town: TestWorld, alice: Newcomer, sit: Sit
+) -> None:
+    visitor, trader = await sit(declines=[SIGNS])
+    await town.chain.rpc("anvil_setBalance", [alice.trader.address, "0x0"])
+    await trader.pay_button().click()
+    await expect(trader.page.locator("#pay-notes")).to_contain_text("no ETH on Base for the network’s fee")
+    await trader.is_told(DECLINED)
+    assert asked_of_owner(visitor) == [SIGNS]
+
+
+async def test_a_payment_that_cannot_be_checked_can_be_made(sit: Sit) -> None:
+    visitor, trader = await sit()
+
+    async def no_node(route: Route) -> None:
+        problem = json.dumps({"status": 503, "code": "NODE_UNAVAILABLE", "detail": "No node answers."})
+        await route.fulfill(status=503, content_type="application/problem+json", body=problem)
+
+    await trader.page.route("**/preflight", no_node)
+    await trader.pays()
+    assert asked_of_owner(visitor) == [SENDS, SENDS]
+    assert all("preflight" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+async def test_a_payment_of_which_we_could_not_be_told_is_found(
+    alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    visitor, trader = await sit()
+    await trader.page.route("**/submit-payment", lambda route: route.abort())
+    await trader.pay_button().click()
+    await trader.sees(SENT)
+    await expect(trader.page.locator(".history")).to_contain_text("The chain shows the payment.")
+    assert await alice.reasons(order) == ["ORDERED", "PAYMENT_SEEN"]
+    assert all("submit-payment" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+async def test_another_account_may_pay_and_the_page_says_which(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    friend = await new_fake_wallet(town, answers_after_sec=0.3)
+    visitor, trader = await sit(friend)
+    await trader.pay_button().click()
+    mine, theirs = alice.trader.address, friend.address.lower()
+    await expect(trader.page.locator("#payer")).to_have_text(
+        f"{theirs[:6]}…{theirs[-4:]} pays, with Fox Wallet. "
+        f"The cover belongs to {mine[:6]}…{mine[-4:]}, with which you are signed in."
+    )
+    await trader.sees(SENT)
+    await town.chain.mine(town.chain.slots_in_an_epoch)
+    await trader.sees(COVERED_SOON)
+    assert (await alice.trader.order(order["purchaseOrderId"]))["payer"] == checksum(friend.of.address)
+    assert visitor.wallet is friend
+
+
+async def test_a_payment_made_without_the_page_shows_up_in_it(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    visitor, trader = await sit()
+    await trader.sees(TO_PAY)
+    await alice.trader.pay(town.chain, order)
+    await trader.sees(SENT)
+    await expect(visitor.page.locator("#said")).to_have_text(SENT)
+    await expect(trader.page.locator("[data-part=seen]")).to_contain_text("The chain shows it in block")
+    await expect(trader.page.locator("[data-part=safe]")).to_have_attribute("data-state", "now")
+
+
+async def test_a_payment_that_leaves_the_chain_is_waited_for_again(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    _, trader = await sit()
+    tx_hash = await alice.trader.pay(town.chain, order)
+    await alice.trader.submit(order["purchaseOrderId"], tx_hash)
+    seen = trader.page.locator("[data-part=seen]")
+    await expect(seen).to_have_attribute("data-state", "done")
+    await town.chain.reorg(1)
+    await town.chain.mine()
+    await expect(seen).to_have_attribute("data-state", "now")
+    await trader.sees(SENT)
+
+
+async def test_a_draft_is_cancelled_only_when_its_owner_means_it(
+    alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    _, trader = await sit()
+    await trader.button("Cancel order").click()
+    await trader.button("Keep it").click()
+    await trader.button("Cancel order").click()
+    await trader.page.keyboard.press("Escape")
+    assert await alice.status(order) == "DRAFT"
+    await trader.button("Cancel order").click()
+    await trader.button("Cancel the order").click()
+    await trader.sees("This order was cancelled")
+    await expect(trader.heading("This order was cancelled")).to_be_focused()
+    assert await alice.status(order) == "CANCELLED"
+
+
+async def test_a_tab_that_comes_back_looks_again_and_keeps_the_focus(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    await alice.trader.pay(town.chain, order)
+    await town.chain.mine(town.chain.slots_in_an_epoch)
+    visitor, trader = await sit()
+    await trader.sees(COVERED_SOON)
+    await town.pass_time(minutes=11)
+    receipt = trader.page.get_by_role("link", name="Receipt to print")
+    await receipt.focus()
+    await visitor.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    await trader.sees("You are covered")
+    await expect(receipt).to_be_focused()
+    await town.pass_time(hours=25)
+    await trader.sees("This cover has ended")
