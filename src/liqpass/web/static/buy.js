@@ -31,10 +31,15 @@ let asked = 0
 /** @param {string} selector @param {boolean} isShown */
 const show = (selector, isShown) => { find(selector).hidden = !isShown }
 
+/** Why the key of the account is on hold, as the page was told; "" where it is not. */
+function heldReason() {
+  return (account instanceof HTMLSelectElement ? account.selectedOptions[0] : account)?.dataset.held ?? ""
+}
+
 /** Read the positions and their prices, and show them. */
 async function read() {
   const question = ++asked
-  const held = (account instanceof HTMLSelectElement ? account.selectedOptions[0] : account)?.dataset.held
+  const held = heldReason()
   if (held) return showHeld(held)
   show("#held", false)
   show("#loading", !cards.size)
@@ -160,7 +165,7 @@ account.addEventListener("change", () => {
   show("#failed", false)
   leave()
 })
-refresh.addEventListener("click", () => busy(refresh, read))
+refresh.addEventListener("click", () => heldReason() ? location.reload() : busy(refresh, read))
 find("#retry").addEventListener("click", () => busy(find("#retry"), read))
 find("#back").addEventListener("click", () => {
   title.focus()
