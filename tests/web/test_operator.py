@@ -37,9 +37,11 @@ async def office(
 ) -> AsyncIterator[TestWorld]:
     """A covered order, a draft, a cancelled order; three strays, of which one is to be refunded."""
     folder = tmp_path_factory.mktemp("office")
-    env = {"LIQPASS_ADMIN_WALLETS": checksum(ADMIN.address), "LIQPASS_EXPLORER": "https://explorer.example"}
+    admins, explorer = checksum(ADMIN.address), "https://explorer.example"
     async with (
-        shared_world(server_url, template, folder, **env) as world,
+        shared_world(
+            server_url, template, folder, LIQPASS_ADMIN_WALLETS=admins, LIQPASS_EXPLORER=explorer
+        ) as world,
         newcomer(world) as alice,
         newcomer(world) as bob,
         newcomer(world) as carol,
