@@ -1,6 +1,8 @@
 """Keeps the catalogs of the pages' languages: `python -m scripts.texts` (or `make texts`) looks through
 templates, scripts and code for what people read, and brings every catalog up to it."""
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +21,12 @@ WEB = Path(__file__).parents[1] / "src" / "liqpass" / "web"
 SOURCES = [
     ("**.py", "python"),
     ("templates/**.html", "jinja2.ext:babel_extract"),
-    ("static/**.js", "javascript"),
 ]
 # as rendering.py sets them: else a text's English would not be the one that is looked up
 OPTIONS = {"templates/**.html": {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+# Babel's own reader of scripts passes over a text among the values of another.
+SAID_BY_SCRIPT = re.compile(r'(?<![\w.])_\(\s*("(?:[^"\\]|\\.)*")')
 # What pages pass on from further inside, where no word is marked: by the file that has it.
 PASSED_ON = {
     "../exchange/errors.py": [it.message_for_user for it in MEANINGS.values() if it.kind in ABOUT_THE_KEY],
@@ -40,6 +43,9 @@ def extracted() -> Catalog:
         WEB, SOURCES, OPTIONS, keywords=KEYWORDS, comment_tags=("i18n:",), strip_comment_tags=True
     ):
         found.add(message, None, [(name, 1)], auto_comments=comments, context=context)
+    for script in sorted((WEB / "static").glob("*.js")):
+        for text in SAID_BY_SCRIPT.findall(script.read_text()):
+            found.add(json.loads(text), None, [(f"static/{script.name}", 1)])
     for name, texts in PASSED_ON.items():
         for text in texts:
             found.add(text, None, [(name, 1)])
@@ -58,7 +64,7 @@ def main() -> None:
     said = extracted()
     missing = 0
     for path, catalog in catalogs():
-        catalog.update(said, no_fuzzy_matching=True)
+        catalog.update(said, no_fuzzy_matching=True, update_creation_date=False)
         catalog.obsolete.clear()
         catalog.header_comment = ""
         with path.open("wb") as file:
