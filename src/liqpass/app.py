@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from liqpass.apidocs import DocumentPlugin, PagePlugin
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.edge import MAX_BODY_BYTES, edge
@@ -191,12 +191,7 @@ async def _eth_call(nodes: tuple[Node, ...], transaction: dict[str, str]) -> byt
 
 async def ask_any(nodes: tuple[Node, ...], method: str, params: list[object]) -> object:
     """The answer of the first node that gives one. Raises the last one's NodeError."""
-    for node in nodes[:-1]:
-        try:
-            return await node.call(method, params)
-        except NodeError:
-            continue
-    return await nodes[-1].call(method, params)
+    return await first_answer(nodes, lambda node: node.call(method, params))
 
 
 def checkout_terms(chain: ChainSettings) -> verify.Terms:

@@ -87,7 +87,7 @@ async def test_a_field_of_the_wrong_type_is_named(
         (CANCEL, "purchaseOrderId", NO_HEX),
         *[(path, "payer", [*NO_HEX, HASH]) for path in (PREFLIGHT, PERMIT, PERMIT_CALLS)],
         (PERMIT_CALLS, "deadline", [-1, 2**53, 2**64, 10**30, -(10**30)]),
-        (PERMIT_CALLS, "signature", [*NO_HEX, HASH, "0x" + "ab" * 66]),
+        (PERMIT_CALLS, "signature", ["", "0x", "0xabc", "ab" * 65, "0x" + "zz" * 65, "0x" + "ab" * 10_000]),
         (CREATE, "bindId", NO_UUID),
         (BIND, "apiAccountId", NO_UUID),
         *[(BIND, field, values) for field, values in NO_SLOT.items()],

@@ -5,8 +5,7 @@ one's NodeError is raised: unknown, which is neither yes nor no.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from eth_hash.auto import keccak
 from msgspec import Struct
@@ -14,7 +13,7 @@ from msgspec import Struct
 from liqpass.chain.checkout import Call, word
 from liqpass.chain.permits import TokenDomain
 from liqpass.chain.reverts import Revert, abi_text, decoded
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
@@ -22,7 +21,6 @@ REVERTED = 3  # JSON-RPC's code of a revert, in geth and most others
 DELEGATION = bytes.fromhex("ef0100")  # EIP-7702: before the address of the code that an ordinary account runs
 
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
-T = TypeVar("T")
 Asked = tuple[str, list[object]]
 
 
@@ -64,7 +62,7 @@ async def standing(nodes: Sequence[Node], chain: ChainSettings, checkout: bytes,
         _view(checkout, "paused()"),
         *(_view(chain.usdc, "isBlacklisted(address)", one) for one in suspects),
     ]
-    answers = await _any(nodes, lambda node: _read(node, calls))
+    answers = await first_answer(nodes, lambda node: _read(node, calls))
     balance, allowance, ether = (int.from_bytes(answer, "big") for answer in answers[:3])
     return Standing(
         balance=balance,
@@ -85,7 +83,7 @@ async def permit_terms(nodes: Sequence[Node], chain: ChainSettings, owner: bytes
         _view(chain.usdc, "nonces(address)", owner),
     ]
     try:
-        name, version, separator, nonce = await _any(nodes, lambda node: _read(node, calls))
+        name, version, separator, nonce = await first_answer(nodes, lambda node: _read(node, calls))
     except NodeError as error:
         if revert_of(error) is None:
             raise
@@ -111,7 +109,7 @@ async def tried(nodes: Sequence[Node], payer: bytes, call: Call) -> Revert | Non
             return revert
         return None
 
-    return await _any(nodes, on)
+    return await first_answer(nodes, on)
 
 
 def revert_of(error: NodeError) -> Revert | None:
@@ -122,16 +120,6 @@ def revert_of(error: NodeError) -> Revert | None:
         return None
     found = _DATA.search(error.data) if isinstance(error.data, str) else None
     return decoded(bytes.fromhex(found[0][2:]) if found else b"")
-
-
-async def _any(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]]) -> T:
-    """The answer of the first node that gives one."""
-    for node in nodes[:-1]:
-        try:
-            return await ask(node)
-        except NodeError:
-            continue
-    return await ask(nodes[-1])
 
 
 def _view(to: bytes, function: str, *addresses: bytes) -> Asked:

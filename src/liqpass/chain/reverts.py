@@ -53,7 +53,7 @@ def decoded(data: bytes) -> Revert:
 
 def abi_text(raw: bytes) -> str | None:
     """A `string` that stands alone in ABI encoding: offset, length, bytes. None when it is none."""
-    if len(raw) < 64:
-        return None
     length = int.from_bytes(raw[32:64], "big")
+    if len(raw) < 64 + length:
+        return None
     return raw[64 : 64 + length].decode("utf-8", "replace")

@@ -4,10 +4,10 @@ Nothing is retried here: whoever asks knows whether another endpoint may answer 
 their access key in the path of their address, so only the host is ever named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +17,8 @@ BATCH_CALLS = 50  # in one request; providers refuse batches of some hundred and
 MAX_ANSWER_BYTES = 32 * 2**20
 WIDEST_RANGE = 1000  # blocks in one eth_getLogs; Base asks for less than 2,000
 STEPS_BEFORE_WIDER = 100
+
+T = TypeVar("T")
 
 _CHUNK = 2**16
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -203,6 +205,16 @@ class Node:
         method = calls[0][0] if len(calls) == 1 else "a batch"
         what = f"refused {method}: {error.message[:200]} ({error.code})"
         return self.error(kind, what, code=error.code, data=error.data)
+
+
+async def first_answer(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]]) -> T:
+    """Of the first endpoint that gives one. Raises the last one's NodeError."""
+    for node in nodes[:-1]:
+        try:
+            return await ask(node)
+        except NodeError:
+            continue
+    return await ask(nodes[-1])
 
 
 # The codes do not tell a range that is too wide from a caller who is too quick: in use for the one are

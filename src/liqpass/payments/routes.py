@@ -32,7 +32,7 @@ from liqpass.signin.sessions import User
 # Each asks a node two or three times, and the node's plan pays for it.
 ASKED = Rate(30, timedelta(minutes=1))
 
-_SIGNATURE = re.compile(r"0[xX][0-9a-fA-F]{130}")
+_SIGNATURE = re.compile(r"0[xX](?:[0-9a-fA-F]{2})+")
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -75,11 +75,11 @@ class PermitAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SignedPermit(msgspec.Struct, frozen=True):
-    """The permit's signature: 65 bytes r, s, v in hex."""
+    """The permit's signature in hex: r, s, v. A longer one, as contract wallets make them, is no permit's."""
 
     payer: Annotated[str, Meta(max_length=80)]
     deadline: Annotated[int, Meta(ge=0, lt=2**53)]
-    signature: Annotated[str, Meta(max_length=140)]
+    signature: Annotated[str, Meta(max_length=16_386)]
 
 
 class PermitCalls(msgspec.Struct, frozen=True):
@@ -182,7 +182,7 @@ async def get_permit_calls(
     """What to send: one call. Somebody who submits the permit first does not block it."""
     payer = hexes.address(data.payer, "payer")
     if not _SIGNATURE.fullmatch(data.signature):
-        raise Problem("INVALID_FIELD", "signature is 0x and 130 hexadecimal digits.", field="signature")
+        raise Problem("INVALID_FIELD", "signature is 0x and hexadecimal digits.", field="signature")
     bill = await till.bill(db, now, user, purchase_order_id)
     if data.deadline != permit.deadline_of(bill):
         raise Problem("INVALID_FIELD", "deadline is the one of the permit that was given.", field="deadline")
