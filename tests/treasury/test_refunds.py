@@ -1,7 +1,5 @@
 """Money in suspense goes back: to whom, how much, when it may, and how it is taken back."""
 
-from uuid import uuid4
-
 import pytest
 
 from liqpass.hexes import checksum, to_hex
@@ -143,7 +141,7 @@ async def test_a_withdrawal_that_was_not_paid_can_be_taken_back(desk: Desk) -> N
     assert await desk.books() == {"TREASURY": CAPITAL, "POOL_FREE": CAPITAL}
 
 
-@pytest.mark.parametrize("text", ["0197", "", str(uuid4())])
+@pytest.mark.parametrize("text", ["0197", "", "01a2059c-3b3f-7b34-a8ca-eeb0c0ae65e3"])
 async def test_what_is_no_disbursement_cannot_be_taken_back(desk: Desk, text: str) -> None:
     with pytest.raises(Problem, match="There is no disbursement"):
         await desk.cancel(text)
