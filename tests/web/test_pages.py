@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from liqpass.sandbox.trader import Trader
+from liqpass.sandbox.trader import Trader, calls_of
 from tests.flows.newcomers import Newcomer, new_wallet, newcomer, shared_world
 from tests.world import TestWorld
 
@@ -42,13 +42,13 @@ def path_of(order: dict[str, Any]) -> str:
     return f"/orders/{order['purchaseOrderId']}"
 
 
-async def page(who: Trader, path: str, status: int = 200, **headers: str) -> str:
+async def page(who: Trader, path: str, status: int = 200) -> str:
     """The text of a page as a reader finds it: without tags, one space between words."""
-    return words(await source(who, path, status, **headers))
+    return words(await source(who, path, status))
 
 
-async def source(who: Trader, path: str, status: int = 200, **headers: str) -> str:
-    async with who.http.get(who.api + path, headers=headers, allow_redirects=False) as answer:
+async def source(who: Trader, path: str, status: int = 200) -> str:
+    async with who.http.get(who.api + path, allow_redirects=False) as answer:
         assert answer.status == status
         return await answer.text()
 
@@ -161,6 +161,21 @@ async def test_an_order_that_was_not_paid_says_why_and_what_next(still: TestWorl
     assert "we received no payment for it" in text
 
 
+async def test_a_transaction_that_failed_is_said_beside_the_button_that_pays(
+    still: TestWorld, alice: Newcomer
+) -> None:
+    order = await alice.order()
+    wallet, (_, call) = alice.trader.wallet, calls_of(order)
+    failed = await still.chain.send(wallet, call.to, call.data)  # nothing was approved
+    await alice.trader.submit(order["purchaseOrderId"], failed)
+    still.clock.advance(seconds=11)
+    await still.chain.mine(still.chain.slots_in_an_epoch)
+    await still.work(2)
+    text = await page(alice.trader, path_of(order))
+    assert "Check and pay" in text
+    assert text.count("The transaction failed: nothing was paid, and the order can be paid again.") == 2
+
+
 async def test_money_for_a_cancelled_order_is_said_to_be_in_suspense(
     still: TestWorld, alice: Newcomer
 ) -> None:
@@ -240,5 +255,7 @@ async def test_pages_allow_nothing_inline_and_are_kept_by_nobody(still: TestWorl
 
 
 async def test_a_page_comes_in_the_language_that_is_asked_for(alice: Newcomer) -> None:
-    html = await source(alice.trader, "/cover", **{"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"})
-    assert '<html lang="zh-Hans"' in html
+    asks = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
+    async with alice.trader.http.get(alice.trader.api + "/cover", headers=asks) as answer:
+        assert '<html lang="zh-Hans"' in await answer.text()
+        assert answer.headers["content-language"] == "zh-Hans"

@@ -107,6 +107,36 @@ async def test_whoever_declines_the_payment_after_the_permission_goes_on_from_th
     assert asked_of_owner(visitor) == [SIGNS, SENDS, SENDS, SENDS]
 
 
+async def test_of_two_wallets_the_payer_is_chosen_once(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    fox = FakeWallet(town.chain, alice.trader.wallet, connected=True, declines=[SIGNS])
+    bear = await new_fake_wallet(town, name="Bear Wallet", rdns="test.bear")
+    visitor = await visit(bear, fox)
+    await visitor.is_signed_in_as(alice.trader)
+    await visitor.open(path_of(await alice.order()))
+    trader = reader(visitor)
+    await trader.pay_button().click()
+    await trader.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    await expect(trader.pay_button()).to_be_focused()
+    await trader.pay_button().click()
+    await trader.button("Fox Wallet").click()
+    await trader.is_told(DECLINED)
+    await trader.pays()
+    assert bear.asked == []
+
+
+async def test_without_a_wallet_the_reader_is_told_where_to_go(
+    visit: Visit, alice: Newcomer, order: Order
+) -> None:
+    visitor = await visit(wallets=0)
+    await visitor.is_signed_in_as(alice.trader)
+    await visitor.open(path_of(order))
+    trader = reader(visitor)
+    await trader.pay_button().click()
+    await trader.is_told("No wallet was found in this browser.")
+
+
 async def test_a_missing_balance_is_named_and_the_wallet_left_in_peace(
     town: TestWorld, alice: Newcomer, order: Order, sit: Sit
 ) -> None:

@@ -63,6 +63,16 @@ async function payment(button) {
 }
 
 /**
+ * The payment, tried without sending it. Throws Refusal.
+ * @param {Order} order
+ * @param {string} payer
+ * @returns {Promise<Omit<Ready, "isKnown"> & {obstacles: import("./obstacles.js").Obstacle[]}>}
+ */
+function preflight({ purchaseOrderId }, payer) {
+  return call("POST", `/api/insurance/orders/${purchaseOrderId}/preflight`, { payer })
+}
+
+/**
  * Whether anything stands in the way; undefined when it does, and is said.
  * @param {Order} order
  * @param {string} payer
@@ -72,17 +82,15 @@ async function checked(order, payer) {
   let found
   find("#pay-notes").replaceChildren()
   try {
-    found = await call("POST", `/api/insurance/orders/${order.purchaseOrderId}/preflight`, { payer })
+    found = await preflight(order, payer)
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== "NODE_UNAVAILABLE") throw error
     note("warn", _("The payment could not be checked: no node of the network answers us. You may go on; your wallet checks it as well."))
     part("check", "done", _("Not checked."))
     return { needsApproval: true, permit: false, isKnown: false }
   }
-  /** @type {import("./obstacles.js").Obstacle[]} */
-  const obstacles = found.obstacles
-  for (const each of obstacles) note(each.blocking ? "bad" : "warn", wordsOf(each, chain.name))
-  if (obstacles.some((each) => each.blocking)) return undefined
+  for (const each of found.obstacles) note(each.blocking ? "bad" : "warn", wordsOf(each, chain.name))
+  if (found.obstacles.some((each) => each.blocking)) return undefined
   part("check", "done", _("The payment would go through."))
   return { ...found, isKnown: true }
 }
@@ -169,7 +177,10 @@ async function approved(order, by, approve) {
   part("approve", "now", _("%(name)s asks you to confirm the permission for exactly the premium: answer there. After it comes the payment.", by.wallet))
   const hash = await send(by, approve)
   part("approve", "now", _("Waiting until the permission is in a block …"))
-  await mined(by, hash)
+  await mined(by, hash, async () => {
+    const found = await preflight(order, by.from).catch(() => undefined)
+    return found?.needsApproval === false
+  })
   for (const wait of WAITS_MS) {
     await pause(wait) // our node may be a block behind the wallet's
     const ready = await checked(order, by.from)

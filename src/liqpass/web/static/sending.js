@@ -10,7 +10,8 @@ import { WalletRefusal, ask } from "./wallet.js"
  */
 
 const POLL_MS = 1_000
-const PATIENCE_MS = 10 * 60_000
+const POLLS = 600
+const LOOK_EVERY = 5
 // The owner declined; the wallet is busy with us already; it has no network: another way would not be better.
 const FINAL = [4001, -32002, 4900, 4901]
 
@@ -37,16 +38,17 @@ export function send(by, call) {
 }
 
 /**
- * Wait until a transaction is in a block. Throws when it failed there, or is not in one for ten minutes.
+ * Wait until a transaction is in a block, or until what it was for is so: its owner may have replaced it in the
+ * wallet by one of another hash. Throws when it failed, or after ten minutes.
  * @param {Sender} by
  * @param {string} hash
+ * @param {() => Promise<boolean>} isSo
  */
-export async function mined(by, hash) {
-  const end = Date.now() + PATIENCE_MS
-  while (Date.now() < end) {
+export async function mined(by, hash, isSo) {
+  for (let poll = 1; poll <= POLLS; poll++) {
     const receipt = await ask(by.wallet, "eth_getTransactionReceipt", [hash]).catch(() => null)
     if (receipt && Number(receipt.status) === 0) throw new Error(_("The transaction failed on the chain. Nothing was paid but its fee; try again."))
-    if (receipt) return
+    if (receipt || (poll % LOOK_EVERY === 0 && await isSo())) return
     await pause(POLL_MS)
   }
   throw new Error(_("The transaction is not in a block yet. Look for it in the wallet, then try again."))
@@ -84,8 +86,7 @@ export async function sendAsOne({ wallet, from, chainId }, calls) {
  * @returns {Promise<string>}
  */
 export async function transactionOf({ wallet }, number) {
-  const end = Date.now() + PATIENCE_MS
-  while (Date.now() < end) {
+  for (let poll = 1; poll <= POLLS; poll++) {
     const found = await ask(wallet, "wallet_getCallsStatus", [number]).catch(() => null)
     if (Number(found?.status) >= 400) throw new Error(_("The wallet’s transaction failed. Nothing was paid but its fee; try again."))
     const hash = found?.receipts?.at(-1)?.transactionHash
