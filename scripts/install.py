@@ -212,8 +212,8 @@ def install_hledger() -> None:
 
 
 def install_chromium() -> None:
-    """Debian's Chromium, in which the pages are tested, and Chinese letters for the screenshots: only root can
-    install them. A Chromium or Chrome that is there will do; without one, those tests are skipped."""
+    """Debian's Chromium, in which the pages are tested, and Chinese letters for the screenshots: only root
+    can install them. A browser that is there will do; without one, those tests are skipped."""
     if any(has_program(name) for name in BROWSERS):
         return
     say("Getting Debian's Chromium, in which the pages are tested")

@@ -1,5 +1,6 @@
 """axe-core in a page: what would keep people out, in words."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from playwright.async_api import Page
 
 SOURCE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# The only ones that depend on the colours.
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
 RUN = """async (rules) => {
   const found = await axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
   return found.violations.flatMap(({id, help, nodes}) =>
@@ -30,11 +33,11 @@ def source() -> str:
     return SOURCE.read_text("utf-8")
 
 
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds in the page as it stands; it comes in past the content security policy, as a
-    browser's own tools do."""
+async def violations(page: Page, rules: Sequence[str] = RULES) -> list[str]:
+    """What axe-core finds in the page as it stands, by these rules or groups of rules; it comes in past the
+    content security policy, as a browser's own tools do."""
     await page.evaluate(source())
-    found: list[str] = await page.evaluate(RUN, RULES)
+    found: list[str] = await page.evaluate(RUN, rules)
     return found
 
 
