@@ -284,3 +284,17 @@ async def test_the_pages_stand_in_chinese_too(operator: Trader) -> None:
         async with operator.http.get(operator.api + path, headers=headers) as said:
             assert said.status == 200
             assert '<html lang="zh-Hans"' in await said.text()
+
+
+async def test_the_chart_is_counted_anew_after_a_minute(office: TestWorld, operator: Trader) -> None:
+    """And says how old it is until then."""
+    assert "Counted 0 seconds ago." in words(await html(operator, "/operator"))
+    async with newcomer(office) as late:
+        await late.order()
+        assert "Waiting for payment 1" in words(await html(operator, "/operator"))
+        office.clock.advance(seconds=59)
+        assert "Counted 59 seconds ago." in words(await html(operator, "/operator"))
+        office.clock.advance(seconds=1)
+        said = words(await html(operator, "/operator"))
+    assert "Counted 0 seconds ago." in said
+    assert "Waiting for payment 2" in said

@@ -1,5 +1,5 @@
-"""Pictures from numbers, as SVG drawn here. Pure. Colours are the stylesheet's (`.of-…`), patterns tell the
-same without colour; sizes are attributes, because a page allows no inline styles."""
+"""Pictures from numbers, as SVG drawn here. Pure. Colours, outlines are the stylesheet's (`.of-…`); patterns
+tell the same without colour. Sizes are attributes, because a page allows no inline styles."""
 
 from collections.abc import Mapping, Sequence
 
@@ -65,10 +65,7 @@ def stacked(days: Sequence[Mapping[OrderStatus, int]], said: Sequence[str], labe
         _day(day, text, place * slot, slot, end)
         for place, (day, text) in enumerate(zip(days, said, strict=True))
     ]
-    lines = [
-        f'<path d="M0 {y}H{WIDTH}" class="grid" stroke="currentColor" vector-effect="non-scaling-stroke"/>'
-        for y in (0, HEIGHT // 2, HEIGHT)
-    ]
+    lines = [f'<path d="M0 {y}H{WIDTH}" class="grid"/>' for y in (0, HEIGHT // 2, HEIGHT)]
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" class="chart"'
     return _svg("".join(lines + bars), f'{size} role="img" aria-label="{Markup.escape(label)}"')
 
@@ -85,18 +82,14 @@ def _day(day: Mapping[OrderStatus, int], said: str, left: int, slot: int, end: i
 
 def _bar(status: OrderStatus, x: int, y: int, width: int, height: int) -> str:
     fill = f"url(#tile-{status})" if status in _TILES else "currentColor"
-    return (
-        f'<rect class="of-{status}" x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}" '
-        'stroke="currentColor" vector-effect="non-scaling-stroke"/>'
-    )
+    return f'<rect class="of-{status}" x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>'
 
 
 def share(part: int, whole: int, label: str) -> Markup:
     """A part of a whole as a bar of which so much is filled."""
     filled = max(3, 1000 * part // whole) if part and whole else 0
     drawn = (
-        '<rect x="0" y="0" width="1000" height="20" fill="none" stroke="currentColor" '
-        'vector-effect="non-scaling-stroke"/>'
+        '<rect x="0" y="0" width="1000" height="20" fill="none"/>'
         f'<rect x="0" y="0" width="{filled}" height="20" fill="currentColor"/>'
     )
     size = 'viewBox="0 0 1000 20" preserveAspectRatio="none" class="share"'

@@ -22,6 +22,7 @@ from liqpass.treasury.views import DueView, due_view
 from liqpass.web import sql
 
 DAYS = 30
+KEPT = timedelta(minutes=1)
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -64,6 +65,23 @@ class Day(msgspec.Struct, frozen=True):
         return sum(self.orders.values())
 
 
+class Month:
+    """The orders of the last days by status. Counting reads every one of them, so it is done once a minute at
+    most, however many look."""
+
+    def __init__(self) -> None:
+        self._counted: tuple[datetime, list[Day]] | None = None
+
+    async def counted(self, conn: Connection, now: datetime) -> tuple[datetime, list[Day]]:
+        """When they were counted, and each day, the first one first; the last is today."""
+        today = _midnight(now)
+        kept = self._counted
+        if kept is None or now - kept[0] >= KEPT or kept[1][-1].first < today:
+            first = today - timedelta(days=DAYS - 1)
+            self._counted = kept = now, _days(first, await sql.by_day(conn, first))
+        return kept
+
+
 class Figures(msgspec.Struct, frozen=True):
     """The overview. Money in micro-USDC; today begins at 00:00 UTC."""
 
@@ -76,6 +94,8 @@ class Figures(msgspec.Struct, frozen=True):
     cursor: Cursor | None
     keys: sql.Keys
     days: list[Day]
+    counted_at: datetime
+    """The days are not of the same moment as the rest: see `Month`."""
 
     @property
     def pool(self) -> int:
@@ -93,12 +113,11 @@ async def one_moment(db: Database) -> AsyncIterator[Connection]:
         yield conn
 
 
-async def figures(conn: Connection, now: datetime, chain: ChainSettings) -> Figures:
+async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: Month) -> Figures:
     """All of it."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = today - timedelta(days=DAYS - 1)
+    counted_at, days = await month.counted(conn, now)
     return Figures(
-        today=await sql.since(conn, today),
+        today=await sql.since(conn, _midnight(now)),
         cover=await sql.open_cover(conn),
         balances=await balances(conn),
         reconciliation=await overview(conn),
@@ -106,7 +125,8 @@ async def figures(conn: Connection, now: datetime, chain: ChainSettings) -> Figu
         payouts=await payouts(conn, chain),
         cursor=await cursor_of(conn, chain.chain_id),
         keys=await sql.keys(conn),
-        days=_days(first, await sql.by_day(conn, first)),
+        days=days,
+        counted_at=counted_at,
     )
 
 
@@ -139,6 +159,10 @@ def _item(found: Suspended, chain: ChainSettings) -> Item:
         next_steps=suspense.next_steps(found, chain),
         at=found.at,
     )
+
+
+def _midnight(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _days(first: datetime, counts: Sequence[sql.DayCount]) -> list[Day]:

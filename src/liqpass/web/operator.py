@@ -21,7 +21,7 @@ from liqpass.reconcile.views import RuleView
 from liqpass.signin.admins import only
 from liqpass.treasury.disbursements import BATCH_MOST
 from liqpass.web import charts
-from liqpass.web.figures import Figures, figures, one_moment, payouts, suspended
+from liqpass.web.figures import Figures, Month, figures, one_moment, payouts, suspended
 from liqpass.web.operator_words import SAID_OF_ACCOUNT, SAID_OF_BREAK, SAID_OF_PURPOSE, SAID_OF_WHY, coded
 from liqpass.web.refusals import answer, answer_page
 from liqpass.web.rendering import number, page
@@ -30,7 +30,7 @@ from liqpass.web.viewing import Admins, Viewer, viewer_of
 from liqpass.web.words import N_, SAID_OF_STATUS
 
 HERE = "/operator"
-PER_PAGE = 25
+PER_PAGE = 20
 LABEL = N_(
     "Orders by the day on which they were made and their present status, %(first)s to %(last)s. "
     "All: %(counts)s. Most on one day: %(most)s, on %(day)s."
@@ -50,10 +50,11 @@ async def show_overview(
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     exchange_errors: NamedDependency[ErrorCounts],
+    month: NamedDependency[Month],
 ) -> Response[str]:
     """Everything at a glance."""
     async with one_moment(db) as conn:
-        found = await figures(conn, now, site.chain)
+        found = await figures(conn, now, site.chain, month)
     late = lag(found.cursor, now).total_seconds() if found.cursor else None
     return _page(
         viewer, "operator.html", site, now,
@@ -165,6 +166,7 @@ def operator_router(
     *, site: Site, admins: Admins, db: Database, clock: Clock, cookie: str, exchange_errors: ErrorCounts
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
+    month = Month()
     return Router(
         path=HERE,
         route_handlers=[show_overview, show_breaks, show_suspense],
@@ -173,6 +175,7 @@ def operator_router(
             "site": Provide(lambda: site, sync_to_thread=False),
             "admins": Provide(lambda: admins, sync_to_thread=False),
             "viewer": Provide(viewer_of),
+            "month": Provide(lambda: month, sync_to_thread=False),
             "exchange_errors": Provide(lambda: exchange_errors, sync_to_thread=False),
         },
         exception_handlers={Exception: _refused},
