@@ -5,7 +5,7 @@ PYTHON ?= python3
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-reconcile schema texts clean lock deps deps-dev
+.PHONY: help demo test check bench bench-reconcile bench-pages screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -30,6 +30,12 @@ bench: deps-dev ## the order loop's speed beside pgbench on the same server
 
 bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a bare SQL join; takes long
 	@$(IN_VENV) python -m bench.reconcile $(ARGS)
+
+bench-pages: deps-dev ## how long each page takes and what it weighs, with 100,000 orders in the database
+	@$(IN_VENV) python -m bench.pages $(ARGS)
+
+screenshots: deps-dev ## play a trader's and an operator's story in a browser, and write docs/screenshots/ anew
+	@$(IN_VENV) python -m scripts.screenshots
 
 schema: deps ## write schema.sql anew, after adding a migration
 	@$(IN_VENV) python -m scripts.schema
