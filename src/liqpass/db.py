@@ -57,7 +57,6 @@ class Overtaken(Exception):  # noqa: N818, nobody's error
 
 
 TRY_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken)
-ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody else posted the same at the same moment
 ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody posted the same at the same moment
 
 

@@ -9,12 +9,12 @@ import pytest
 from playwright.async_api import Route, expect
 
 from liqpass.hexes import checksum
+from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import calls_of
 from tests.flows.newcomers import Newcomer, newcomer
 from tests.web.journey import Reader, reader
 from tests.web.town import Visit, Visitor, new_fake_wallet
-from tests.web.wallets import FakeWallet
 from tests.world import TestWorld
 
 Order = dict[str, Any]
@@ -42,8 +42,8 @@ async def order(alice: Newcomer) -> Order:
 async def sit(town: TestWorld, visit: Visit, alice: Newcomer, order: Order) -> Sit:
     """Alice in front of the order's page, with her own wallet that behaves so, or with another one."""
 
-    async def one(wallet: FakeWallet | None = None, **behaviour: Any) -> tuple[Visitor, Reader]:
-        visitor = await visit(wallet or FakeWallet(town.chain, alice.trader.wallet, **behaviour))
+    async def one(wallet: BrowserWallet | None = None, **behaviour: Any) -> tuple[Visitor, Reader]:
+        visitor = await visit(wallet or BrowserWallet(town.chain, alice.trader.wallet, **behaviour))
         await visitor.is_signed_in_as(alice.trader)
         await visitor.open(path_of(order))
         return visitor, reader(visitor)
@@ -110,7 +110,7 @@ async def test_whoever_declines_the_payment_after_the_permission_goes_on_from_th
 async def test_of_two_wallets_the_payer_is_chosen_once(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
-    fox = FakeWallet(town.chain, alice.trader.wallet, connected=True, declines=[SIGNS])
+    fox = BrowserWallet(town.chain, alice.trader.wallet, connected=True, declines=[SIGNS])
     bear = await new_fake_wallet(town, name="Bear Wallet", rdns="test.bear")
     visitor = await visit(bear, fox)
     await visitor.is_signed_in_as(alice.trader)

@@ -17,11 +17,12 @@ from yarl import URL
 from liqpass.db import open_database
 from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import Wallet, wallet
+from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.trader import Trader
 from tests.clock import SettableClock
 from tests.conftest import in_database, on_server
 from tests.flows.newcomers import new_wallet
-from tests.web.wallets import FakeWallet, install
+from tests.web.wallets import install
 from tests.world import TestWorld, running_world
 
 REST_SEC = 0.15
@@ -87,11 +88,11 @@ class Visitor:
     world: TestWorld
     context: BrowserContext
     page: Page
-    wallets: list[FakeWallet]
+    wallets: list[BrowserWallet]
     complaints: list[str] = field(default_factory=list)
 
     @property
-    def wallet(self) -> FakeWallet:
+    def wallet(self) -> BrowserWallet:
         """The first one."""
         return self.wallets[0]
 
@@ -136,7 +137,7 @@ def watch(visitor: Visitor) -> None:
 async def arrive(
     browser: Browser,
     world: TestWorld,
-    *wallets: FakeWallet,
+    *wallets: BrowserWallet,
     language: str = "en-US",
     viewport: dict[str, int] | None = None,
     dark: bool = False,
@@ -159,6 +160,6 @@ async def arrive(
     return visitor
 
 
-async def new_fake_wallet(world: TestWorld, of: Wallet | None = None, **behaviour: Any) -> FakeWallet:
-    """A wallet with ether and 10,000 USDC that nobody has used; `behaviour` as FakeWallet has it."""
-    return FakeWallet(world.chain, of or await new_wallet(world), **behaviour)
+async def new_fake_wallet(world: TestWorld, of: Wallet | None = None, **behaviour: Any) -> BrowserWallet:
+    """A wallet with ether and 10,000 USDC that nobody has used; `behaviour` as BrowserWallet has it."""
+    return BrowserWallet(world.chain, of or await new_wallet(world), **behaviour)

@@ -1,4 +1,4 @@
-// Announces wallets as browser extensions do (EIP-6963); what they are asked, a Python object answers (wallets.py).
+// Announces wallets as browser extensions do (EIP-6963); what they are asked, a Python object answers (browser_wallet.py).
 (() => {
   const announced = ANNOUNCED
   const ask = window.askWallet
