@@ -199,6 +199,10 @@ async def test_the_watcher_and_the_exchange_are_watched(office: TestWorld, opera
     assert "Watcher halted" in said
     assert "what was final is not" in said
     assert "Keys on hold: 3" in said
+    assert "Overdue" not in said
+    await office.db.pool.execute("update api_accounts set checked_at = checked_at - interval '13 hours'")
+    assert "Oldest check of a key 13 hours ago Overdue" in words(await html(operator, "/operator"))
+    await office.db.pool.execute("update api_accounts set checked_at = checked_at + interval '13 hours'")
     await office.db.pool.execute("update chain_cursors set halted = null")
     await office.db.pool.execute("update api_accounts set held_at = null, held_reason = null")
 

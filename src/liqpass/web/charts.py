@@ -1,5 +1,8 @@
-"""Pictures from numbers, as SVG drawn here. Pure. Colours, outlines are the stylesheet's (`.of-…`); patterns
-tell the same without colour. Sizes are attributes, because a page allows no inline styles."""
+"""Pictures from numbers, as SVG drawn here. Pure.
+
+Colours and outlines are the stylesheet's (`.of-…`), patterns tell the same without colour; sizes are
+attributes, because a page allows no inline styles.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,10 +25,9 @@ _TILE = '<path d="{}" stroke="currentColor" stroke-width="{}" fill="none"/>'
 _TILES = {
     OrderStatus.EXPIRED: _TILE.format("M2 0V8", 4),
     OrderStatus.PAID_PENDING_CONFIRM: _TILE.format("M-2 2L2 -2M-1 9L9 -1M6 10L10 6", 2.5),
-    OrderStatus.DRAFT: '<circle cx="2" cy="2" r="1.1" fill="currentColor"/>',
     OrderStatus.CANCELLED: _TILE.format("M0 2H8", 1.5),
 }
-_SIDE = {OrderStatus.DRAFT: 4}  # of a tile; 8 otherwise
+HOLLOW = OrderStatus.DRAFT
 
 
 def axis_end(most: int) -> int:
@@ -41,10 +43,9 @@ def axis_end(most: int) -> int:
 def patterns() -> Markup:
     """What the statuses are filled with, once in a page; `swatch` and `stacked` use it."""
     tiles = [
-        f'<pattern id="tile-{status}" class="of-{status}" width="{side}" height="{side}" '
+        f'<pattern id="tile-{status}" class="of-{status}" width="8" height="8" '
         f'patternUnits="userSpaceOnUse">{tile}</pattern>'
         for status, tile in _TILES.items()
-        for side in [_SIDE.get(status, 8)]
     ]
     return _svg(f"<defs>{''.join(tiles)}</defs>", 'width="0" height="0" aria-hidden="true" class="unseen"')
 
@@ -81,7 +82,7 @@ def _day(day: Mapping[OrderStatus, int], said: str, left: int, slot: int, end: i
 
 
 def _bar(status: OrderStatus, x: int, y: int, width: int, height: int) -> str:
-    fill = f"url(#tile-{status})" if status in _TILES else "currentColor"
+    fill = "none" if status == HOLLOW else f"url(#tile-{status})" if status in _TILES else "currentColor"
     return f'<rect class="of-{status}" x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>'
 
 

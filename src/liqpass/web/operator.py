@@ -20,6 +20,7 @@ from liqpass.reconcile.standing import NEWEST, breaks_by_type, overview
 from liqpass.reconcile.views import RuleView
 from liqpass.signin.admins import only
 from liqpass.treasury.disbursements import BATCH_MOST
+from liqpass.vault.api_accounts import CHECK_EVERY
 from liqpass.web import charts
 from liqpass.web.figures import Figures, Month, figures, one_moment, payouts, suspended
 from liqpass.web.operator_words import SAID_OF_ACCOUNT, SAID_OF_BREAK, SAID_OF_PURPOSE, SAID_OF_WHY, coded
@@ -59,7 +60,7 @@ async def show_overview(
     return _page(
         viewer, "operator.html", site, now,
         of=found, chart=_chart(viewer, found), lag=late, late=WATCHER_LATE.total_seconds(),
-        errors=sorted(exchange_errors().items()), rules=_rules(found),
+        errors=sorted(exchange_errors().items()), rules=_rules(found), check_late=2 * CHECK_EVERY,
     )  # fmt: skip
 
 
