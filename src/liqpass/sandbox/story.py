@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 
 from liqpass.money import usd
+from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.story_books import balance_the_books, give_capital
 from liqpass.sandbox.telling import StoryError, Teller, expect
 from liqpass.sandbox.trader import Refused, Trader, calls_of
+from liqpass.sandbox.window import window
 from liqpass.sandbox.world import SHORT_SKU, World, last_words, sandbox_world
 from liqpass.serving import until_stopped
 from liqpass.settings import SettingError
@@ -54,8 +56,30 @@ async def demo(*, once: bool, state: Path | None) -> None:
         if state is not None:
             _write_state(state, world)
             teller.dim(f"Where everything listens is in {state}.")
-        teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
-        await until_stopped()
+        async with window(world.api, _visitors(world)) as pages:
+            _invite(teller, world, pages)
+            await until_stopped()
+
+
+def _visitors(world: World) -> list[BrowserWallet]:
+    """Two traders whom the story left alone, and the operator."""
+    first, second = world.chain.wallets[-2:]
+    return [
+        BrowserWallet(world.chain, first, "Trader 1", "sandbox.one", "seagreen"),
+        BrowserWallet(world.chain, second, "Trader 2", "sandbox.two", "royalblue"),
+        BrowserWallet(world.chain, world.chain.owner, "Operator", "sandbox.operator", "sienna"),
+    ]
+
+
+def _invite(teller: Teller, world: World, pages: str) -> None:
+    """What somebody needs who wants to try it by hand."""
+    key = next(key for key in world.exchange.test_keys() if key["label"] == "reads three")
+    teller.dim("")
+    teller.dim(f"Try it in a browser: {pages} comes with wallets, no extension is needed.")
+    teller.dim("  Trader 1 and Trader 2 hold USDC; the wallet Operator also sees the books.")
+    teller.dim(f"  An OKX key to hand over: {key['apiKey']}")
+    teller.dim(f"     secret {key['secret']}   passphrase {key['passphrase']}")
+    teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
 
 
 def _refuse_lost_folder(path: Path) -> None:

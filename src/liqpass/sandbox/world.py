@@ -110,6 +110,7 @@ def environment(
         "LIQPASS_SKUS": str(skus),
         "LIQPASS_EXPLORER": "none",
         "LIQPASS_WALLET_RPC": chain.url,
+        "LIQPASS_EGRESS_IPS": "127.0.0.1",
     }
 
 
@@ -144,6 +145,7 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
                 skus = write_skus(folder)
                 env = environment(chain, exchange.hosts, api=api, skus=skus)
                 env["DATABASE_URL"] = database_url
+                env["LIQPASS_ADMIN_WALLETS"] = checksum(chain.owner.address)
                 tell("Starting liqpass serve and liqpass work")
                 async with (
                     command(env, folder, "serve", "--port", str(port)) as serve,
