@@ -162,6 +162,7 @@ def _site(of: Clients) -> Site:
         explorer=settings.explorer,
         wallet_rpc=settings.wallet_rpc,
         regions=tuple(settings.okx_hosts),
+        egress_ips=settings.egress_ips,
     )
 
 

@@ -4,6 +4,7 @@ with one line that names it and says how to make it."""
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,6 +61,8 @@ class Settings:
     """Where people look transactions up, "" where nowhere."""
     wallet_rpc: str
     """The endpoint that a wallet is offered with the chain, "" where none."""
+    egress_ips: tuple[str, ...]
+    """Addresses or networks from which OKX is asked: what traders may bind their keys to. None: not told."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -79,6 +82,7 @@ class Settings:
             admin_wallets=_wallets(env, "LIQPASS_ADMIN_WALLETS"),
             explorer=_public(env, "LIQPASS_EXPLORER", EXPLORERS.get(chain.chain_id)),
             wallet_rpc=_public(env, "LIQPASS_WALLET_RPC", WALLET_RPCS.get(chain.chain_id)),
+            egress_ips=_ips(env, "LIQPASS_EGRESS_IPS"),
         )
 
 
@@ -139,6 +143,18 @@ def _wallets(env: Mapping[str, str], name: str) -> frozenset[bytes]:
     return (
         frozenset(_parsed(name, part.strip(), how) for part in listed.split(",")) if listed else frozenset()
     )
+
+
+def _ips(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    listed = [part.strip() for part in env.get(name, "").split(",") if part.strip()]
+    try:
+        for part in listed:
+            ip_network(part)
+    except ValueError:
+        raise SettingError(
+            name, "must be IP addresses or networks, separated by commas: 203.0.113.7,2001:db8::/64"
+        ) from None
+    return tuple(listed)
 
 
 def _public(env: Mapping[str, str], name: str, usual: str | None) -> str:

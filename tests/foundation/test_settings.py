@@ -37,6 +37,7 @@ def test_what_has_a_default_need_not_be_set() -> None:
     assert set(settings.okx_hosts) == {"global", "eea", "us"}
     assert (settings.skus_path, settings.quote_ttl_sec) == (None, 900)
     assert settings.admin_wallets == frozenset()
+    assert settings.egress_ips == ()
 
 
 def test_what_is_set_is_taken() -> None:
@@ -50,6 +51,7 @@ def test_what_is_set_is_taken() -> None:
         "LIQPASS_QUOTE_TTL_SEC": "60",
         "LIQPASS_QUOTE_SIGNER_KEY": f"0x{SIGNER_KEY.upper()}",
         "LIQPASS_ADMIN_WALLETS": f"{USDC}, 0x{'ab' * 20}",
+        "LIQPASS_EGRESS_IPS": "203.0.113.7, 2001:db8::/64",
     }
     settings = Settings.from_env(env)
     chain = settings.chain
@@ -57,6 +59,7 @@ def test_what_is_set_is_taken() -> None:
     assert chain.quote_signer_key == bytes.fromhex(SIGNER_KEY)
     assert settings.public_url == "https://liqpass.example"
     assert settings.okx_hosts == {"global": "http://127.0.0.1:9", "us": "http://127.0.0.1:10"}
+    assert settings.egress_ips == ("203.0.113.7", "2001:db8::/64")
     assert (settings.skus_path, settings.quote_ttl_sec) == (Path("mine.toml"), 60)
     assert settings.admin_wallets == {bytes.fromhex(USDC[2:]), b"\xab" * 20}
 
@@ -108,6 +111,8 @@ ORDER_OF_SECP256K1 = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0
         ("LIQPASS_TREASURY", USDC.replace("f", "F")),
         ("LIQPASS_CHECKOUT", "checkout.eth"),
         ("LIQPASS_ADMIN_WALLETS", USDC[:-1]),
+        ("LIQPASS_EGRESS_IPS", "203.0.113.7, ours"),
+        ("LIQPASS_EGRESS_IPS", "203.0.113.7/8"),
         ("LIQPASS_ADMIN_WALLETS", f"{USDC},"),
         ("LIQPASS_ADMIN_WALLETS", f"{USDC};{USDC}"),
         ("LIQPASS_ADMIN_WALLETS", USDC.replace("f", "F")),

@@ -1,13 +1,14 @@
 """Step 2, and the page of keys: handing over a read-only key, and taking it back."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from liqpass.sandbox.okx_control import key_json
 from liqpass.vault.api_accounts import recheck_due
-from tests.flows.newcomers import Newcomer, newcomer, open_account
+from tests.flows.newcomers import Newcomer, newcomer, open_account, shared_world
 from tests.web.town import Visit, Visitor, new_fake_wallet
 from tests.world import TestWorld
 
@@ -99,6 +100,31 @@ async def test_a_key_of_demo_trading_is_asked_to_say_so(town: TestWorld, visit: 
     await demo.check()
     await page.get_by_role("button", name=KEPT).click()
     await expect(page.get_by_role("heading", name="Which position?")).to_be_visible()
+
+
+async def test_our_addresses_are_told_and_a_key_that_is_bound_to_them_is_kept(
+    town: TestWorld, visit: Visit
+) -> None:
+    page = await signed_in(visit)
+    told = await page.locator(".guide code").inner_text()
+    books = town.exchange.books
+    await hand_over(page, key_json(books, books.add_key(books.add_account().uid, ip="203.0.113.7")))
+    await expect(page.get_by_role("alert").filter(has_text="IP addresses that are not ours")).to_be_visible()
+    await hand_over(page, key_json(books, books.add_key(books.add_account().uid, ip=told)))
+    await expect(page.get_by_role("heading", name="Which position?")).to_be_visible()
+    await page.goto(f"{town.api}/keys")
+    await expect(page.locator(".key-card").get_by_text("bound", exact=True)).to_be_visible()
+
+
+async def test_where_our_addresses_are_not_told_a_key_is_to_be_left_unbound(
+    server_url: str, template: str, tmp_path: Path
+) -> None:
+    async with (
+        shared_world(server_url, template, tmp_path, LIQPASS_EGRESS_IPS="") as world,
+        newcomer(world) as somebody,
+        somebody.trader.http.get(f"{world.api}/keys") as answer,
+    ):
+        assert "Leave the <b>IP addresses</b> empty." in await answer.text()
 
 
 async def test_the_page_of_keys_says_what_is_known_of_each(

@@ -13,7 +13,8 @@ NAMES = {BASE: "Base", BASE_SEPOLIA: "Base Sepolia"}
 @dataclass(frozen=True)
 class Site:
     """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none.
-    `regions`: of OKX, the one first that is asked where nobody says."""
+    `regions`: of OKX, the one first that is asked where nobody says.
+    `egress_ips`: from which we ask OKX; none where that is not told."""
 
     chain: ChainSettings
     products: Products
@@ -21,6 +22,7 @@ class Site:
     explorer: str
     wallet_rpc: str
     regions: tuple[str, ...]
+    egress_ips: tuple[str, ...]
 
     @property
     def chain_name(self) -> str:

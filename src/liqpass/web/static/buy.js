@@ -25,6 +25,7 @@ const found = find("#found")
 const choice = find("#choice")
 /** @type {Map<string, HTMLElement>} */
 const cards = new Map()
+let made = 0
 /** Which answer is still wanted: only that of the last question. */
 let asked = 0
 
@@ -104,6 +105,10 @@ function newCard(key) {
   /** @type {HTMLTemplateElement} */
   const template = find("#position-card")
   const card = /** @type {HTMLElement} */ (template.content.querySelector("li")?.cloneNode(true))
+  const name = find("[data-field=name]", card)
+  name.id = `position-${++made}`
+  find("[data-choose]", card).setAttribute("aria-describedby", name.id)
+  find("[data-order]", card).setAttribute("aria-describedby", name.id)
   cards.set(key, card)
   list.append(card)
   return card

@@ -112,11 +112,7 @@ function judge(card, position, quoted) {
   state.className = `state ${mark}`
   state.textContent = text
   find("[data-field=why]", card).textContent = why
-  const choose = find("[data-choose]", card)
-  choose.hidden = mark !== "good" || Boolean(quoted?.order) || !quoted
-  choose.setAttribute("aria-label", _("See prices for %(name)s, %(side)s", {
-    name: nameOf(position.instId), side: position.side === "long" ? _("Long") : _("Short"),
-  }))
+  find("[data-choose]", card).hidden = mark !== "good" || Boolean(quoted?.order) || !quoted
   /** @type {HTMLAnchorElement} */
   const link = find("[data-order]", card)
   link.hidden = !quoted?.order
