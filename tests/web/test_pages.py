@@ -255,7 +255,10 @@ async def test_pages_allow_nothing_inline_and_are_kept_by_nobody(still: TestWorl
 
 
 async def test_a_page_comes_in_the_language_that_is_asked_for(alice: Newcomer) -> None:
+    await alice.order()
     asks = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
     async with alice.trader.http.get(alice.trader.api + "/cover", headers=asks) as answer:
-        assert '<html lang="zh-Hans"' in await answer.text()
+        html = await answer.text()
+        assert '<html lang="zh-Hans"' in html
+        assert "24小时" in html
         assert answer.headers["content-language"] == "zh-Hans"

@@ -1,13 +1,13 @@
 """From a template and what it shows to a page."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal
-from babel.units import format_unit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
@@ -32,7 +32,12 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # A unit, its seconds, and from how many on it is used.
-UNITS = (("day", 86_400, 172_800), ("hour", 3_600, 3_600), ("minute", 60, 60), ("second", 1, 0))
+UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], int, int], ...] = (
+    ("day", 86_400, 172_800),
+    ("hour", 3_600, 3_600),
+    ("minute", 60, 60),
+    ("second", 1, 0),
+)
 HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "vary": "accept-language, cookie"}
 
 
@@ -112,7 +117,9 @@ def utc(language: Language, at: datetime) -> str:
 def span(language: Language, seconds: float) -> str:
     """A length of time in its largest unit, as texts.js says it: 24 hours, 30 days."""
     unit, length = next(((unit, length) for unit, length, least in UNITS if seconds >= least), UNITS[-1][:2])
-    return format_unit(round(seconds / length), f"duration-{unit}", length="long", locale=language.locale)
+    # not format_unit: Babel's data has no long form of Chinese units, and it would say "8 duration-hour"
+    whole = timedelta(seconds=round(seconds / length) * length)
+    return format_timedelta(whole, granularity=unit, threshold=math.inf, locale=language.locale)
 
 
 def short(text: str) -> str:
