@@ -51,7 +51,10 @@ async function payment(button) {
   await onChain(wallet, chain)
   part("check", "now", _("The payment is tried without sending it …"))
   const ready = await checked(order, by.from)
-  if (!ready) return false
+  if (!ready) {
+    part("check", "todo", _("Something stands in the way: see below."))
+    return false
+  }
   const hash = await paid(order, by, ready)
   part("pay", "done", _("The premium was sent."))
   part("seen", "now", _("Waiting until the chain shows the transaction in a block."))
@@ -217,9 +220,10 @@ const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`
 function showPayer(by) {
   const user = document.documentElement.dataset.signedIn ?? ""
   const place = find("#payer")
-  const values = { address: short(by.from), wallet: by.wallet.name, user: short(user) }
+  const isUser = user.toLowerCase() === by.from.toLowerCase()
+  const values = { address: short(isUser ? user : by.from), wallet: by.wallet.name, user: short(user) }
   place.hidden = false
-  place.textContent = user.toLowerCase() === by.from.toLowerCase()
+  place.textContent = isUser
     ? _("%(address)s pays, with %(wallet)s.", values)
     : _("%(address)s pays, with %(wallet)s. The cover belongs to %(user)s, with which you are signed in.", values)
 }
