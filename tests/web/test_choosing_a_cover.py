@@ -172,6 +172,25 @@ async def test_an_exchange_that_fails_is_said_and_asked_again(
     await expect(failed).to_be_hidden()
 
 
+async def test_the_list_follows_the_market_by_itself_and_stands_still_while_a_cover_is_chosen(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    visitor = await visit(await new_fake_wallet(town, alice.trader.wallet))
+    await visitor.is_signed_in_as(alice.trader)
+    await visitor.page.clock.install()
+    page = await visitor.open()
+    await expect(card(page)).to_be_visible()
+    town.exchange.books.open_position(alice.okx.uid, "ETH-USDT-SWAP", contracts=8, lever=10)
+    await page.clock.fast_forward(31_000)
+    await expect(card(page, "ETH/USDT perpetual")).to_be_visible()
+    await card(page).get_by_role("button", name="See prices").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.fast_forward(120_000)
+    await page.evaluate("async () => fetch('/healthz')")
+    assert [url for url in asked if "/api/" in url] == []
+
+
 async def test_who_left_before_paying_finds_the_order_again(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
