@@ -15,7 +15,7 @@ export function whyNot(code, values, otherwise) {
 }
 
 /** @param {any} bps */
-const percent = (bps) => `${Number(bps) / 100} %`
+const percent = (bps) => `${Number(bps) / 100}%`
 
 /** @type {Record<string, (values: Record<string, any>) => string>} */
 const NOT_INSURABLE = {
