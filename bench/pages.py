@@ -6,7 +6,7 @@ import os
 import re
 import statistics
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -74,8 +74,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def pages_at_size(orders: int, tell: Progress, *, struck: bool = True) -> AsyncIterator[PagesAtSize]:
-    """`liqpass serve` over books of so many orders; `struck`: with breaks in them, found by a run."""
+async def pages_at_size(
+    orders: int, tell: Progress, spoil: Callable[[BooksAtSize], Awaitable[object]] = BooksAtSize.strike
+) -> AsyncIterator[PagesAtSize]:
+    """`liqpass serve` over books of so many orders, damaged by `spoil` and then reconciled."""
     port = free_port()
     with (
         TemporaryDirectory(prefix="liqpass-bench-") as name,
@@ -85,8 +87,7 @@ async def pages_at_size(orders: int, tell: Progress, *, struck: bool = True) -> 
         await migrate(server.url, migrations_of())
         tell(f"writing the books of {orders:,} orders …")
         async with books_at_size(server.url, Path(name), orders) as books:
-            if struck:
-                await books.strike()
+            await spoil(books)
             await books.reconcile()
             api = f"http://127.0.0.1:{port}"
             env = {**books.env, "LIQPASS_PUBLIC_URL": api, "LIQPASS_ADMIN_WALLETS": checksum(OPERATOR)}

@@ -89,9 +89,9 @@ async def wrong_with(page: Page) -> dict[str, list[str]]:
     await page.emulate_media(color_scheme="dark")
     found["dark"] = await violations(page, OF_COLOURS)
     await page.emulate_media(color_scheme="light")
-    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await page.set_viewport_size(PHONE)
     found["on a phone"] = await sticks_out(page)
-    await page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
+    await page.set_viewport_size(SCREEN)
     return {where: wrong for where, wrong in found.items() if wrong}
 
 

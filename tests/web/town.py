@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 from yarl import URL
 
 from liqpass.db import open_database
@@ -27,8 +27,8 @@ from tests.world import TestWorld, running_world
 
 REST_SEC = 0.15
 PATIENCE_MS = 15_000
-PHONE = {"width": 360, "height": 740}
-SCREEN = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+SCREEN: ViewportSize = {"width": 1280, "height": 900}
 OPERATOR = wallet("operator")  # may see the operator's pages
 REFUSED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
 
@@ -45,15 +45,17 @@ class RunningClock(SettableClock):
 
 
 @asynccontextmanager
-async def lively_world(server_url: str, template: str, folder: Path, name: str) -> AsyncIterator[TestWorld]:
-    """The whole product on a fresh database, in running time."""
+async def lively_world(
+    server_url: str, template: str, folder: Path, name: str, **env: str
+) -> AsyncIterator[TestWorld]:
+    """The whole product on a fresh database, in running time; `env` changes settings."""
     database = f"{template}_{name}"
     await on_server(server_url, f"create database {database} template {template}")
     db = await open_database(in_database(server_url, database), name="test")
     try:
-        admins = checksum(OPERATOR.address)
+        env = {"LIQPASS_ADMIN_WALLETS": checksum(OPERATOR.address), **env}
         clock = RunningClock(datetime.now(UTC))
-        async with running_world(db, clock, folder, LIQPASS_ADMIN_WALLETS=admins) as world:
+        async with running_world(db, clock, folder, second_endpoint=False, **env) as world:
             yield world
     finally:
         await db.close()
@@ -139,7 +141,7 @@ async def arrive(
     world: TestWorld,
     *wallets: BrowserWallet,
     language: str = "en-US",
-    viewport: dict[str, int] | None = None,
+    viewport: ViewportSize | None = None,
     dark: bool = False,
     **options: Any,
 ) -> Visitor:
@@ -147,7 +149,7 @@ async def arrive(
     context = await browser.new_context(
         locale=language,
         timezone_id="Asia/Shanghai" if language.startswith("zh") else "Europe/Berlin",
-        viewport=viewport or SCREEN,  # type: ignore[arg-type]
+        viewport=viewport or SCREEN,
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
         **options,
