@@ -66,7 +66,7 @@ function tooManyRights(rights) {
 }
 
 /**
- * What a trader can meet; each takes the problem document.
+ * What a trader or an operator can meet; each takes the problem document.
  * @type {Record<string, (document: Record<string, any>) => string>}
  */
 export const BY_CODE = {
@@ -84,6 +84,8 @@ export const BY_CODE = {
   BINDING_NOT_FOUND: () => _("This choice is not there any more. Choose the position again."),
   ORDER_NOT_FOUND: () => _("You have no such order."),
   SKU_NOT_FOUND: () => _("This product is not sold any more. Reload the page."),
+  BREAK_NOT_FOUND: () => _("There is no such break."),
+  BREAK_CLOSED: () => _("This break was closed already. Reload the page."),
   METHOD_NOT_ALLOWED: () => _("That cannot be done here. Reload the page and try again."),
   API_ACCOUNT_ON_HOLD: () => _("This key is on hold: it is not used at present. Your keys show why."),
   BINDING_HAS_OTHER_SKU: () => _("This position has an open order for another product. Pay or cancel that one first."),
