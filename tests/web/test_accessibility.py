@@ -15,9 +15,9 @@ from tests.web.scenes import Scene, scene
 from tests.web.town import PHONE, SCREEN, Visit
 from tests.world import TestWorld
 
-TABS = 3
 LANGUAGES = {"en": "en-US", "zh-Hans": "zh-CN"}
 Do = Callable[[Reader], Awaitable[None]]
+Sights = list[tuple[str, str, Do]]
 
 
 @pytest.fixture(scope="module")
@@ -59,27 +59,39 @@ async def forgets_to_fill_in(reader: Reader) -> None:
     await expect(reader.field("API key")).to_have_attribute("aria-invalid", "true")
 
 
-def all_pages(shown: Scene) -> list[tuple[str, str, Trader | None, Do]]:
-    """What it is, where it is, who looks, and what they do there."""
-    orders = [(state, f"/orders/{number}", shown.trader, as_it_is) for state, number in shown.orders.items()]
+def all_pages(shown: Scene) -> list[tuple[Trader | None, Sights]]:
+    """Who looks; then what it is, where it is, and what they do there."""
+    orders: Sights = [(state, f"/orders/{number}", as_it_is) for state, number in shown.orders.items()]
+    nobody: Sights = [
+        ("welcome", "/", as_it_is),
+        ("no wallet", "/", finds_no_wallet),
+        ("nothing there", "/nowhere", as_it_is),
+    ]
+    newcomer: Sights = [
+        ("no key yet", "/", as_it_is),
+        ("a key not filled in", "/", forgets_to_fill_in),
+        ("no orders yet", "/cover", as_it_is),
+        ("no keys yet", "/keys", as_it_is),
+    ]
+    trader: Sights = [
+        ("a key on hold", "/", key_is_on_hold),
+        ("positions", "/", positions_are_there),
+        ("offers", "/", sees_offers),
+        ("receipt", f"/orders/{shown.orders['COVERED']}/receipt", as_it_is),
+        ("cover", "/cover", as_it_is),
+        ("keys", "/keys", as_it_is),
+    ]
+    operator: Sights = [
+        ("operator", "/operator", as_it_is),
+        ("breaks", "/operator/breaks", as_it_is),
+        ("suspense", "/operator/suspense", as_it_is),
+    ]
     return [
-        ("welcome", "/", None, as_it_is),
-        ("no wallet", "/", None, finds_no_wallet),
-        ("nothing there", "/nowhere", None, as_it_is),
-        ("no key yet", "/", shown.newcomer, as_it_is),
-        ("a key not filled in", "/", shown.newcomer, forgets_to_fill_in),
-        ("no orders yet", "/cover", shown.newcomer, as_it_is),
-        ("no keys yet", "/keys", shown.newcomer, as_it_is),
-        ("a key on hold", "/", shown.trader, key_is_on_hold),
-        ("positions", "/", shown.trader, positions_are_there),
-        ("offers", "/", shown.trader, sees_offers),
-        *orders,
-        ("receipt", f"/orders/{shown.orders['COVERED']}/receipt", shown.trader, as_it_is),
-        ("cover", "/cover", shown.trader, as_it_is),
-        ("keys", "/keys", shown.trader, as_it_is),
-        ("operator", "/operator", shown.operator, as_it_is),
-        ("breaks", "/operator/breaks", shown.operator, as_it_is),
-        ("suspense", "/operator/suspense", shown.operator, as_it_is),
+        (None, nobody),
+        (shown.newcomer, newcomer),
+        (shown.trader, trader),
+        (shown.trader, orders),
+        (shown.operator, operator),
     ]
 
 
@@ -97,19 +109,17 @@ async def wrong_with(page: Page) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_nothing_keeps_anybody_out_of_any_page(shown: Scene, visit: Visit, language: str) -> None:
-    tabs = asyncio.Semaphore(TABS)
     wrong: dict[str, object] = {}
 
-    async def look(name: str, path: str, who: Trader | None, do: Do) -> None:
-        async with tabs:
-            visitor = await visit(wallets=0, language=LANGUAGES[language])
-            if who is not None:
-                await visitor.is_signed_in_as(who)
+    async def look_at(who: Trader | None, pages: Sights) -> None:
+        visitor = await visit(wallets=0, language=LANGUAGES[language])
+        if who is not None:
+            await visitor.is_signed_in_as(who)
+        for name, path, do in pages:
             await visitor.open(path)
             await do(Reader(visitor.page, language))
             if found := await wrong_with(visitor.page):
                 wrong[name] = found
-            await visitor.page.close()
 
-    await asyncio.gather(*(look(*one) for one in all_pages(shown)))
+    await asyncio.gather(*(look_at(who, pages) for who, pages in all_pages(shown)))
     assert not wrong, pformat(wrong, width=160)
