@@ -18,12 +18,13 @@ from liqpass.embedded import embedded_postgres
 from liqpass.migrate import migrate, migrations_of
 from liqpass.reconcile.book_checks import check_due
 from liqpass.sandbox.browser_wallet import BrowserWallet
+from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.okx_control import key_json
 from liqpass.sandbox.trader import Trader
 from tests.conftest import QUICK, in_database, on_server
 from tests.web.browser import opened, program
 from tests.web.journey import Key, Reader
-from tests.web.town import PHONE, Visitor, arrive, at_work, lively_world, new_fake_wallet
+from tests.web.town import OPERATOR, PHONE, Visitor, arrive, at_work, lively_world, new_fake_wallet
 from tests.world import TestWorld
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
@@ -190,6 +191,21 @@ async def disturb(books: BooksAtSize) -> None:
         await db.close()
 
 
+async def explains(browser: Browser, world: TestWorld) -> None:
+    """The operator's page of money that no order explains."""
+    chain = world.chain
+    await chain.transfer(chain.wallets[0], chain.treasury, 25 * USDC)
+    await chain.transfer(chain.wallets[1], chain.treasury, 3_450_000)
+    await chain.finalize()
+    await world.work(2)
+    async with Trader(world.api, OPERATOR) as trader:
+        await trader.sign_in()
+        operator = await arrive(browser, world, viewport=SCREEN, device_scale_factor=1.5)
+        await operator.is_signed_in_as(trader)
+        await take(await operator.open("/operator/suspense"), "operator-suspense")
+        await operator.context.close()
+
+
 async def operates(browser: Browser) -> None:
     """The operator's pages over books with a past."""
     async with pages_at_size(ORDERS, print, disturb) as at:
@@ -197,7 +213,7 @@ async def operates(browser: Browser) -> None:
         cookies = at.cookies["operator"].items()
         await context.add_cookies([{"name": name, "value": it, "url": at.api} for name, it in cookies])
         page = await context.new_page()
-        for name in ("operator", "operator/breaks", "operator/suspense"):
+        for name in ("operator", "operator/breaks"):
             await page.goto(f"{at.api}/{name}")
             await take(page, name.replace("/", "-"))
         await context.close()
@@ -213,6 +229,7 @@ async def main() -> None:
             visitor, order = await buys(browser, world)
             await has_a_past(visitor, world)
             await looks_again(browser, visitor, order, world)
+            await explains(browser, world)
         await operates(browser)
 
 
