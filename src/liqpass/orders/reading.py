@@ -15,12 +15,16 @@ NEWEST = UUID(int=(1 << 128) - 1)
 
 async def shown(conn: Connection, user: bytes, order_id: bytes, chain: ChainSettings) -> OrderView:
     """An order by its public id, with its payment, cover and history; what to send to pay it while it is a
-    draft. Wants a transaction: what it reads belongs together. Raises ORDER_NOT_FOUND."""
+    draft. Raises ORDER_NOT_FOUND."""
     order = await sql.show_order(conn, user, order_id)
     if order is None:
         raise order_not_found()
     payment = await sql.seen_payment(conn, order.chain_id, order_id)
-    events = await sql.history(conn, user, order.order_id, 0)
+    # The order may have moved since its row was read. A move that its status does not know yet would be taken
+    # for shown by whoever follows the order from here on.
+    events = [
+        event for event in await sql.history(conn, user, order.order_id, 0) if event.seq <= order.event_seq
+    ]
     return order_view(order, chain=chain, payment=payment, events=events)
 
 
