@@ -1,6 +1,8 @@
 """The API's description: OpenAPI 3.1 for programs, one plain page without a script for people."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -34,6 +36,8 @@ section { border-top: 1px solid #8886; padding: .75rem 0 }
 h2 { font-size: 1rem; margin: 0 } p { margin: .25rem 0 } code { font-size: .9em }
 table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 """
+# By which a Content-Security-Policy allows this style, and no other inline one.
+STYLE_HASH = f"sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}"
 
 
 class DocumentPlugin(OpenAPIRenderPlugin):

@@ -18,8 +18,10 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
 from prometheus_client import Histogram
 
+from liqpass.apidocs import STYLE_HASH
 from liqpass.chain.rpc import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
@@ -48,7 +50,15 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
-_UNLESS_SAID = (b"cache-control", b"no-store")
+# What is no page may load nothing; the API's page for people brings its one style along.
+_UNLESS_SAID = (
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'".encode(),
+    ),
+)
 
 request_seconds = Histogram(
     "liqpass_http_request_seconds",
@@ -115,8 +125,9 @@ def _camel(name: str) -> str:
 
 
 def is_hidden(request: Request[Any, Any, Any], error: Exception) -> bool:
-    """Whether the refusal of a method would tell that there is something at a path."""
-    return isinstance(error, MethodNotAllowedException) and request.url.path.startswith(HIDDEN)
+    """Whether the refusal of a method would tell that there is something at a path, however it is spelt."""
+    path = normalize_path(request.url.path)
+    return isinstance(error, MethodNotAllowedException) and path.startswith(HIDDEN)
 
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -157,10 +168,10 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
-                if all(name != b"cache-control" for name, _ in headers):
-                    headers.append(_UNLESS_SAID)
-                message["headers"] = headers
+                said = {name for name, _ in message["headers"]}
+                usual = (header for header in _UNLESS_SAID if header[0] not in said)
+                own = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message["headers"], own, *_HEADERS, *usual]
             await send(message)
 
         try:

@@ -30,6 +30,7 @@ PATHS = (
     f"{HERE}/breaks?all=1",
     f"{HERE}/breaks/1",
     f"{HERE}/breaks/1/close",
+    f"{HERE}/breaks/1/close".replace("/", "//"),
 )
 
 

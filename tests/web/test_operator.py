@@ -23,7 +23,9 @@ ADMIN, STRANGER = wallet("an operator"), wallet("a stranger to the operator")
 PATHS = (
     "/operator",
     "/operator/",
+    "//operator",
     "/operator/breaks",
+    "/operator//breaks",
     "/operator/breaks?after=x",
     "/operator/suspense?skip=-1",
 )
