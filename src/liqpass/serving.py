@@ -13,6 +13,7 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
 from liqpass.app import AsgiApp
@@ -29,6 +30,8 @@ from liqpass.vault.cipher import KeyRing
 log = structlog.get_logger()
 
 WATCH_SEC = 1.0
+# Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
+MAX_HEADER_BYTES = 32 * 1024
 Progress = Callable[[str], None]
 
 
@@ -146,7 +149,14 @@ async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[Listeni
     _refuse_used_port(host, port)
     logging.getLogger("_granian").setLevel(logging.WARNING)
     server = Server(
-        app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEADER_BYTES),
+        http2_settings=HTTP2Settings(max_headers_size=MAX_HEADER_BYTES),
+        log_enabled=False,
+        websockets=False,
     )
     task = asyncio.create_task(server.serve())
     try:
