@@ -1,5 +1,5 @@
-"""What an attacker tries at the pages, over plain HTTP: to lead their reader away, to frame or feed them, to tire
-the server."""
+"""What an attacker tries at the pages, over plain HTTP: to lead their reader away, to frame or feed them, and
+to tire the server."""
 
 import asyncio
 import re

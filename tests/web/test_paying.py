@@ -286,3 +286,32 @@ async def test_a_tab_that_comes_back_looks_again_and_keeps_the_focus(
     await expect(receipt).to_be_focused()
     await town.pass_time(hours=25)
     await trader.sees("This cover has ended")
+
+
+async def test_why_nothing_was_paid_stays_said_although_the_tab_was_left_meanwhile(
+    order: Order, sit: Sit
+) -> None:
+    """Wallets on phones take their owner to another app: the page looks for news when they come back."""
+    _, trader = await sit(declines=[SIGNS], answers_after_sec=1)
+    page = trader.page
+    await trader.pay_button().click()
+    await expect(page.locator("[data-part=approve]")).to_contain_text("asks you to sign the permission")
+    async with page.expect_response(lambda answer: answer.url.endswith(path_of(order))) as coming:
+        await page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    await (await coming.value).finished()
+    await page.wait_for_timeout(300)
+    await expect(trader.alert(DECLINED)).to_be_visible(timeout=1)
+
+
+async def test_news_that_could_not_be_fetched_is_fetched_again(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    visitor, trader = await sit()
+    address = f"**{path_of(order)}"
+    await trader.page.route(address, lambda route: route.fulfill(status=503, body=""))
+    async with trader.page.expect_response(lambda answer: answer.status == 503):
+        await alice.trader.pay(town.chain, order)
+    await trader.page.unroute(address)
+    await trader.sees(SENT)
+    assert all("503" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()

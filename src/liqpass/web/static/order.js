@@ -7,12 +7,14 @@ import { moment } from "./texts.js"
 
 const OVER = ["EXPIRED", "CANCELLED"]
 const LOOK_AGAIN_MS = 10_000
+const SAID = "#pay-said > *, #pay-notes > *"
 
 /** @type {EventSource | undefined} */
 let stream
 let paying = false
 let looking = false
 let missed = false
+let failed = false
 let lookedAt = 0
 
 const live = () => find("#live")
@@ -27,19 +29,27 @@ async function look() {
   try {
     const answer = await fetch(location.pathname, { headers: { accept: "text/html" } })
     if (answer.redirected) location.reload()
+    failed = answer.status >= 500
     if (answer.ok && !paying) replace(new DOMParser().parseFromString(await answer.text(), "text/html"))
   } catch {
-    // offline: the stream, or the next look, finds out what happened
+    failed = true
   } finally {
     looking = false
   }
   if (missed) await look()
 }
 
-/** @param {Document} fresh */
+/** @param {HTMLElement} part */
+const drawnFrom = ({ dataset: { seq, payment, phase } }) => [seq, payment, phase].join()
+
+/**
+ * Put in what came, unless nothing moved and something is said of a payment: that must not be swept away.
+ * @param {Document} fresh
+ */
 function replace(fresh) {
   const before = live()
   const after = document.importNode(find("#live", fresh), true)
+  if (before.querySelector(SAID) && drawnFrom(before) === drawnFrom(after)) return
   const focused = before.contains(document.activeElement) ? document.activeElement : null
   const same = focused && [...after.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent)
   before.replaceWith(after)
@@ -86,12 +96,12 @@ function tick() {
   }
 }
 
-/** A cover begins, and a price runs out, without a move of the order; and a stream may be refused. */
+/** A cover begins, and a price runs out, without a move of the order; a stream may be refused, a look may fail. */
 function lookInTime() {
   const since = Date.now() - lookedAt
   const next = Date.parse(live().dataset.next ?? "")
   const isDeaf = stream?.readyState === EventSource.CLOSED && !OVER.includes(live().dataset.status ?? "")
-  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || next <= present())) look()
+  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || failed || next <= present())) look()
 }
 
 async function cancel() {
