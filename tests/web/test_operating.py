@@ -136,3 +136,19 @@ async def test_a_page_that_stays_open_shows_what_is_new_and_says_when_it_cannot(
     operator.complaints.clear()
     await renewed(page)
     await expect(stale).to_be_hidden()
+
+
+async def test_what_is_to_be_paid_out_next_shows_up_behind_an_earlier_batch(
+    town: TestWorld, operator: Visitor
+) -> None:
+    await refund_all(town)
+    page = await operator.open("/operator")
+    write = page.get_by_role("button", name="Write the Safe batch")
+    async with page.expect_download():
+        await write.click()
+    await expect(write).to_have_count(0)
+    await stray(town, 9)
+    await refund_all(town)
+    await renewed(page)
+    await expect(write).to_be_visible()
+    await expect(page.locator("#payouts")).to_contain_text("Ready for a Safe batch: 1, together 9.00 USDC.")

@@ -7,8 +7,8 @@ import { _ } from "./texts.js"
 const EVERY_MS = 30_000
 
 /**
- * Fetch this page again and put in the parts that changed. A part in which somebody is typing or has just tabbed
- * to stays; what was unfolded stays so. Throws when the page does not come.
+ * Fetch this page again and put in the parts that changed. A part in which somebody is typing, has just tabbed
+ * to or ticked something stays; what was unfolded stays so. Throws when the page does not come.
  */
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } })
@@ -16,7 +16,7 @@ async function renew() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id)
-    if (!other || part.contains(document.activeElement) || part.querySelector(":invalid:not(form), :checked")) continue
+    if (!other || part.contains(document.activeElement) || part.querySelector(":checked")) continue
     for (const open of part.querySelectorAll("details[open]")) {
       other.querySelector(`#${open.id}`)?.setAttribute("open", "")
     }
