@@ -109,7 +109,7 @@ async function paid(order, by, ready) {
   const [approve, payPremium] = order.calls
   if (ready.needsApproval) {
     const number = await asOne(order, by)
-    if (number) return transactionOf(by, number)
+    if (number) return allInOne(by, number)
     const permitted = ready.permit && await withPermit(order, by)
     if (permitted) return lastStep(by, permitted)
     await approved(order, by, approve)
@@ -125,7 +125,17 @@ async function paid(order, by, ready) {
  */
 function lastStep(by, payPremium) {
   part("pay", "now", _("%(name)s asks you to confirm the payment: answer there.", by.wallet))
-  return send(by, payPremium)
+  return sent(by, payPremium)
+}
+
+/**
+ * Send a transaction on our chain: the wallet may have been switched to another while its owner was thinking.
+ * @param {Sender} by
+ * @param {Call} each
+ */
+async function sent(by, each) {
+  await onChain(by.wallet, chain)
+  return send(by, each)
 }
 
 /**
@@ -139,13 +149,24 @@ async function asOne(order, by) {
   part("approve", "now", _("%(name)s asks for permission and payment in one: answer there.", by.wallet))
   try {
     const number = await sendAsOne(by, order.calls)
-    part("approve", "done", _("Given together with the payment."))
+    part("approve", "now", _("Given together with the payment."))
     part("pay", "now", _("The wallet is sending the payment …"))
     return number
   } catch (error) {
     if (!cannot(error)) throw error
     return undefined
   }
+}
+
+/**
+ * What became of permission and payment in one. Throws when both failed.
+ * @param {Sender} by
+ * @param {string} number
+ */
+async function allInOne(by, number) {
+  const hash = await transactionOf(by, number)
+  part("approve", "done", _("Given together with the payment."))
+  return hash
 }
 
 /**
@@ -178,7 +199,7 @@ async function withPermit(order, by) {
  */
 async function approved(order, by, approve) {
   part("approve", "now", _("%(name)s asks you to confirm the permission for exactly the premium: answer there. After it comes the payment.", by.wallet))
-  const hash = await send(by, approve)
+  const hash = await sent(by, approve)
   part("approve", "now", _("Waiting until the permission is in a block …"))
   await mined(by, hash, async () => {
     const found = await preflight(order, by.from).catch(() => undefined)

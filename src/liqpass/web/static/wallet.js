@@ -12,7 +12,7 @@ import { _ } from "./texts.js"
 const CHOSEN = "liqpass-wallet"
 const HEARD_WITHIN_MS = 400
 // EIP-1193, EIP-1474 and EIP-3085
-const [DECLINED, WAITING, UNKNOWN_CHAIN] = [4001, -32002, 4902]
+const [DECLINED, UNAUTHORIZED, WAITING, UNKNOWN_CHAIN] = [4001, 4100, -32002, 4902]
 
 /** What a wallet refused, in words; `code` is EIP-1193's. */
 export class WalletRefusal extends Error {
@@ -28,6 +28,7 @@ export class WalletRefusal extends Error {
 function wordsOf(error) {
   if (error?.code === DECLINED) return _("You declined in the wallet. Nothing happened; try again when you like.")
   if (error?.code === WAITING) return _("The wallet is waiting for you already: open it and answer there.")
+  if (error?.code === UNAUTHORIZED) return _("The wallet does not let this page use that account any more. Try again.")
   if (error?.code === 4900 || error?.code === 4901) return _("The wallet has no connection to the network. Try again.")
   return _("The wallet said: %(words)s", { words: String(error?.data?.message ?? error?.message ?? error) })
 }
