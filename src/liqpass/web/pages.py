@@ -13,8 +13,9 @@ from litestar.response import Redirect
 
 from liqpass import hexes
 from liqpass.db import Database
-from liqpass.exchange.records import position
+from liqpass.exchange.records import Position, position
 from liqpass.orders import reading
+from liqpass.orders.orders import PricedFrom
 from liqpass.problems import Problem
 from liqpass.vault.api_accounts import own_accounts
 from liqpass.web import texts, timeline
@@ -45,7 +46,14 @@ async def buy(
             found = await reading.open_orders(conn, viewer.user, PER_PAGE)
         unfinished = [each for each in found if timeline.phase_of(each, now) in UNFINISHED]
     return page(
-        viewer, "buy.html", here="/", site=site, accounts=accounts, unfinished=unfinished, back=own_path(back)
+        viewer,
+        "buy.html",
+        here="/",
+        site=site,
+        now=now,
+        accounts=accounts,
+        unfinished=unfinished,
+        back=own_path(back),
     )
 
 
@@ -70,7 +78,7 @@ async def order(
         now=now,
         order=found,
         calls=msgspec.to_builtins(found.calls),
-        position=position(msgspec.json.decode(priced_from.position, type=dict[str, Any])),
+        position=_position(priced_from),
         phase=timeline.phase_of(found, now),
         timeline=timeline.timeline_of(found, now),
         next_change=timeline.next_change(found, now),
@@ -85,9 +93,11 @@ async def receipt(
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
         found = await reading.shown(conn, user, order_id, site.chain)
+        priced_from = await reading.priced_from(conn, user, order_id)
     if found.paid_at is None:
         raise NotFoundException
-    return page(viewer, "receipt.html", here="/cover", site=site, order=found)
+    held = _position(priced_from)
+    return page(viewer, "receipt.html", here="/cover", site=site, order=found, position=held)
 
 
 @get("/cover")
@@ -151,6 +161,10 @@ def _order_id(text: str) -> bytes:
         return hexes.bytes32(text, "purchaseOrderId")
     except Problem:
         raise NotFoundException from None
+
+
+def _position(priced_from: PricedFrom) -> Position:
+    return position(msgspec.json.decode(priced_from.position, type=dict[str, Any]))
 
 
 def _signed_in(viewer: Viewer) -> bytes:

@@ -1,6 +1,6 @@
 // One open position as a card.
 
-import { find } from "./page.js"
+import { find, present } from "./page.js"
 import { priceScale } from "./pricescale.js"
 import { whyNot } from "./refusals.js"
 import { _, language, minute } from "./texts.js"
@@ -13,7 +13,7 @@ import { _, language, minute } from "./texts.js"
  * @typedef {{sku: string, title: string, durationSec: number, coverageDelaySec: number,
  *   premiumAmount: string | null, payoutAmount: string | null, coverageStartAt: string, coverageEndAt: string,
  *   reason: string | null, reasonCode: string | null, reasonValues: Record<string, any>}} Quote
- * @typedef {{purchaseOrderId: string, status: string, coverageEndAt: string | null}} LiveOrder
+ * @typedef {{purchaseOrderId: string, status: string, payBefore: string, coverageEndAt: string | null}} LiveOrder
  * @typedef {{instId: string, mgnMode: string, posSide: string, bindId: string | null, order: LiveOrder | null,
  *   quotes: Quote[]}} Quoted
  */
@@ -42,7 +42,8 @@ const money = (text, digits = 2) =>
 const known = (text) => (text === "" ? null : Number(text))
 
 /** @param {number} bps */
-const percent = (bps) => (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: 1 })
+const percent = (bps) =>
+  (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: bps < 100 ? 2 : 1 })
 
 /**
  * Write a position into its card; again writes over it.
@@ -118,9 +119,15 @@ function judge(card, position, quoted) {
   link.hidden = !quoted?.order
   if (quoted?.order) {
     link.href = `/orders/${quoted.order.purchaseOrderId}`
-    link.textContent = quoted.order.status === "DRAFT" ? _("Continue your order") : _("Look at it")
+    link.textContent = quoted.order.status === "DRAFT" && !isLapsed(quoted.order) ? _("Continue your order") : _("Look at it")
   }
 }
+
+/**
+ * Whether it can no longer be paid; it holds its position until the chain shows that it was not.
+ * @param {LiveOrder} order
+ */
+const isLapsed = ({ status, payBefore }) => status === "DRAFT" && Date.parse(payBefore) <= present()
 
 /**
  * @param {Position} position
@@ -131,6 +138,9 @@ function verdictOf(position, quoted) {
   const order = quoted?.order
   if (order?.status === "ACTIVE") {
     return { mark: "good", text: _("Covered until %(time)s", { time: minute(order.coverageEndAt ?? "") }), why: "" }
+  }
+  if (order && isLapsed(order)) {
+    return { mark: "waiting", text: _("The price of its order has run out"), why: _("Within some minutes you can get a new one.") }
   }
   if (order) {
     const text = order.status === "DRAFT" ? _("An order waits for its payment") : _("A payment is on its way")
