@@ -35,7 +35,9 @@ export async function call(method, path, body) {
   const said = await answer.json().catch(() => ({ code: "INTERNAL_ERROR", detail: "" }))
   if (answer.ok) return said
   const refusal = new Refusal(said)
-  if (refusal.code === "NOT_SIGNED_IN" && document.documentElement.dataset.signedIn) location.assign("/")
+  if (refusal.code === "NOT_SIGNED_IN" && document.documentElement.dataset.signedIn) {
+    location.assign(`/?back=${encodeURIComponent(location.pathname)}`)
+  }
   throw refusal
 }
 

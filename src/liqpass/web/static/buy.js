@@ -179,8 +179,6 @@ find("#back").addEventListener("click", () => {
 setInterval(() => {
   if (document.visibilityState === "visible" && choice.hidden) busy(refresh, read)
 }, REFRESH_MS)
-// A page that the browser kept shows what was: what is may be another thing.
-addEventListener("pageshow", (event) => event.persisted && location.reload())
 
 const last = localStorage.getItem(ACCOUNT)
 if (account instanceof HTMLSelectElement && [...account.options].some(({ value }) => value === last)) {

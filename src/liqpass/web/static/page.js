@@ -93,5 +93,8 @@ document.addEventListener("click", (event) => {
   if (button?.hasAttribute("data-print")) print()
 })
 
+// A page that the browser kept shows what was: what is may be another thing, and its reader signed out.
+addEventListener("pageshow", (event) => event.persisted && location.reload())
+
 enliven(document)
 setInterval(tick, 1000)
