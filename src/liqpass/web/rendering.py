@@ -99,8 +99,9 @@ def usdc(language: Language, micro: int | str) -> str:
 
 
 def number(language: Language, value: int | Decimal) -> str:
-    """A number with the language's separators."""
-    return format_decimal(value, "#,##0.######", locale=language.locale)
+    """A number with the language's separators; a small price keeps seven digits that say something."""
+    pattern = "#,##0.######" if not value or abs(Decimal(value)) >= 1 else "@######"
+    return format_decimal(value, pattern, locale=language.locale)
 
 
 def moment(language: Language, at: datetime) -> Markup:

@@ -1,0 +1,153 @@
+"""Positions, keys and names that are out of the ordinary, and an exchange that fails at the wrong moment."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from liqpass.sandbox.okx_control import key_json
+from liqpass.vault.api_accounts import recheck_due
+from liqpass.web.rendering import number
+from liqpass.web.texts import languages
+from tests.flows.newcomers import Newcomer, newcomer
+from tests.web.axe import sticks_out
+from tests.web.journey import Reader, reader
+from tests.web.scenes import hand_over
+from tests.web.town import PHONE, Visit
+from tests.world import TestWorld
+
+LONG_NAME = "网格" + "Grid" * 12  # as long as one may be, and nowhere to break it
+
+
+@pytest.fixture
+async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
+    """Signed in, with a long BTC position."""
+    async with newcomer(town) as somebody:
+        yield somebody
+
+
+async def at(visit: Visit, somebody: Newcomer, **options: object) -> Reader:
+    """Them with a browser, signed in."""
+    visitor = await visit(wallets=0, **options)
+    await visitor.is_signed_in_as(somebody.trader)
+    await visitor.open()
+    return reader(visitor)
+
+
+async def another_account(town: TestWorld, alice: Newcomer, label: str) -> str:
+    """Of Alice's at OKX, in net mode, with a short in SOL and a DOGE close to its liquidation."""
+    books = town.exchange.books
+    okx = books.add_account(pos_mode="net_mode")
+    books.open_position(okx.uid, "SOL-USDT-SWAP", side="short", contracts=40, lever=10)
+    books.open_position(okx.uid, "DOGE-USDT-SWAP", contracts=20, lever=75, avg_px="0.2015676")
+    return await hand_over(alice.trader, key_json(books, books.add_key(okx.uid)), label)
+
+
+async def test_of_two_accounts_the_one_that_was_looked_at_last_is_shown_again(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    second = await another_account(town, alice, "Second")
+    trader = await at(visit, alice)
+    await trader.field("Exchange account").select_option(second)
+    await expect(trader.card("SOL/USDT")).to_be_visible()
+    await expect(trader.card()).to_have_count(0)
+    await trader.page.reload()
+    await expect(trader.card("SOL/USDT")).to_be_visible()
+    await expect(trader.field("Exchange account")).to_have_value(second)
+
+
+async def test_a_short_in_net_mode_is_called_short_from_the_list_to_the_order(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    second = await another_account(town, alice, "Second")
+    trader = await at(visit, alice)
+    await trader.field("Exchange account").select_option(second)
+    await expect(trader.card("SOL/USDT").locator(".side")).to_have_text("Short")
+    await trader.chooses("SOL/USDT")
+    await expect(trader.page.locator(".terms")).to_contain_text("SOL/USDT perpetual, short")
+    await expect(trader.page.locator(".terms")).to_contain_text("40 contracts")
+
+
+async def test_a_position_at_the_edge_of_liquidation_does_not_say_nought(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    second = await another_account(town, alice, "Second")
+    trader = await at(visit, alice)
+    await trader.field("Exchange account").select_option(second)
+    doge = trader.card("DOGE/USDT")
+    await expect(doge.locator(".distance")).to_have_text("A fall of 0.01% liquidates it")
+    await expect(doge.locator(".state")).to_have_text("Cannot be covered")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("0.00000912", "0.00000912"),
+        ("0.19842471234", "0.1984247"),
+        ("60123.5", "60,123.5"),
+        ("0", "0"),
+        ("0.20", "0.2"),
+    ],
+)
+def test_a_small_price_keeps_digits_that_say_something(value: str, said: str) -> None:
+    assert number(languages()["en"], Decimal(value)) == said
+
+
+async def test_a_key_that_goes_on_hold_takes_its_positions_off_the_screen(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    trader = await at(visit, alice)
+    await expect(trader.card()).to_be_visible()
+    town.exchange.books.set_perm(str(alice.key["apiKey"]), "read_only,withdraw")
+    await town.pass_time(hours=7)
+    of = town.of
+    await recheck_due(of.db, of.gateway, of.keyring, of.clock)
+    await trader.button("Refresh").click()
+    await trader.sees("This key is on hold")
+    await expect(trader.page.locator(".position")).to_have_count(0)
+
+
+async def test_an_exchange_that_fails_while_a_price_is_taken_leaves_the_choice_as_it_was(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    visitor = await visit(wallets=0)
+    await visitor.is_signed_in_as(alice.trader)
+    page = await visitor.open()
+    trader = reader(visitor)
+    await trader.card().get_by_role("button").click()
+    await page.locator("input[type=radio][value=LIQPASS_24H]").check()
+    town.clock.advance(minutes=2)
+    town.exchange.faults.html(path="/account/positions")
+    try:
+        await trader.button("Get this price").click()
+        await trader.is_told("OKX does not answer as it should.")
+    finally:
+        town.exchange.faults.heal()
+    assert all("503" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+    await expect(page.locator("input[type=radio][value=LIQPASS_24H]")).to_be_checked()
+    await trader.button("Get this price").click()
+    await trader.sees("Check and pay")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"viewport": PHONE}, {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}],
+    ids=["on a phone", "at 200 percent"],
+)
+async def test_a_long_name_of_an_account_stays_on_the_screen(
+    town: TestWorld, visit: Visit, alice: Newcomer, options: dict[str, Any]
+) -> None:
+    await another_account(town, alice, LONG_NAME)
+    trader = await at(visit, alice, **options)
+    await expect(trader.page.locator(".position").first).to_be_visible()
+    wide = await sticks_out(trader.page)
+    await trader.page.goto(f"{town.api}/keys")
+    wide += await sticks_out(trader.page)
+    await trader.field("Your name for it (optional)").press_sequentially(LONG_NAME + "!")
+    await expect(trader.field("Your name for it (optional)")).to_have_value(LONG_NAME)
+    await trader.page.get_by_role("button", name="Delete").first.click()
+    await expect(trader.page.get_by_role("dialog")).to_be_visible()
+    assert wide + await sticks_out(trader.page) == []
