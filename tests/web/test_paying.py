@@ -304,13 +304,14 @@ async def test_why_nothing_was_paid_stays_said_although_the_tab_was_left_meanwhi
 
 
 async def test_news_that_could_not_be_fetched_is_fetched_again(
-    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+    alice: Newcomer, order: Order, sit: Sit
 ) -> None:
+    """The stream tells each move once."""
     visitor, trader = await sit()
     address = f"**{path_of(order)}"
     await trader.page.route(address, lambda route: route.fulfill(status=503, body=""))
     async with trader.page.expect_response(lambda answer: answer.status == 503):
-        await alice.trader.pay(town.chain, order)
+        await alice.trader.submit(order["purchaseOrderId"], b"\xab" * 32)
     await trader.page.unroute(address)
     await trader.sees(SENT)
     assert all("503" in complaint for complaint in visitor.complaints)
