@@ -86,6 +86,23 @@ async def test_whoever_pays_after_signing_out_in_another_tab_signs_in_and_is_bac
     assert visitor.wallet.sent == []
 
 
+async def test_an_order_that_another_tab_cancels_is_cancelled_here_too_and_nothing_is_asked_any_more(
+    alice: Newcomer, visitor: Visitor
+) -> None:
+    order = await alice.order()
+    await visitor.open(f"/orders/{order['purchaseOrderId']}")
+    trader = reader(visitor)
+    await trader.button("Cancel order").click()
+    await expect(trader.button("Keep it")).to_be_visible()
+    other = reader(visitor, await visitor.new_tab(f"/orders/{order['purchaseOrderId']}"))
+    await other.button("Cancel order").click()
+    await other.button("Cancel the order").click()
+    await other.sees("This order was cancelled")
+    await trader.sees("This order was cancelled")
+    await expect(trader.page.get_by_role("dialog")).to_have_count(0)
+    await expect(trader.heading("This order was cancelled")).to_be_focused()
+
+
 async def test_the_way_back_from_an_order_shows_that_there_is_one(visitor: Visitor) -> None:
     page = await visitor.open()
     trader = reader(visitor)

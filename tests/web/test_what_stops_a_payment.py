@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import expect
 
 from liqpass.sandbox.anvil import encode_call
-from liqpass.sandbox.browser_wallet import BrowserWallet
 from tests.flows.newcomers import Newcomer, newcomer
 from tests.web.journey import Reader, reader
+from tests.web.minds import InterruptedWallet
 from tests.web.town import Visit, Visitor
 from tests.world import TestWorld
 
@@ -43,8 +43,8 @@ async def order(alice: Newcomer) -> dict[str, Any]:
 async def sit(town: TestWorld, visit: Visit, alice: Newcomer, order: dict[str, Any]) -> Sit:
     """Alice in front of the order's page. `fast`: the browser's time can be moved on."""
 
-    async def one(*, fast: bool = False) -> tuple[Visitor, Reader]:
-        visitor = await visit(BrowserWallet(town.chain, alice.trader.wallet))
+    async def one(*, fast: bool = False, **behaviour: Any) -> tuple[Visitor, Reader]:
+        visitor = await visit(InterruptedWallet(town.chain, alice.trader.wallet, **behaviour))
         if fast:
             await visitor.page.clock.install()
         await visitor.is_signed_in_as(alice.trader)
@@ -103,6 +103,23 @@ async def test_a_price_that_has_run_out_is_said_before_the_wallet_asks(town: Tes
     await trader.pay_button().click()
     await trader.is_told("The price has run out.")
     assert ASK_THE_OWNER.isdisjoint(visitor.wallet.asked)
+
+
+@pytest.mark.parametrize(
+    ("at", "behaviour", "told"),
+    [
+        ("eth_signTypedData_v4", {}, "The quote of this order has run out."),
+        ("eth_getTransactionReceipt", {"lacks": {"eth_signTypedData_v4"}}, "The price has run out."),
+    ],
+    ids=["a permit is signed", "the permission is mined"],
+)
+async def test_a_price_that_runs_out_while_the_wallet_asks_is_not_paid(
+    town: TestWorld, sit: Sit, at: str, behaviour: dict[str, Any], told: str
+) -> None:
+    visitor, trader = await sit(before={at: lambda: town.pass_time(minutes=16)}, **behaviour)
+    await trader.pay_button().click()
+    await trader.is_told(told)
+    assert len(visitor.wallet.sent) == len(behaviour)  # at most the permission
 
 
 async def test_a_price_runs_out_while_its_page_is_open_and_a_new_one_is_got(

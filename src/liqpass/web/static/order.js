@@ -18,6 +18,7 @@ let failed = false
 let lookedAt = 0
 
 const live = () => find("#live")
+const cancelDialog = () => /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
 
 /** Fetch the page again and put its living part in place of ours, unless a payment is being made in it. */
 async function look() {
@@ -57,6 +58,11 @@ function replace(fresh) {
   tick()
   document.title = fresh.title
   if (focused) /** @type {HTMLElement} */ (same ?? find("#heading", after)).focus()
+  const asking = cancelDialog()
+  if (asking?.open && after.dataset.phase !== "UNPAID") {
+    asking.close() // the question has answered itself
+    find("#heading", after).focus()
+  }
   if (after.dataset.phase !== before.dataset.phase) say(find("#heading", after).textContent ?? "")
   if (OVER.includes(after.dataset.status ?? "")) stream?.close()
 }
@@ -115,7 +121,7 @@ async function cancel() {
 
 document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("button")
-  const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
+  const dialog = cancelDialog()
   if (button?.id === "pay-button" && !paying) {
     paying = true
     pay(button).then((sent) => {
