@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import pytest
 
-from tests.flows.newcomers import shared_world
+from liqpass.vault.api_accounts import recheck_due
+from tests.flows.newcomers import newcomer, shared_world
 from tests.world import TestWorld
 
 
@@ -66,6 +67,7 @@ async def test_a_path_of_ours_is_gone_back_to(still: TestWorld, http: aiohttp.Cl
         assert answer.headers["location"] == back
         assert answer.headers["cache-control"] == "no-store"
         assert "SameSite=lax" in answer.headers["set-cookie"]
+        assert "HttpOnly" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -93,3 +95,21 @@ async def test_headers_without_end_are_not_read_to_the_end(still: TestWorld, nam
     writer.write(f"GET / HTTP/1.1\r\nhost: {at.netloc}\r\n{name}: {'a=b;' * 20_000}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
     writer.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+async def test_what_the_exchange_says_of_a_key_is_text_and_nothing_else(
+    still: TestWorld, language: str
+) -> None:
+    """The reason of a hold names a right that we do not know as the exchange spells it."""
+    async with newcomer(still) as alice:
+        still.exchange.books.keys[str(alice.key["apiKey"])].perm = 'read_only,"><img src=x>%s%'
+        still.clock.advance(hours=7)
+        await recheck_due(still.of.db, still.of.gateway, still.of.keyring, still.of.clock)
+        for path in ("/", "/keys"):
+            headers = {"accept": "text/html", "accept-language": language}
+            async with alice.trader.http.get(still.api + path, headers=headers) as answer:
+                text = await answer.text()
+                assert answer.status == 200, path
+            assert "img src=x&gt;%s%" in text
+            assert "<img src=x" not in text

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from liqpass.money import MICRO
 from liqpass.web.assets import assets
 from liqpass.web.texts import Language, languages
-from liqpass.web.viewing import THEME_COOKIE, Viewer
+from liqpass.web.viewing import Viewer
 from liqpass.web.words import (
     MARK_OF_PHASE,
     SAID_OF_ACTOR,
@@ -56,6 +56,7 @@ def templates(tag: str) -> Environment:
     )
     env.policies["ext.i18n.trimmed"] = True
     env.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
+    # `translated`, unlike _(), takes a text that may have come from outside: it is escaped, and a % is a %.
     env.filters |= {
         "usdc": partial(usdc, language),
         "moment": partial(moment, language),
@@ -63,6 +64,7 @@ def templates(tag: str) -> Environment:
         "span": partial(span, language),
         "number": partial(number, language),
         "short": short,
+        "translated": language.translations.gettext,
     }
     env.globals |= {
         "static": assets().url,
@@ -89,7 +91,7 @@ def preference(name: str, value: str, *, secure: bool) -> Cookie:
     lives = timedelta(days=365) if value else timedelta()
     return Cookie(
         name, value=value, path="/", max_age=int(lives.total_seconds()), secure=secure, samesite="lax",
-        httponly=name != THEME_COOKIE,
+        httponly=True,
     )  # fmt: skip
 
 
