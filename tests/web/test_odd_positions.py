@@ -45,6 +45,14 @@ async def another_account(town: TestWorld, alice: Newcomer, label: str) -> str:
     return await hand_over(alice.trader, key_json(books, books.add_key(okx.uid)), label)
 
 
+async def goes_on_hold(town: TestWorld, alice: Newcomer) -> None:
+    """Her first key: it can do more than read from now on, which its check finds."""
+    town.exchange.books.set_perm(str(alice.key["apiKey"]), "read_only,withdraw")
+    await town.pass_time(hours=7)
+    of = town.of
+    await recheck_due(of.db, of.gateway, of.keyring, of.clock)
+
+
 async def test_of_two_accounts_the_one_that_was_looked_at_last_is_shown_again(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
@@ -58,7 +66,7 @@ async def test_of_two_accounts_the_one_that_was_looked_at_last_is_shown_again(
     await expect(trader.field("Exchange account")).to_have_value(second)
 
 
-async def test_a_short_in_net_mode_is_called_short_from_the_list_to_the_order(
+async def test_a_short_in_net_mode_is_called_short_from_the_list_to_the_receipt(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
     second = await another_account(town, alice, "Second")
@@ -68,6 +76,10 @@ async def test_a_short_in_net_mode_is_called_short_from_the_list_to_the_order(
     await trader.chooses("SOL/USDT")
     await expect(trader.page.locator(".terms")).to_contain_text("SOL/USDT perpetual, short")
     await expect(trader.page.locator(".terms")).to_contain_text("40 contracts")
+    await alice.trader.pay(town.chain, await alice.trader.order(trader.order_id))
+    await town.chain.mine(town.chain.slots_in_an_epoch)
+    await trader.page.get_by_role("link", name="Receipt to print").click()
+    await expect(trader.page.locator(".receipt .facts").nth(1)).to_contain_text("SOL/USDT perpetual, short")
 
 
 async def test_a_position_at_the_edge_of_liquidation_does_not_say_nought(
@@ -100,13 +112,20 @@ async def test_a_key_that_goes_on_hold_takes_its_positions_off_the_screen(
 ) -> None:
     trader = await at(visit, alice)
     await expect(trader.card()).to_be_visible()
-    town.exchange.books.set_perm(str(alice.key["apiKey"]), "read_only,withdraw")
-    await town.pass_time(hours=7)
-    of = town.of
-    await recheck_due(of.db, of.gateway, of.keyring, of.clock)
+    await goes_on_hold(town, alice)
     await trader.button("Refresh").click()
     await trader.sees("This key is on hold")
     await expect(trader.page.locator(".position")).to_have_count(0)
+
+
+async def test_of_two_accounts_one_that_can_be_read_is_shown_first(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    await goes_on_hold(town, alice)
+    second = await another_account(town, alice, "Second")
+    trader = await at(visit, alice)
+    await expect(trader.field("Exchange account")).to_have_value(second)
+    await expect(trader.page.locator(".position").first).to_be_visible()
 
 
 async def test_an_exchange_that_fails_while_a_price_is_taken_leaves_the_choice_as_it_was(

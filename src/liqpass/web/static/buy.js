@@ -180,8 +180,14 @@ setInterval(() => {
   if (document.visibilityState === "visible" && choice.hidden) busy(refresh, read)
 }, REFRESH_MS)
 
-const last = localStorage.getItem(ACCOUNT)
-if (account instanceof HTMLSelectElement && [...account.options].some(({ value }) => value === last)) {
-  account.value = last ?? ""
+/** The account that was looked at last, else the first one that can be read. */
+function firstAccount() {
+  if (!(account instanceof HTMLSelectElement)) return
+  const last = localStorage.getItem(ACCOUNT)
+  const options = [...account.options]
+  const first = options.find(({ value }) => value === last) ?? options.find(({ dataset }) => !dataset.held)
+  if (first) account.value = first.value
 }
+
+firstAccount()
 read()
