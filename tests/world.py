@@ -79,14 +79,14 @@ async def running_world(
     database: Database, clock: SettableClock, folder: Path, *, second_endpoint: bool = False, **env: str
 ) -> AsyncIterator[TestWorld]:
     """Everything up; `env` changes settings."""
-    port = free_port()
-    api = f"http://127.0.0.1:{port}"
     async with (
         SandboxChain(slots_in_an_epoch=4, capital=CAPITAL) as chain,
         RpcProxy(chain.url) as node,
         RpcProxy(chain.url) as second,
         SandboxExchange(clock) as exchange,
     ):
+        port = free_port()
+        api = f"http://127.0.0.1:{port}"
         urls = [node.url, second.url] if second_endpoint else [node.url]
         made = environment(chain, exchange.hosts, api=api, skus=write_skus(folder), rpc_urls=urls)
         settings = Settings.from_env({**made, **env})

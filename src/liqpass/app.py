@@ -160,7 +160,7 @@ def _site(of: Clients) -> Site:
         products=of.products,
         public_url=settings.public_url,
         explorer=settings.explorer,
-        wallet_rpc=settings.wallet_rpc,
+        public_rpc=settings.public_rpc,
         regions=tuple(settings.okx_hosts),
         egress_ips=settings.egress_ips,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from liqpass.vault.cipher import KeyRing
 
 log = structlog.get_logger()
 
+BELOW_CLIENTS = range(20_000, 32_768)  # Linux gives clients ports from 32768 on
 WATCH_SEC = 1.0
 # Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
 MAX_HEADER_BYTES = 32 * 1024
@@ -121,11 +123,12 @@ async def keep_running(server: EmbeddedPostgres | None) -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that was free a moment ago, and that the kernel gives to no client before it is used."""
+    for port in random.SystemRandom().sample(BELOW_CLIENTS, 100):
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind((host, port))
+            return port
+    raise OSError(f"no port of {host} is free")
 
 
 class Listening(NamedTuple):

@@ -17,7 +17,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 HOW_TO_MAKE_A_SIGNER = "a key that signs quotes and holds no money: openssl rand -hex 32"
 # By chain id: Base and Base Sepolia.
 EXPLORERS = {8453: "https://basescan.org", 84532: "https://sepolia.basescan.org"}
-WALLET_RPCS = {8453: "https://mainnet.base.org", 84532: "https://sepolia.base.org"}
+PUBLIC_RPCS = {8453: "https://mainnet.base.org", 84532: "https://sepolia.base.org"}
 CONFIRMATION = re.compile(r"safe|finalized|[1-9][0-9]{0,4}")
 
 
@@ -59,7 +59,7 @@ class Settings:
     """Addresses of 20 bytes; who is signed in with one of them may see and close breaks."""
     explorer: str
     """Where people look transactions up, "" where nowhere."""
-    wallet_rpc: str
+    public_rpc: str
     """The endpoint that a wallet is offered with the chain, "" where none."""
     egress_ips: tuple[str, ...]
     """Addresses or networks from which OKX is asked: what traders may bind their keys to. None: not told."""
@@ -81,7 +81,7 @@ class Settings:
             cover_demo=_flag(env, "LIQPASS_COVER_DEMO"),
             admin_wallets=_wallets(env, "LIQPASS_ADMIN_WALLETS"),
             explorer=_public(env, "LIQPASS_EXPLORER", EXPLORERS.get(chain.chain_id)),
-            wallet_rpc=_public(env, "LIQPASS_WALLET_RPC", WALLET_RPCS.get(chain.chain_id)),
+            public_rpc=_public(env, "LIQPASS_PUBLIC_RPC", PUBLIC_RPCS.get(chain.chain_id)),
             egress_ips=_ips(env, "LIQPASS_EGRESS_IPS"),
         )
 

@@ -12,7 +12,7 @@ from liqpass.orders import sql
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import event_view, payment_view
 
-POLL_SEC = 1.0
+POLL_SEC = 1
 HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 STREAM_SEC = 15 * 60
@@ -36,7 +36,7 @@ async def _news(db: Database, user: bytes, order: sql.Order, after_seq: int) -> 
     stands is told at the beginning, and again when that changed."""
     ended = False
     told: sql.SeenPayment | None = None
-    for poll in range(int(STREAM_SEC / POLL_SEC)):
+    for poll in range(STREAM_SEC // POLL_SEC):
         async with db.pool.acquire() as conn:
             events = await sql.history(conn, user, order.id, after_seq)
             payment = await sql.seen_payment(conn, order.chain_id, order.purchase_order_id)

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from liqpass import ids
 from liqpass.exchange.records import Position, Side
+from liqpass.money import MICRO, usd
 from liqpass.positions import bindings, readings
 from liqpass.positions.bindings import Appraise, Slot
 from liqpass.positions.refusals import Refusal, Values, WhyNot
@@ -128,7 +129,7 @@ def _view(position: Position, refusal: Refusal | None) -> PositionView:
         mark_px=_shown(position.mark_px),
         liq_px=_shown(position.liq_px),
         margin=_shown(position.margin),
-        notional_usd=_shown(position.notional_usd),
+        notional_usd=_usd(position.notional_usd),
         distance_bps=position.distance_bps,
         upl_ratio=_shown(position.upl_ratio),
         pos_id=position.pos_id,
@@ -138,6 +139,11 @@ def _view(position: Position, refusal: Refusal | None) -> PositionView:
         reason_code=refusal.code if refusal else None,
         reason_values=refusal.values if refusal else {},
     )
+
+
+def _usd(number: Decimal | None) -> str:
+    """As every amount of dollars is written here; the exchange's has more digits than money has."""
+    return "" if number is None else usd(int(number * MICRO))
 
 
 def _shown(number: Decimal | None) -> str:

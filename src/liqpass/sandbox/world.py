@@ -109,7 +109,7 @@ def environment(
         "LIQPASS_OKX_HOSTS": ",".join(f"{region}={url}" for region, url in hosts.items()),
         "LIQPASS_SKUS": str(skus),
         "LIQPASS_EXPLORER": "none",
-        "LIQPASS_WALLET_RPC": chain.url,
+        "LIQPASS_PUBLIC_RPC": chain.url,
         "LIQPASS_EGRESS_IPS": "127.0.0.1",
     }
 

@@ -12,7 +12,7 @@ NAMES = {BASE: "Base", BASE_SEPOLIA: "Base Sepolia"}
 
 @dataclass(frozen=True)
 class Site:
-    """`explorer` and `wallet_rpc`: addresses without a slash at the end, "" where there is none.
+    """`explorer` and `public_rpc`: addresses without a slash at the end, "" where there is none.
     `regions`: of OKX, the one first that is asked where nobody says.
     `egress_ips`: from which we ask OKX; none where that is not told."""
 
@@ -20,7 +20,7 @@ class Site:
     products: Products
     public_url: str
     explorer: str
-    wallet_rpc: str
+    public_rpc: str
     regions: tuple[str, ...]
     egress_ips: tuple[str, ...]
 
@@ -35,7 +35,7 @@ class Site:
         return {
             "chainId": self.chain.chain_id,
             "name": self.chain_name,
-            "rpcUrls": [self.wallet_rpc] if self.wallet_rpc else [],
+            "rpcUrls": [self.public_rpc] if self.public_rpc else [],
             "explorer": self.explorer,
         }
 
