@@ -2,6 +2,7 @@
 # the rest. Every target may be called at any time, from any folder (make -C …), as root or as an ordinary user.
 
 PYTHON ?= python3
+AT_ONCE ?= auto
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
@@ -13,8 +14,8 @@ help: ## this list
 demo: deps ## play the story of two orders and stay up; ONCE=1 ends after it, STATE=file tells where all listens
 	@$(IN_VENV) python -m liqpass demo $(if $(ONCE),--once) $(if $(STATE),--state "$(STATE)")
 
-test: deps-dev ## run every test; ARGS="-k words" for some
-	@$(IN_VENV) python -m pytest -q $(ARGS)
+test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one after the other
+	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode
 	@$(IN_VENV) ruff check
