@@ -29,6 +29,7 @@ async def visitor(town: TestWorld, visit: Visit, alice: Newcomer) -> Visitor:
 
 
 async def comes_to_the_front(page: Page) -> None:
+    """Or leaves it: the page looks which."""
     await page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
 
 
@@ -101,6 +102,18 @@ async def test_an_order_that_another_tab_cancels_is_cancelled_here_too_and_nothi
     await trader.sees("This order was cancelled")
     await expect(trader.page.get_by_role("dialog")).to_have_count(0)
     await expect(trader.heading("This order was cancelled")).to_be_focused()
+
+
+async def test_tabs_that_nobody_looks_at_keep_no_connection_so_that_a_seventh_one_loads(
+    alice: Newcomer, visitor: Visitor
+) -> None:
+    path = f"/orders/{(await alice.order())['purchaseOrderId']}"
+    for _ in range(6):
+        tab = await visitor.new_tab(path)
+        await reader(visitor, tab).sees("Check and pay")
+        await tab.evaluate("() => Object.defineProperty(document, 'hidden', { get: () => true })")
+        await comes_to_the_front(tab)
+    await reader(visitor, await visitor.new_tab(path)).sees("Check and pay")
 
 
 async def test_the_way_back_from_an_order_shows_that_there_is_one(visitor: Visitor) -> None:

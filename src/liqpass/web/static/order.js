@@ -137,9 +137,10 @@ document.addEventListener("click", (event) => {
 })
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return
+  // over HTTP/1.1 a browser has six connections to a host: streams of hidden tabs would keep the next page out
+  if (document.hidden) return stream?.close()
   look()
-  if (stream?.readyState === EventSource.CLOSED) follow()
+  follow()
 })
 
 follow()
