@@ -182,6 +182,7 @@ class AnvilTown(Town):
             await self.world.pass_time(seconds=seconds)
         else:
             self.clock.advance(seconds=seconds)
+            await self.anvil.rpc("evm_increaseTime", [seconds])  # for the next block, whenever that comes
         await self.chain.read()
 
     def address(self, who: int) -> bytes:

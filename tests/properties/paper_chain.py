@@ -96,7 +96,7 @@ class PaperChain:
             case "eth_call":  # balanceOf(treasury) at a block named by its hash
                 found = [b for b in self.blocks if to_hex(b.hash) == params[1]["blockHash"]]
                 return to_hex(word(self.balance_at(found[0].number)))
-        raise NotImplementedError(method)
+        raise LookupError(f"nobody asks a node for {method}")
 
     def _header(self, tag: str) -> dict[str, str] | None:
         number = int(tag, 16) if tag.startswith("0x") else self.head(tag).number

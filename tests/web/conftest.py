@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.flows.newcomers import Newcomer, newcomer
 from tests.web.browser import opened, program
 from tests.web.town import PATIENCE_MS, Visit, Visitor, arrive, at_work, lively_world, new_fake_wallet
 from tests.world import TestWorld
@@ -59,3 +60,10 @@ async def visit(browser: Browser, town: TestWorld) -> AsyncIterator[Visit]:
     for visitor in came:
         await visitor.context.close()
     assert complaints == [], "the browser complained"
+
+
+@pytest.fixture
+async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
+    """Signed in through the API, with a key here and a position that can be covered: long BTC, 10 times."""
+    async with newcomer(town) as somebody:
+        yield somebody

@@ -1,7 +1,6 @@
 """Step 3: positions, and the price of a cover."""
 
 import re
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from itertools import pairwise
 
@@ -10,18 +9,11 @@ from playwright.async_api import Locator, Page, expect
 
 from liqpass.sandbox.okx_control import key_json
 from liqpass.sandbox.trader import Trader
-from tests.flows.newcomers import SLOT, Newcomer, new_wallet, newcomer
+from tests.flows.newcomers import SLOT, Newcomer, new_wallet
 from tests.web.town import PHONE, Visit, Visitor, new_fake_wallet
 from tests.world import TestWorld
 
 BTC = "BTC/USDT perpetual"
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """A trader with one position: long BTC at 60,000, isolated, leverage 10."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 async def come(town: TestWorld, visit: Visit, somebody: Newcomer, **options: object) -> Page:

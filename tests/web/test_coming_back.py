@@ -1,23 +1,14 @@
 """Pages that were left, kept or overtaken: another tab signed out, the chain took a block back, a browser
 kept an old picture of the page."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from playwright.async_api import Page, expect
 
 from liqpass.sandbox.browser_wallet import BrowserWallet
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer
 from tests.web.journey import ORDER_PAGE, reader
 from tests.web.town import Visit, Visitor
 from tests.world import TestWorld
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """Signed in, with a position that can be covered."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 @pytest.fixture

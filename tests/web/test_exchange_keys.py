@@ -1,9 +1,7 @@
 """Step 2, and the page of keys: handing over a read-only key, and taking it back."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
 from liqpass.sandbox.okx_control import key_json
@@ -13,13 +11,6 @@ from tests.web.town import Visit, Visitor, new_fake_wallet
 from tests.world import TestWorld
 
 KEPT = "Check and keep this key"
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """A trader with a key here."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 async def come(town: TestWorld, visit: Visit, somebody: Newcomer) -> Visitor:

@@ -1,14 +1,14 @@
 """What happens between two questions to a wallet: a batch fails, the network or the account is changed,
 another tab cancels. Afterwards the order can be paid, or says why not."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
 from liqpass.sandbox.trader import calls_of
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer
 from tests.web.journey import Reader, reader
 from tests.web.minds import InterruptedWallet, refuses
 from tests.web.town import Visit, new_fake_wallet
@@ -20,13 +20,6 @@ SIGNS, SENDS, SENDS_AS_ONE = "eth_signTypedData_v4", "eth_sendTransaction", "wal
 SWITCHES, LOOKS_FOR_BLOCK = "wallet_switchEthereumChain", "eth_getTransactionReceipt"
 UPGRADE_REFUSED = 5750
 TO_PAY, SENT, CANCELLED = "Check and pay", "Your payment is on its way", "This order was cancelled"
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """Signed in, with a position that can be covered."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Positions, keys and names that are out of the ordinary, and an exchange that fails at the wrong moment."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ from liqpass.sandbox.okx_control import key_json
 from liqpass.vault.api_accounts import recheck_due
 from liqpass.web.rendering import number
 from liqpass.web.texts import languages
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer
 from tests.web.axe import sticks_out
 from tests.web.journey import Reader, reader
 from tests.web.scenes import hand_over
@@ -19,13 +18,6 @@ from tests.web.town import PHONE, Visit
 from tests.world import TestWorld
 
 LONG_NAME = "网格" + "Grid" * 12  # as long as one may be, and nowhere to break it
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """Signed in, with a long BTC position."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 async def at(visit: Visit, somebody: Newcomer, **options: object) -> Reader:

@@ -2,7 +2,7 @@
 itself what the chain and time make of the order."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from liqpass.hexes import checksum
 from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import calls_of
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer
 from tests.web.journey import Reader, reader
 from tests.web.town import Visit, Visitor, new_fake_wallet
 from tests.world import TestWorld
@@ -23,13 +23,6 @@ SIGNS, SENDS, SENDS_AS_ONE = "eth_signTypedData_v4", "eth_sendTransaction", "wal
 ASK_THE_OWNER = (SIGNS, SENDS, SENDS_AS_ONE)
 TO_PAY, SENT, COVERED_SOON = "Check and pay", "Your payment is on its way", "Paid: your cover begins soon"
 DECLINED = "You declined in the wallet. Nothing happened; try again when you like."
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """Signed in, with a position that can be covered."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """What keeps an order from being paid, said before the wallet asks; and the way to a new price. Workers rest
 unless a test lets them work."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
 from liqpass.sandbox.anvil import encode_call
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer
 from tests.web.journey import Reader, reader
 from tests.web.minds import InterruptedWallet
 from tests.web.town import Visit, Visitor
@@ -24,13 +24,6 @@ async def town(built_town: TestWorld) -> TestWorld:
     """The running product, in which nobody works by themselves."""
     await built_town.work()
     return built_town
-
-
-@pytest.fixture
-async def alice(town: TestWorld) -> AsyncIterator[Newcomer]:
-    """Signed in, with a position that can be covered."""
-    async with newcomer(town) as somebody:
-        yield somebody
 
 
 @pytest.fixture
