@@ -125,9 +125,10 @@ class AnvilTown(Town):
         return order_id, terms
 
     async def cancel(self, order_id: bytes) -> bool:
+        trader = self._traders[order_id]
+        await trader.sign_in()  # a session ends after a week
         try:
-            body = {"purchaseOrderId": to_hex(order_id)}
-            answer = await self._traders[order_id].call("POST", CANCEL, body)
+            answer = await trader.call("POST", CANCEL, {"purchaseOrderId": to_hex(order_id)})
         except Refused as refused:
             assert refused.code == "ORDER_NOT_CANCELLABLE"
             return False
