@@ -26,7 +26,7 @@ from liqpass.hexes import to_hex
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.trader import Trader
-from liqpass.sandbox.world import command, environment, write_skus
+from liqpass.sandbox.world import command, environment, last_words, write_skus
 from liqpass.serving import free_port
 from liqpass.settings import Settings
 from liqpass.worker import tasks_of
@@ -145,7 +145,10 @@ async def _all_active(town: Town) -> bool:
 
 async def each_payment_counts_once(town: Town) -> None:
     """The books against the chain: every order active once, every event of the checkout one row."""
-    await until(lambda: _all_active(town), "every paid order is active")
+    try:
+        await until(lambda: _all_active(town), "every paid order is active")
+    except AssertionError as late:
+        raise AssertionError(f"{late}\n{last_words(town.folder)}") from None
     active = await town.rows("select order_id from order_events where to_status = 'ACTIVE'")
     assert len({row["order_id"] for row in active}) == len(active) == len(town.orders)
     logs = await town.chain.rpc(
