@@ -29,6 +29,9 @@ log = structlog.get_logger()
 
 LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
 TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
+# What a connection ends with that the server, or the way to it, gave up. The last is asyncpg's own state that
+# was confused by it.
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 RETRY_SEC = 1.0
 ANSWER_SEC = 10.0
 
@@ -126,7 +129,7 @@ async def _own_and_run(task: Task, url: str) -> None:
     while True:
         try:
             conn = await _connection(task, url)
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except LOST as error:
             log.warning("database_unavailable", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
             continue
@@ -136,11 +139,11 @@ async def _own_and_run(task: Task, url: str) -> None:
                 await asyncio.sleep(RETRY_SEC)
             log.info("task_owned", task=task.name)
             await _run_while_owned(task, conn)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             log.warning("task_lost", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
         finally:
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*LOST):
                 await conn.close(timeout=2)
 
 
