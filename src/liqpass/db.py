@@ -129,7 +129,8 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
         min_size=1,
         max_size=size,
         reset=_keep_as_is,
-        timeout=10,  # to connect; a minute, asyncpg's own, would be an outage of ours after one of the server's
+        # To connect: with asyncpg's own minute, an outage of the server would outlast itself here.
+        timeout=10,
         command_timeout=30,
         server_settings={**SESSION, "application_name": name, "role": APP_ROLE},
     )
