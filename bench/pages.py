@@ -28,9 +28,10 @@ from liqpass.clock import system_clock
 from liqpass.embedded import embedded_postgres
 from liqpass.hexes import checksum
 from liqpass.migrate import migrate, migrations_of
+from liqpass.place import Progress
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.world import command, last_words
-from liqpass.serving import Progress, free_port
+from liqpass.serving import free_port
 from liqpass.signin.sessions import COOKIE, Token
 
 READY_SEC = 60

@@ -19,12 +19,13 @@ from bench.slots import many_positions
 from liqpass.clock import system_clock
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
+from liqpass.place import Progress
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.story_books import give_capital
 from liqpass.sandbox.trader import Trader
 from liqpass.sandbox.world import command, environment, last_words, write_skus
-from liqpass.serving import Progress, free_port
+from liqpass.serving import free_port
 
 SKU = "LIQPASS_24H"
 READY_SEC = 60

@@ -15,8 +15,9 @@ from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import OkxGateway
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
+from liqpass.place import Place, named_database_errors
 from liqpass.reconcile.invariants import Verdict, each
-from liqpass.serving import Place, named_database_errors, well_formed
+from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing

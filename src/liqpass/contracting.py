@@ -10,8 +10,8 @@ from liqpass.chain import deploy
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import Row, Terms, verify
 from liqpass.hexes import address
+from liqpass.place import Progress
 from liqpass.problems import Problem
-from liqpass.serving import Progress
 from liqpass.settings import SettingError, chain_from_env, http_url, private_key
 
 DEPLOYER = "LIQPASS_DEPLOYER_KEY"

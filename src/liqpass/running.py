@@ -16,18 +16,16 @@ from liqpass.chain.verify import verify
 from liqpass.chain.watcher import lift_halt
 from liqpass.migrate import MigrationError
 from liqpass.migrating import migrate_books
-from liqpass.reconcile.invariants import told
-from liqpass.serving import (
+from liqpass.place import (
     Progress,
     database_place,
     keep_running,
-    listening,
     migrate_embedded,
     named_database_errors,
     ready_database,
-    until_stopped,
-    well_formed,
 )
+from liqpass.reconcile.invariants import told
+from liqpass.serving import listening, until_stopped, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing

@@ -1,4 +1,4 @@
-"""What long-running commands share: the database they work on, the HTTP server, the end by signal."""
+"""The HTTP server inside a process, the settings it starts from, and its end by signal."""
 
 import asyncio
 import logging
@@ -6,43 +6,22 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-import asyncpg
-import structlog
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
 from liqpass.app import AsgiApp
-from liqpass.db import APP_ROLE, Database, open_database
-from liqpass.embedded import EmbeddedPostgres, default_data_dir, embedded_postgres
-from liqpass.migrate import MigrationError, migrations_of, pending_migrations
-from liqpass.migrating import migrate_books
-from liqpass.postgres_programs import EmbeddedPostgresError
 from liqpass.pricing.skus import load_products
-from liqpass.reconcile.invariants import told
-from liqpass.settings import SettingError, Settings
+from liqpass.settings import Settings
 from liqpass.vault.cipher import KeyRing
 
-log = structlog.get_logger()
-
 BELOW_CLIENTS = range(20_000, 32_768)  # Linux gives clients ports from 32768 on
-WATCH_SEC = 1.0
 # Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
 MAX_HEADER_BYTES = 32 * 1024
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the database is; `embedded` when LiqPass runs it itself."""
-
-    url: str
-    embedded: EmbeddedPostgres | None
 
 
 def well_formed(env: Mapping[str, str]) -> Settings:
@@ -51,75 +30,6 @@ def well_formed(env: Mapping[str, str]) -> Settings:
     KeyRing.from_env(settings.api_keys_enc_key)
     load_products(settings.skus_path)
     return settings
-
-
-@contextmanager
-def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place]:
-    """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user."""
-    url = env.get("DATABASE_URL", "").strip()
-    if url:
-        yield Place(url, None)
-        return
-    with embedded_postgres(default_data_dir(env), progress) as server:
-        yield Place(server.url, server)
-
-
-@asynccontextmanager
-async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIterator[Database]:
-    """The application's pool. The embedded database is migrated by itself; another one has to be already.
-
-    Raises MigrationError, SettingError.
-    """
-    if place.embedded is not None:
-        await migrate_embedded(place.url, progress)
-    with named_database_errors():
-        db = await open_database(place.url, name=name)
-    try:
-        async with db.pool.acquire() as conn:
-            missing = await pending_migrations(conn, migrations_of())
-        if missing:
-            raise MigrationError(f"migrations are missing ({len(missing)}): run liqpass migrate first")
-        yield db
-    finally:
-        await db.close()
-
-
-async def migrate_embedded(url: str, progress: Progress) -> None:
-    """Apply what is missing. Broken books are not touched; should a migration break them, it is said, and
-    /readyz says it until they are whole. Raises MigrationError."""
-    _, broken = await migrate_books(url, progress)
-    for line in (line for verdict in broken for line in told(verdict)):
-        progress(line)
-
-
-@contextmanager
-def named_database_errors() -> Iterator[None]:
-    """What keeps us out of the database, in one line. Raises SettingError, MigrationError."""
-    try:
-        yield
-    except asyncpg.ClientConfigurationError:
-        # its own words may hold a part of the password
-        raise SettingError(
-            "DATABASE_URL", "is no address such as postgresql://user:password@host:5432/liqpass"
-        ) from None
-    except asyncpg.InvalidParameterValueError as error:
-        if APP_ROLE not in str(error):
-            raise
-        raise MigrationError("the database was never migrated: run liqpass migrate first") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        why = str(error) or type(error).__name__
-        raise SettingError("DATABASE_URL", f"the database does not let us in: {why}") from None
-
-
-async def keep_running(server: EmbeddedPostgres | None) -> None:
-    """Start the embedded PostgreSQL again when something kills it; never returns."""
-    while True:
-        await asyncio.sleep(WATCH_SEC)
-        if server is None or server.pid() is not None:
-            continue
-        log.warning("embedded_postgres_gone", action="starting it again")
-        with suppress(EmbeddedPostgresError):
-            await asyncio.to_thread(server.ensure_running)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

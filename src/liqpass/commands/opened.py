@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def opened(name: str) -> "AsyncIterator[tuple[Database, ChainSettings]]":
     """Both, by this process's environment; `name` shows in the database. Raises SettingError,
     MigrationError."""
-    from liqpass.serving import database_place, ready_database
+    from liqpass.place import database_place, ready_database
     from liqpass.settings import chain_from_env
 
     chain = chain_from_env(os.environ)

@@ -237,7 +237,7 @@ async def _verify() -> None:
 @asynccontextmanager
 async def _database() -> "AsyncIterator[Database]":
     """The database alone: what was kept can be read where no chain is set."""
-    from liqpass.serving import database_place, ready_database
+    from liqpass.place import database_place, ready_database
 
     with database_place(os.environ, tell) as place:
         async with ready_database(place, NAME, tell) as db:

@@ -21,18 +21,12 @@ import asyncpg
 from liqpass.clock import Clock, system_clock
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
+from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
 from liqpass.sandbox.anvil import node_modules
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
-from liqpass.serving import (
-    Place,
-    Progress,
-    database_place,
-    free_port,
-    keep_running,
-    named_database_errors,
-)
+from liqpass.serving import free_port
 from liqpass.vault.keys import generate_key
 
 BLOCK_SEC = 1
