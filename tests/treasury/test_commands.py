@@ -165,3 +165,15 @@ async def test_what_cannot_be_done_is_one_line_that_says_why(
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1), done
     assert said in done.err
     assert await desk.books() == {"TREASURY": CAPITAL, "SUSPENSE": CAPITAL}
+
+
+async def test_a_payout_that_is_on_its_way_is_not_asked_for_again(desk: Desk, env: dict[str, str]) -> None:
+    await good("pool", "deposit", "1000", *SAID_BY, env=env)
+    to = desk.chain.wallets[3].address
+    await good("pool", "withdraw", "40", "--to", checksum(to), *BECAUSE, env=env)
+    assert "1 payout in no batch yet: liqpass suspense batch" in await good("pool", "show", env=env)
+    await desk.pay_out(to, 40_000_000)
+    await desk.watch()
+    shown = await good("pool", "show", env=env)
+    assert "1 payout seen on chain, not yet settled\n" in shown
+    assert "in no batch yet" not in shown

@@ -88,12 +88,17 @@ def _lines(found: "Pool", chain: "ChainSettings") -> list[tuple[str, str, str]]:
 
 
 def _hints(found: "Pool") -> list[str]:
-    hints = []
-    batched = sum(due.batched_at is not None for due in found.dues)
-    if fresh := len(found.dues) - batched:
-        hints.append(f"{counted(fresh, 'payout')} in no batch yet: liqpass suspense batch --out FILE")
-    if batched:
-        hints.append(f"{counted(batched, 'payout')} in a batch, for the treasury's owners to sign")
+    from liqpass.treasury.disbursements import parted
+
+    dues, hints = parted(found.dues), []
+    if dues.ready:
+        hints.append(
+            f"{counted(len(dues.ready), 'payout')} in no batch yet: liqpass suspense batch --out FILE"
+        )
+    if dues.batched:
+        hints.append(f"{counted(len(dues.batched), 'payout')} in a batch, for the treasury's owners to sign")
+    if dues.on_their_way:
+        hints.append(f"{counted(len(dues.on_their_way), 'payout')} seen on chain, not yet settled")
     if found.suspended:
         hints.append("What is in suspense, and what to do with it: liqpass suspense list")
     return hints

@@ -1,6 +1,7 @@
 """What is to be paid out: asked for, cancelled, written into a batch. The treasury's owners send it, and the
 transfer that shows up on chain is matched by booking."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -33,6 +34,15 @@ class Asked(msgspec.Struct, frozen=True):
     left: int
     shown: bytes | None
     """A transfer that has left already and will be taken for this one."""
+
+
+class Dues(msgspec.Struct, frozen=True):
+    """What is still to be paid out, the oldest first: ready for a batch file, in an earlier one, or seen on
+    its way."""
+
+    ready: list[Disbursement]
+    batched: list[Disbursement]
+    on_their_way: list[Disbursement]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -163,19 +173,25 @@ async def batch(conn: Connection, now: datetime, chain: ChainSettings, *, again:
     """Mark what goes into a batch file. What stands in an earlier one is left out unless `again`: two files
     with the same transfer pay it twice."""
     await sql.lock_disbursements(conn, chain.chain_id, [due.id for due in await dues(conn, chain)])
-    open_now = await dues(conn, chain)
-    on_their_way = [due for due in open_now if due.shown is not None]
-    left = [due for due in open_now if due.shown is None]
-    batched = [due for due in left if due.batched_at is not None and not again]
-    fresh = [due for due in left if due not in batched]
-    included, later = fresh[:BATCH_MOST], fresh[BATCH_MOST:]
+    now_open = parted(await dues(conn, chain), again=again)
+    included, later = now_open.ready[:BATCH_MOST], now_open.ready[BATCH_MOST:]
     await sql.mark_batched(conn, [due.id for due in included], now)
-    return Batch(included, batched, on_their_way, later)
+    return Batch(included, now_open.batched, now_open.on_their_way, later)
 
 
 async def dues(conn: Connection, chain: ChainSettings) -> list[Disbursement]:
     """All that is still to be paid out, the oldest first."""
     return await sql.dues(conn, chain.chain_id)
+
+
+def parted(found: Sequence[Disbursement], *, again: bool = False) -> Dues:
+    """By what is to be done about them; with `again`, what was batched is ready once more."""
+    left = [due for due in found if due.shown is None]
+    return Dues(
+        ready=[due for due in left if due.batched_at is None or again],
+        batched=[due for due in left if due.batched_at is not None and not again],
+        on_their_way=[due for due in found if due.shown is not None],
+    )
 
 
 def words(text: str, field: str) -> str:

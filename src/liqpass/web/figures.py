@@ -136,13 +136,12 @@ async def suspended(conn: Connection, chain: ChainSettings) -> list[Item]:
 
 
 async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
-    """What is to be paid out, as a batch file would part it (`disbursements.batch`)."""
-    found = [due_view(due) for due in await disbursements.dues(conn, chain)]
-    left = [due for due in found if due.shown is None]
+    """What is to be paid out, as a batch file would part it."""
+    found = disbursements.parted(await disbursements.dues(conn, chain))
     return Payouts(
-        ready=[due for due in left if due.batched_at is None],
-        batched=[due for due in left if due.batched_at is not None],
-        on_their_way=[due for due in found if due.shown is not None],
+        ready=[due_view(due) for due in found.ready],
+        batched=[due_view(due) for due in found.batched],
+        on_their_way=[due_view(due) for due in found.on_their_way],
     )
 
 
