@@ -25,16 +25,13 @@ class Quotable(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order as stored. Money in micro-USDC."""
+    """An order by itself. Money in micro-USDC."""
 
-    user_id: bytes
     id: UUID
     purchase_order_id: bytes
-    binding_id: UUID
     sku: str
     premium_amount: int
     payout_amount: int
-    priced_from: str
     status: OrderStatus
     event_seq: int
     coverage_delay_sec: int
@@ -42,18 +39,12 @@ class Order(msgspec.Struct, frozen=True):
     pay_before: datetime
     chain_id: int
     checkout: bytes
-    pay_tx_hash: bytes | None
-    payer: bytes | None
-    submitted_at: datetime | None
-    paid_at: datetime | None
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
-    created_at: datetime
 
 
-ORDER_COLUMNS = """user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
-    priced_from, status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout,
-    pay_tx_hash, payer, submitted_at, paid_at, coverage_start_at, coverage_end_at, created_at"""
+ORDER_COLUMNS = """id, purchase_order_id, sku, premium_amount, payout_amount, status, event_seq,
+    coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, coverage_start_at, coverage_end_at"""
 
 
 class ShownOrder(msgspec.Struct, frozen=True):
@@ -163,7 +154,7 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
         from binding b
         on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
         do update set binding_id = excluded.binding_id
-        returning {ORDER_COLUMNS}
+        returning {ORDER_COLUMNS}, user_id, binding_id, created_at
     ),
     ref as (
         insert into order_refs (purchase_order_id, user_id, order_id)
