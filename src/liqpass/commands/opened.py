@@ -1,9 +1,12 @@
-"""What commands on the books share: the database, and the settings of the chain."""
+"""What commands on the books share: the database, the settings of the chain, options, words."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from liqpass.terminal import tell
 
@@ -11,18 +14,39 @@ if TYPE_CHECKING:
     from liqpass.db import Database
     from liqpass.settings import ChainSettings
 
+By = Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME")]
+
+
+class Form(StrEnum):
+    """How to write a list."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+FormOption = Annotated[Form, typer.Option("--format", help="How to write it.")]
+
 
 @asynccontextmanager
 async def opened(name: str) -> "AsyncIterator[tuple[Database, ChainSettings]]":
-    """Both, by this process's environment; `name` shows in the database. Raises SettingError,
+    """Database and chain, by this process's environment; `name` shows in the database. Raises SettingError,
     MigrationError."""
-    from liqpass.place import database_place, ready_database
     from liqpass.settings import chain_from_env
 
     chain = chain_from_env(os.environ)
+    async with database(name) as db:
+        yield db, chain
+
+
+@asynccontextmanager
+async def database(name: str) -> "AsyncIterator[Database]":
+    """The database alone: what was kept can be read where no chain is set. Raises the same."""
+    from liqpass.place import database_place, ready_database
+
     with database_place(os.environ, tell) as place:
         async with ready_database(place, name, tell) as db:
-            yield db, chain
+            yield db
 
 
 def counted(number: int, noun: str) -> str:

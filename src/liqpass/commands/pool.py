@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import counted, opened
-from liqpass.commands.suspense import By, Reason, tell_next
+from liqpass.commands.opened import By, counted, opened
+from liqpass.commands.suspense import Reason, tell_next
 from liqpass.terminal import run
 
 if TYPE_CHECKING:

@@ -1,16 +1,14 @@
 """`liqpass reconcile`: orders, chain and ledger held against each other."""
 
 import csv
-import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from enum import StrEnum
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import opened
+from liqpass.commands.opened import By, Form, FormOption, database, opened
 from liqpass.terminal import run, tell
 
 if TYPE_CHECKING:
@@ -19,17 +17,6 @@ if TYPE_CHECKING:
 
 NAME = "liqpass reconcile"
 reconcile_cli = typer.Typer()
-
-
-class Form(StrEnum):
-    """How to write it."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-FormOption = Annotated[Form, typer.Option("--format", help="How to write it.")]
 
 
 @reconcile_cli.callback(
@@ -85,7 +72,7 @@ def show(
 )
 def close(
     break_id: Annotated[int, typer.Argument(metavar="BREAK", help="Its number.", min=1)],
-    by: Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME")],
+    by: By,
     reason: Annotated[str, typer.Option(help="Why it is none any more.", metavar="TEXT")],
 ) -> None:
     """Close a break as it is. It is open again when its amounts change, or when it goes and comes back."""
@@ -116,7 +103,7 @@ async def _reconcile(first: str | None, last: str | None, date: str | None, form
 
 
 async def _show(run_id: int, form: Form) -> None:
-    async with _database() as db:
+    async with database(NAME) as db:
         await _print_run(db, run_id, form)
 
 
@@ -182,7 +169,7 @@ async def _print_csv(pages: "AsyncIterator[Page]") -> None:
 async def _runs(limit: int) -> None:
     from liqpass.reconcile import kept, report
 
-    async with _database() as db, db.pool.acquire() as conn:
+    async with database(NAME) as db, db.pool.acquire() as conn:
         listed = await kept.newest(conn, limit)
     for line in report.run_rows(listed):
         typer.echo(line)
@@ -192,7 +179,7 @@ async def _breaks(form: Form) -> None:
     from liqpass.clock import system_clock
     from liqpass.reconcile import kept, report
 
-    async with _database() as db, db.pool.acquire() as conn:
+    async with database(NAME) as db, db.pool.acquire() as conn:
         standing = await report.sampled(kept.open_pages(conn))
         if form is Form.JSON:
             await _print_list(kept.open_pages(conn))
@@ -210,7 +197,7 @@ async def _close(break_id: int, by: str, reason: str) -> None:
     from liqpass.clock import system_clock
     from liqpass.reconcile import closing
 
-    async with _database() as db:
+    async with database(NAME) as db:
         closed = await db.run(
             lambda conn: closing.close(conn, system_clock(), break_id, by=by, reason=reason)
         )
@@ -221,7 +208,7 @@ async def _close(break_id: int, by: str, reason: str) -> None:
 async def _verify() -> None:
     from liqpass.reconcile import documents, kept
 
-    async with _database() as db, db.transaction() as conn:
+    async with database(NAME) as db, db.transaction() as conn:
         faults = [fault async for fault in documents.verify(conn)]
         newest = await kept.newest(conn, 1)
     for fault in faults:
@@ -232,13 +219,3 @@ async def _verify() -> None:
         typer.echo(f"The chain of {newest[0].id} runs holds; its end is {newest[0].sha256.hex()}.")
     else:
         typer.echo("There is no run yet: liqpass reconcile makes one.")
-
-
-@asynccontextmanager
-async def _database() -> "AsyncIterator[Database]":
-    """The database alone: what was kept can be read where no chain is set."""
-    from liqpass.place import database_place, ready_database
-
-    with database_place(os.environ, tell) as place:
-        async with ready_database(place, NAME, tell) as db:
-            yield db

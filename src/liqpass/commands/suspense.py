@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import opened
+from liqpass.commands.opened import By, Form, FormOption, opened
 from liqpass.terminal import run
 
 if TYPE_CHECKING:
@@ -23,22 +22,11 @@ if TYPE_CHECKING:
 
 suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME")]
 Reason = Annotated[str, typer.Option(help="Why, for those who read the books later.", metavar="TEXT")]
 
 
-class Form(StrEnum):
-    """How to write a list."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
 @suspense_cli.command("list", epilog="Example: liqpass suspense list --format csv > suspense.csv")
-def list_items(
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.TABLE,
-) -> None:
+def list_items(form: FormOption = Form.TABLE) -> None:
     """What came into the treasury and pays no order: from whom, why it is there, and what to do."""
     run(lambda: _list(form))
 
