@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from liqpass.db import Connection, query
-from liqpass.ledger.book import Account, Kind
+from liqpass.ledger.book import LOG_INDEX, Account, Kind
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -91,12 +91,11 @@ async def kept_balances(conn: Connection) -> list[Sum]:
 
 
 @query(
-    """
+    f"""
     with page as (
         select t.*, not k.forward as reversal,
             case when length(t.ref) = 36 then substring(t.ref for 32) end as tx_hash,
-            case when length(t.ref) = 36
-                then ('x' || encode(substring(t.ref from 33), 'hex'))::bit(32)::int end as log_index
+            case when length(t.ref) = 36 then {LOG_INDEX.format("t.ref")} end as log_index
         from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
         where t.seq > $2 and ($3::timestamptz is null or t.at >= $3)
           and ($4::timestamptz is null or t.at < $4)
@@ -133,7 +132,7 @@ async def kept_balances(conn: Connection) -> list[Sum]:
         order by (p.stage = 'DROPPED') = (t.reversal or exists (
             select from ledger_transfers later join ledger_kinds k using (kind, debit, credit)
             where later.kind = t.kind and later.ref = t.ref and later.leg > t.leg and not k.forward)) desc,
-            {best}
+            {_BEST}
         limit 1
     ) as paid on true
     left join disbursements_made m
@@ -149,7 +148,7 @@ async def kept_balances(conn: Connection) -> list[Sum]:
         on d.id = coalesce(m.disbursement_id, asked.id,
             case when t.kind = 'WITHDRAWAL' and length(t.ref) = 16 then encode(t.ref, 'hex')::uuid end)
     order by t.seq
-""".replace("{best}", _BEST)
+"""
 )
 async def transfers(
     conn: Connection, chain_id: int, after: int, first: datetime | None, until: datetime | None, at_most: int

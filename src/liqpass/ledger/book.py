@@ -90,10 +90,12 @@ class Entry(msgspec.Struct, frozen=True):
     stands: int
 
 
+# What a transfer `t` adds to what its kind stands at, by its row `k` of ledger_kinds.
+SIGNED = "case when k.forward then t.amount else -t.amount end"
+
 # What a kind stands at for a ref, and how many legs it has: `lateral` over a row `e` with kind and ref.
-STANDING = """
-    select coalesce(max(t.leg), 0) as legs,
-        coalesce(sum(case when k.forward then t.amount else -t.amount end), 0)::bigint as stands
+STANDING = f"""
+    select coalesce(max(t.leg), 0) as legs, coalesce(sum({SIGNED}), 0)::bigint as stands
     from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
     where t.kind = e.kind and t.ref = e.ref
 """
@@ -111,6 +113,10 @@ POST = f"""
         returning seq
     )
 """
+
+
+# The log index in a ref of 36 bytes (`log_ref`); the hash in it is `substring(ref for 32)`.
+LOG_INDEX = "('x' || encode(substring({} from 33), 'hex'))::bit(32)::int"
 
 
 def log_ref(tx_hash: bytes, log_index: int) -> bytes:

@@ -7,6 +7,8 @@ these hold the books against themselves, reconciliation holds them against the c
 
 import msgspec
 
+from liqpass.ledger.book import SIGNED
+
 
 class Invariant(msgspec.Struct, frozen=True):
     """A query that returns what breaks it: `subject`, short, and `said`, what is wrong with it.
@@ -23,17 +25,11 @@ class Invariant(msgspec.Struct, frozen=True):
     delay: bool = False
 
 
-_FORWARD = "case when k.forward then t.amount else -t.amount end"
-
-
-_SIGNED_SUM = "sum(case when k.forward then t.amount else -t.amount end)::bigint"
-
-
 def _stands(*kinds: str) -> str:
     """What these kinds together stand at, by ref."""
     listed = ", ".join(f"'{kind}'" for kind in kinds)
     return f"""
-        select t.ref, sum({_FORWARD})::bigint as stands
+        select t.ref, sum({SIGNED})::bigint as stands
         from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
         where t.kind in ({listed}) group by t.ref
     """
@@ -100,11 +96,11 @@ INVARIANTS: tuple[Invariant, ...] = (
             where not k.forward and t.kind <> 'HELD'
         )
         select {_LEG} as subject,
-            'stands at ' || sum({_FORWARD}) as said
+            'stands at ' || sum({SIGNED}) as said
         from reversed join ledger_transfers t using (kind, ref)
         join ledger_kinds k using (kind, debit, credit)
         group by kind, ref
-        having sum({_FORWARD}) < 0
+        having sum({SIGNED}) < 0
         """,
     ),
     Invariant(
@@ -115,8 +111,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         select {_HEX.format("coalesce(o.purchase_order_id, b.ref)")} as subject,
             format('%s: earned %s of %s', coalesce(o.status::text, 'no such order'), b.earned, b.paid) as said
         from (
-            select t.ref, coalesce(sum({_FORWARD}) filter (where t.kind = 'PREMIUM'), 0)::bigint as paid,
-                coalesce(sum({_FORWARD}) filter (where t.kind = 'EARNED'), 0)::bigint as earned
+            select t.ref, coalesce(sum({SIGNED}) filter (where t.kind = 'PREMIUM'), 0)::bigint as paid,
+                coalesce(sum({SIGNED}) filter (where t.kind = 'EARNED'), 0)::bigint as earned
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where t.kind in ('PREMIUM', 'EARNED') group by t.ref
         ) b left join purchase_orders o on o.purchase_order_id = b.ref
@@ -344,7 +340,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         2,
         f"""
         with posted as (
-            select t.kind, t.ref, {_SIGNED_SUM} as stands
+            select t.kind, t.ref, sum({SIGNED})::bigint as stands
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where t.kind in ('CAPITAL', 'REFUND', 'WITHDRAWAL') group by t.kind, t.ref
         ),

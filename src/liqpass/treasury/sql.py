@@ -7,6 +7,7 @@ import msgspec
 
 from liqpass.chain.view import Stage
 from liqpass.db import Connection, query
+from liqpass.ledger.book import LOG_INDEX, SIGNED
 from liqpass.treasury.pairing import Due, Made, Premium, Purpose, Transfer
 from liqpass.treasury.records import Disbursement, OpenCover, Suspended
 
@@ -177,7 +178,7 @@ async def keep_opening(
 
 # Suspense -----------------------------------------------------------------------------------------------
 
-_STANDS = "coalesce(sum(case when k.forward then t.amount else -t.amount end) filter ({}), 0)::bigint"
+_STANDS = f"coalesce(sum({SIGNED}) filter ({{}}), 0)::bigint"
 _CAME_IN = _STANDS.format("where t.kind in ('RECEIVED', 'OPENING')")
 _GIVEN = _STANDS.format("where t.kind in ('CAPITAL', 'REFUND')")
 
@@ -204,9 +205,8 @@ async def remaining(conn: Connection, ref: bytes) -> Remaining:
 @query(f"""
     with items as (
         select t.ref, {_CAME_IN} as amount, {_CAME_IN} - {_GIVEN} as remaining,
-            case when length(t.ref) = 36 then substr(t.ref, 1, 32) end as tx_hash,
-            case when length(t.ref) = 36
-                then ('x' || encode(substr(t.ref, 33, 4), 'hex'))::bit(32)::int end as log_index
+            case when length(t.ref) = 36 then substring(t.ref for 32) end as tx_hash,
+            case when length(t.ref) = 36 then {LOG_INDEX.format("t.ref")} end as log_index
         from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
         where t.kind in ('RECEIVED', 'OPENING', 'CAPITAL', 'REFUND')
         group by t.ref

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from liqpass.db import Connection, query
+from liqpass.ledger.book import LOG_INDEX, SIGNED
 from liqpass.reconcile.facts.records import (
     LogFacts,
     OddRef,
@@ -22,8 +23,6 @@ from liqpass.reconcile.facts.records import (
 
 PATIENCE_SEC = 3600.0
 
-_SIGNED = "case when k.forward then t.amount else -t.amount end"
-_LOG_INDEX = "('x' || encode(substring({} from 33), 'hex'))::bit(32)::int"
 _LOG_KINDS = "'RECEIVED', 'CAPITAL', 'REFUND', 'REFUND_PAID', 'WITHDRAWAL_PAID', 'PAID_OUT'"
 # A transaction, to be added to an amount: not only the amounts have to agree.
 _TX = "(hash_record(row({0}))::bigint << 26)"
@@ -64,8 +63,8 @@ _DAYS = """least(div(extract(epoch from least($2::timestamptz, (
         union all
         select p.purchase_order_id, 0, 0, 0, -aside.stands - {_TX.format("p.tx_hash")}, 0
         from (
-            select substring(t.ref for 32) as tx_hash, {_LOG_INDEX.format("t.ref")} as log_index,
-                micro_sum({_SIGNED}) as stands
+            select substring(t.ref for 32) as tx_hash, {LOG_INDEX.format("t.ref")} as log_index,
+                micro_sum({SIGNED}) as stands
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where t.kind = 'RECEIVED' and length(t.ref) = 36 group by t.ref
         ) aside
@@ -158,12 +157,12 @@ def position_suspects(conn: Connection) -> AsyncIterator[list[PositionSuspect]]:
 @query(
     f"""
     with refs as materialized (
-        select t.ref, substring(t.ref for 32) as tx_hash, {_LOG_INDEX.format("t.ref")} as log_index,
-            coalesce(micro_sum({_SIGNED}) filter (where t.kind = 'RECEIVED'), 0) as received,
-            coalesce(micro_sum({_SIGNED}) filter (where t.kind in ('CAPITAL', 'REFUND')), 0) as given,
-            coalesce(micro_sum({_SIGNED})
+        select t.ref, substring(t.ref for 32) as tx_hash, {LOG_INDEX.format("t.ref")} as log_index,
+            coalesce(micro_sum({SIGNED}) filter (where t.kind = 'RECEIVED'), 0) as received,
+            coalesce(micro_sum({SIGNED}) filter (where t.kind in ('CAPITAL', 'REFUND')), 0) as given,
+            coalesce(micro_sum({SIGNED})
                 filter (where t.kind in ('REFUND_PAID', 'WITHDRAWAL_PAID', 'PAID_OUT')), 0) as paid,
-            coalesce(micro_sum({_SIGNED}) filter (where t.kind = 'PAID_OUT'), 0) as unexplained,
+            coalesce(micro_sum({SIGNED}) filter (where t.kind = 'PAID_OUT'), 0) as unexplained,
             coalesce(max(t.leg) filter (where t.kind = 'RECEIVED'), 0)
                 + coalesce(max(t.leg) filter (where t.kind = 'CAPITAL'), 0)
                 + coalesce(max(t.leg) filter (where t.kind = 'REFUND'), 0)
@@ -243,7 +242,7 @@ def transaction_suspects(conn: Connection, chain_id: int) -> AsyncIterator[list[
             coalesce(array_agg(kind::text order by kind) filter (where last <> legs), '{{}}') as gaps,
             min(posted_at) as posted_at
         from (
-            select t.kind, micro_sum({_SIGNED}) as stands, count(*) as legs, max(t.leg) as last,
+            select t.kind, micro_sum({SIGNED}) as stands, count(*) as legs, max(t.leg) as last,
                 min(t.at) as posted_at
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where t.kind in ('PREMIUM', 'HELD', 'EARNED') and t.ref = r.ref
@@ -278,7 +277,7 @@ async def order_facts(conn: Connection, purchase_order_ids: list[bytes]) -> list
 @query(
     f"""
     select p.purchase_order_id, p.tx_hash, p.log_index, p.block_time, p.payer, p.amount, p.stage,
-        (select coalesce(micro_sum({_SIGNED}), 0)
+        (select coalesce(micro_sum({SIGNED}), 0)
          from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
          where t.kind = 'RECEIVED' and t.ref = p.tx_hash || int4send(p.log_index)) as in_suspense,
         p.changed_at > $3 and exists (
@@ -327,7 +326,7 @@ async def logs_of(
 
 @query(
     f"""
-    select asked.tx_hash, {_LOG_INDEX.format("r.ref")} as log_index, r.received, r.given, r.paid,
+    select asked.tx_hash, {LOG_INDEX.format("r.ref")} as log_index, r.received, r.given, r.paid,
         r.unexplained, r.gaps, r.posted_at
     from unnest($1::bytea[]) as asked (tx_hash)
     cross join lateral (
@@ -340,7 +339,7 @@ async def logs_of(
             min(posted_at) as posted_at
         from unnest(array[{_LOG_KINDS}]::ledger_kind[]) as one (kind)
         cross join lateral (
-            select t.ref, micro_sum({_SIGNED}) as stands, count(*) as legs, max(t.leg) as last,
+            select t.ref, micro_sum({SIGNED}) as stands, count(*) as legs, max(t.leg) as last,
                 min(t.at) as posted_at
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where t.kind = one.kind and t.ref between asked.tx_hash and asked.tx_hash || '\\xffffffff'::bytea
@@ -361,9 +360,9 @@ async def refs_of(conn: Connection, tx_hashes: list[bytes]) -> list[RefFacts]:
 @query(
     f"""
     select (select opening from ledger_openings where chain_id = $1) as measured,
-        coalesce(micro_sum({_SIGNED}) filter (where t.kind = 'OPENING'), 0) as booked,
-        coalesce(micro_sum({_SIGNED}) filter (where t.kind = 'PAID_OUT'), 0) as unexplained,
-        coalesce(micro_sum({_SIGNED}) filter (where t.kind in ('CAPITAL', 'REFUND')), 0) as given
+        coalesce(micro_sum({SIGNED}) filter (where t.kind = 'OPENING'), 0) as booked,
+        coalesce(micro_sum({SIGNED}) filter (where t.kind = 'PAID_OUT'), 0) as unexplained,
+        coalesce(micro_sum({SIGNED}) filter (where t.kind in ('CAPITAL', 'REFUND')), 0) as given
     from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
     where t.kind in ('OPENING', 'PAID_OUT', 'CAPITAL', 'REFUND') and t.ref = int8send($1)
     """,
@@ -376,10 +375,10 @@ async def opening_facts(conn: Connection, chain_id: int) -> OpeningFacts:
 
 @query(
     f"""
-    select t.kind, t.ref, micro_sum({_SIGNED}) as stands, min(t.at) as posted_at
+    select t.kind, t.ref, micro_sum({SIGNED}) as stands, min(t.at) as posted_at
     from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
     where t.kind in ('OPENING', {_LOG_KINDS}) and length(t.ref) <> 36 and t.ref <> int8send($1)
-    group by t.kind, t.ref having micro_sum({_SIGNED}) <> 0
+    group by t.kind, t.ref having micro_sum({SIGNED}) <> 0
     order by t.kind, t.ref
     """,
     patience_sec=PATIENCE_SEC,
