@@ -11,7 +11,7 @@ from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
 from liqpass.db import Connection, Overtaken
 from liqpass.exchange.records import Position
-from liqpass.ledger.book import NEVER_OVERDRAWN
+from liqpass.ledger.posting import overdrawn
 from liqpass.orders import sql
 from liqpass.orders.capacity import exhausted
 from liqpass.orders.states import OrderStatus
@@ -148,7 +148,7 @@ async def draft(
             binding.pos_created_ms,
         )
     except asyncpg.CheckViolationError as error:
-        if error.constraint_name != NEVER_OVERDRAWN:
+        if not overdrawn(error):
             raise
         raise await exhausted(conn, terms.products, facts, cost.payout) from None
     if order is None:

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-import asyncpg
 import structlog
 
 from liqpass.chain.rpc import Node
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
-from liqpass.ledger.book import NEVER_OVERDRAWN
-from liqpass.ledger.posting import post
+from liqpass.ledger.posting import overdrawn, post
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.opening import open_books
@@ -39,7 +37,7 @@ async def step(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock:
     except DATABASE_AWAY:
         raise
     except Exception as error:
-        if not _overdrawn(error):
+        if not overdrawn(error):
             log.exception("batch_cannot_be_booked")
         await _one_by_one(db, chain_id, clock)
 
@@ -93,12 +91,7 @@ async def _one_by_one(db: Database, chain_id: int, clock: Clock) -> None:
             raise
         except Exception as error:
             failed += 1
-            if _overdrawn(error):
+            if overdrawn(error):  # it spends what is not booked yet: nobody's fault, and it passes
                 log.warning("transfer_waits_for_what_it_spends", in_the_way=failed)
             else:
                 log.exception("transfer_cannot_be_booked", in_the_way=failed)
-
-
-def _overdrawn(error: Exception) -> bool:
-    """It spends what is not booked yet: that is nobody's fault, and passes."""
-    return isinstance(error, asyncpg.CheckViolationError) and error.constraint_name == NEVER_OVERDRAWN

@@ -12,7 +12,7 @@ from liqpass.db import Connection
 from liqpass.hexes import checksum, to_hex
 from liqpass.ids import uuid7
 from liqpass.ledger.book import Account, Entry, Kind
-from liqpass.ledger.posting import balance, post
+from liqpass.ledger.posting import balance, overdrawn, post
 from liqpass.money import usd
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
@@ -99,7 +99,9 @@ async def withdraw(
     try:
         async with conn.transaction():
             await post(conn, now, [Entry(Kind.WITHDRAWAL, asked.ref, amount)])
-    except CheckViolationError:
+    except CheckViolationError as error:
+        if not overdrawn(error):
+            raise
         free = await balance(conn, Account.POOL_FREE)
         raise Problem(
             "INVALID_FIELD", f"AMOUNT is more than is free: {usd(free)} USDC.", field="AMOUNT"
