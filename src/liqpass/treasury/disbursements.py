@@ -19,7 +19,7 @@ from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.pairing import Purpose
 from liqpass.treasury.records import Disbursement
-from liqpass.treasury.suspense import NOBODY, hold, key_of, may_return, part
+from liqpass.treasury.suspense import hold, key_of, may_receive, part
 
 BATCH_MOST = 200  # transfers in one file: a Safe sends them as one transaction
 WORDS_MOST = 200
@@ -70,7 +70,7 @@ async def refund(
     does. Raises Problem. `random`: 10 bytes."""
     held = await hold(conn, chain, ref)
     taken = part(held, amount, "--amount")
-    if to is None and not may_return(held.sender, chain):
+    if to is None and not may_receive(held.sender, chain):
         origin = "has no sender" if held.sender is None else "came from a contract, or from nobody"
         raise Problem(
             "INVALID_FIELD", f"{key_of(ref)} {origin}: name with --to where it shall go.", field="--to"
@@ -121,7 +121,7 @@ class _Ask(msgspec.Struct, frozen=True):
 
 async def _ask(conn: Connection, now: datetime, chain: ChainSettings, asked: _Ask) -> bytes | None:
     """Keep it, and say whether a transfer is there that will be taken for it."""
-    if asked.recipient in (NOBODY, chain.treasury, chain.checkout, chain.usdc):
+    if not may_receive(asked.recipient, chain):
         who = f"{checksum(asked.recipient)} is the treasury itself, a contract of the product, or nobody"
         raise Problem("INVALID_FIELD", f"--to {who}: money sent there would be lost.", field="--to")
     reason, by = words(asked.reason, "--reason"), words(asked.by, "--by")

@@ -85,7 +85,7 @@ def next_steps(item: Suspended, chain: ChainSettings) -> list[str]:
         return [WAIT_FOR_WORKER]
     if not is_final(item, chain):
         return [WAIT_FOR_FINAL]
-    to = "" if may_return(item.sender, chain) else " --to ADDRESS"
+    to = "" if may_receive(item.sender, chain) else " --to ADDRESS"
     refund = f"liqpass suspense refund {key}{to} --by NAME --reason TEXT"
     deposit = f"liqpass pool deposit --from {key} --by NAME"
     if found == Why.OPENING:
@@ -93,9 +93,9 @@ def next_steps(item: Suspended, chain: ChainSettings) -> list[str]:
     return [refund, deposit] if found == Why.PLAIN_TRANSFER else [refund]
 
 
-def may_return(sender: bytes | None, chain: ChainSettings) -> bool:
-    """Whether a refund can go where it came from: not into a contract of the product, nor to nobody."""
-    return sender is not None and sender not in (NOBODY, chain.checkout, chain.usdc, chain.treasury)
+def may_receive(who: bytes | None, chain: ChainSettings) -> bool:
+    """Whether money can be sent there: not into a contract of the product, nor to nobody."""
+    return who is not None and who not in (NOBODY, chain.checkout, chain.usdc, chain.treasury)
 
 
 def key_of(ref: bytes) -> str:
