@@ -30,6 +30,10 @@ class Stage(StrEnum):
     DROPPED = "DROPPED"  # its block is gone and no view shows it
 
 
+CONFIRMED = (Stage.SAFE, Stage.FINAL)
+"""Stages at which a log counts: what it moved is in the books."""
+
+
 class Head(Struct, frozen=True):
     """A block: number, hash (32 bytes), time."""
 

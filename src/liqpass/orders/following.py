@@ -9,12 +9,11 @@ from litestar.response import ServerSentEventMessage
 from liqpass.db import Database
 from liqpass.limits import Places
 from liqpass.orders import sql
-from liqpass.orders.states import OrderStatus
+from liqpass.orders.states import CLOSED
 from liqpass.orders.views import event_view, payment_view
 
 POLL_SEC = 1
 HEARTBEAT_POLLS = 15  # so that a proxy does not take a quiet stream for a dead one
-CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 STREAM_SEC = 15 * 60
 STREAMS_PER_USER = 8  # in one process
 

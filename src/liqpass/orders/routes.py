@@ -15,7 +15,7 @@ from liqpass import hexes
 from liqpass.limits import Places
 from liqpass.orders import following, orders, quotes, reading, sql
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
-from liqpass.orders.states import OrderStatus
+from liqpass.orders.states import CLOSED, OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
@@ -135,7 +135,7 @@ async def order_events(
     if order is None:
         raise orders.order_not_found()
     after_seq = last_event_id or 0
-    if order.status in following.CLOSED and after_seq >= order.event_seq:
+    if order.status in CLOSED and after_seq >= order.event_seq:
         return Response(None, status_code=204)
     news = following.followed(reader.db, streams, user, order, after_seq)
     await anext(news)

@@ -29,6 +29,7 @@ class OrderStatus(StrEnum):
     """Never paid in time, or withdrawn before it was paid."""
 
 
+CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 _D, _P, _A = OrderStatus.DRAFT, OrderStatus.PAID_PENDING_CONFIRM, OrderStatus.ACTIVE
 LEGAL_MOVES: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset(
     {

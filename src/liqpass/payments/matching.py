@@ -12,10 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.chain.view import Stage
+from liqpass.chain.view import CONFIRMED, Stage
 from liqpass.hexes import to_hex
 from liqpass.ledger.book import Entry, Kind, log_ref
-from liqpass.orders.states import Move, OrderStatus
+from liqpass.orders.states import CLOSED, Move, OrderStatus
 
 
 class Outcome(StrEnum):
@@ -69,8 +69,6 @@ class PayableOrder(msgspec.Struct, frozen=True):
     coverage_end_at: datetime | None
 
 
-CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-CONFIRMED = (Stage.SAFE, Stage.FINAL)
 SUREST_FIRST = (Stage.FINAL, Stage.SAFE, Stage.SEEN)
 
 

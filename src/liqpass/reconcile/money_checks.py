@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from liqpass.chain.view import Stage
+from liqpass.chain.view import CONFIRMED, Stage
 from liqpass.hexes import to_hex
 from liqpass.ledger.book import DEBIT_SIDE, Account
 from liqpass.money import usd
-from liqpass.payments.matching import CONFIRMED, Outcome
+from liqpass.payments.matching import Outcome
 from liqpass.reconcile.checks import BreakType, Found, log_subject
 from liqpass.reconcile.facts.records import LogFacts, OddRef, OpeningFacts, RefFacts
 from liqpass.treasury.pairing import Premium, Transfer, explained

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from liqpass.chain.view import CONFIRMED
 from liqpass.hexes import to_hex
 from liqpass.ledger.book import Account
 from liqpass.money import usd
 from liqpass.orders.states import OrderStatus
-from liqpass.payments.matching import CONFIRMED
 from liqpass.reconcile.checks import (
     EARN_SLACK,
     STUCK_AFTER,

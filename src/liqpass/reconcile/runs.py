@@ -17,12 +17,11 @@ import structlog
 from liqpass.chain.balances import treasury_balance
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.stored import cursor_of
-from liqpass.chain.view import Cursor
+from liqpass.chain.view import CONFIRMED, Cursor
 from liqpass.clock import Clock
 from liqpass.db import RETRIES, TRY_AGAIN, Connection, Database
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
-from liqpass.payments.matching import CONFIRMED
 from liqpass.reconcile import sql
 from liqpass.reconcile.breaks import sql as breaks_sql
 from liqpass.reconcile.breaks.sql import OpenBreak

@@ -7,11 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.chain.view import Stage
+from liqpass.chain.view import CONFIRMED, Stage
 from liqpass.ledger.book import Entry, Kind, log_ref
 
 Key = tuple[bytes, int]  # transaction hash and log index
-CONFIRMED = (Stage.SAFE, Stage.FINAL)
 
 
 class Purpose(StrEnum):
