@@ -125,7 +125,7 @@ def order_answer(order: sql.Order, chain: ChainSettings, now: datetime) -> Order
         chain_id=order.chain_id,
         checkout=checksum(order.checkout),
         usdc=checksum(chain.usdc),
-        calls=[_call_view(call) for call in calls(order, chain)],
+        calls=[call_view(call) for call in calls(order, chain)],
     )
 
 
@@ -164,7 +164,7 @@ def order_view(
         created_at=order.created_at,
         payment=payment_view(payment) if payment else None,
         history=[event_view(event) for event in events or []],
-        calls=[_call_view(call) for call in calls(order, chain)] if chain and payable else [],
+        calls=[call_view(call) for call in calls(order, chain)] if chain and payable else [],
     )
 
 
@@ -193,5 +193,6 @@ def payment_view(payment: sql.SeenPayment) -> PaymentView:
     )
 
 
-def _call_view(call: Call) -> CallView:
+def call_view(call: Call) -> CallView:
+    """A call as a wallet takes it."""
     return CallView(to=checksum(call.to), data=to_hex(call.data), value=hex(call.value))

@@ -23,7 +23,7 @@ from liqpass.db import Database
 from liqpass.limits import Limiter, Rate
 from liqpass.orders.paying import Bill, bill_of
 from liqpass.orders.states import OrderStatus
-from liqpass.orders.views import CallView
+from liqpass.orders.views import CallView, call_view
 from liqpass.payments import permit, preflight, submission
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
@@ -188,9 +188,7 @@ async def get_permit_calls(
         raise Problem("INVALID_FIELD", "deadline is the one of the permit that was given.", field="deadline")
     offered = await permit.offered(till.nodes, till.chain, bill, now, payer)
     call = await permit.paid_with(till.nodes, bill, offered, bytes.fromhex(data.signature[2:]))
-    return PermitCalls(
-        calls=[CallView(to=hexes.checksum(call.to), data=hexes.to_hex(call.data), value=hex(call.value))]
-    )
+    return PermitCalls(calls=[call_view(call)])
 
 
 def payments_router(*, clock: Clock, chain: ChainSettings, nodes: Sequence[Node]) -> Router:
