@@ -22,6 +22,11 @@ def fitting(products: Products, facts: Facts, free: int) -> list[tuple[Sku, Pric
     return sorted(found, key=lambda pair: -pair[1].payout)
 
 
+def shortage(payout: int, free: int) -> str:
+    """That there is too little free capital, in words."""
+    return f"This cover pays {usd(payout)} USDC, and at present there is capital for {usd(free)} USDC."
+
+
 async def exhausted(conn: Connection, products: Products, facts: Facts, payout: int) -> Problem:
     """The refusal of an order whose payout is not there, and which smaller cover would fit at this moment."""
     free = await balance(conn, Account.POOL_FREE)
@@ -35,7 +40,7 @@ async def exhausted(conn: Connection, products: Products, facts: Facts, payout: 
         way = "Try again when other covers have ended."
     return Problem(
         "CAPACITY_EXHAUSTED",
-        f"This cover pays {usd(payout)} USDC, and at present there is capital for {usd(free)} USDC. {way}",
+        f"{shortage(payout, free)} {way}",
         field="bindId",
         largestPayoutAmount=str(free),
         largestPayoutUsd=usd(free),

@@ -10,6 +10,7 @@ from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balance
 from liqpass.money import usd
 from liqpass.orders import sql
+from liqpass.orders.capacity import shortage
 from liqpass.positions.readings import AccountReading
 from liqpass.positions.refusals import Refusal, WhyNot
 from liqpass.pricing.premium import NotInsurable, Price, facts_of, price
@@ -58,11 +59,7 @@ def _offer(sku: Sku, position: Position, refusal: Refusal | None, free: int) -> 
     except NotInsurable as error:
         return error.refusal
     if cost.payout > free:
-        return Refusal(
-            WhyNot.CAPACITY_EXHAUSTED,
-            f"This cover pays {usd(cost.payout)} USDC, and at present there is capital for {usd(free)} USDC.",
-            {"freeUsd": usd(free)},
-        )
+        return Refusal(WhyNot.CAPACITY_EXHAUSTED, shortage(cost.payout, free), {"freeUsd": usd(free)})
     return cost
 
 
