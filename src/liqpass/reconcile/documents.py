@@ -6,6 +6,7 @@ can tell whether anything before it was changed.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -56,7 +57,7 @@ def document_of(
     *,
     run_id: int,
     previous: bytes | None,
-    times: tuple[Any, Any],
+    times: tuple[datetime, datetime],
     period: Period,
     chain_id: int,
     from_block: int,

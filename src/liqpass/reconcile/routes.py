@@ -18,7 +18,7 @@ from liqpass.hexes import checksum
 from liqpass.problems import Problem
 from liqpass.reconcile import sql, standing
 from liqpass.reconcile.closing import REASON_MOST, close
-from liqpass.reconcile.standing import NEWEST
+from liqpass.reconcile.kept import NEWEST
 from liqpass.reconcile.views import (
     BreakList,
     BreakView,

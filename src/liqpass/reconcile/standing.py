@@ -6,9 +6,8 @@ import msgspec
 
 from liqpass.db import Connection
 from liqpass.reconcile import sql
+from liqpass.reconcile.kept import newest
 from liqpass.reconcile.views import BreakView, OpenType, Overview, break_view, rule_view, run_view
-
-NEWEST = 2**63 - 1
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -26,7 +25,7 @@ async def standing(conn: Connection) -> Standing:
 
 async def overview(conn: Connection) -> Overview:
     """The first thing to look at."""
-    runs = await sql.runs_before(conn, NEWEST, 1)
+    runs = await newest(conn, 1)
     counts = await sql.open_counts(conn)
     checks = await sql.kept_checks(conn)
     return Overview(

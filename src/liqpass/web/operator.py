@@ -15,8 +15,9 @@ from liqpass.db import Database
 from liqpass.health import WATCHER_LATE, lag
 from liqpass.orders.states import OrderStatus
 from liqpass.reconcile.checks import NEXT_STEPS
+from liqpass.reconcile.kept import NEWEST
 from liqpass.reconcile.rules import INVARIANTS
-from liqpass.reconcile.standing import NEWEST, breaks_by_type, overview
+from liqpass.reconcile.standing import breaks_by_type, overview
 from liqpass.reconcile.views import RuleView
 from liqpass.signin.admins import only
 from liqpass.treasury.disbursements import BATCH_MOST
