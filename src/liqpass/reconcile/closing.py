@@ -6,8 +6,9 @@ from liqpass.db import Connection
 from liqpass.problems import Problem
 from liqpass.reconcile import sql
 from liqpass.reconcile.breaks import sql as breaks_sql
+from liqpass.treasury.disbursements import words
 
-BY_MOST, REASON_MOST = 200, 1000
+REASON_MOST = 1000
 OURS = "reconciliation"
 
 
@@ -16,7 +17,7 @@ async def close(conn: Connection, now: datetime, break_id: int, *, by: str, reas
 
     Raises BREAK_NOT_FOUND, BREAK_CLOSED, and INVALID_FIELD for a name or a reason that says nothing.
     """
-    who, why = _words(by, "--by", BY_MOST), _words(reason, "--reason", REASON_MOST)
+    who, why = words(by, "--by"), words(reason, "--reason", REASON_MOST)
     if who.lower() == OURS:
         raise Problem("INVALID_FIELD", f"--by is your name: {OURS} closes by itself.", field="--by")
     closed = await breaks_sql.close(conn, break_id, now, who, why)
@@ -28,10 +29,3 @@ async def close(conn: Connection, now: datetime, break_id: int, *, by: str, reas
     if not closed:
         raise Problem("BREAK_CLOSED", f"Break {break_id} was closed by {found.closed_by} already.")
     return found
-
-
-def _words(text: str, field: str, most: int) -> str:
-    kept = " ".join(text.split())
-    if not 0 < len(kept) <= most:
-        raise Problem("INVALID_FIELD", f"{field} is 1 to {most} characters.", field=field)
-    return kept

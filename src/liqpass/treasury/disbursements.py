@@ -196,9 +196,9 @@ def parted(found: Sequence[Disbursement], *, again: bool = False) -> Dues:
     )
 
 
-def words(text: str, field: str) -> str:
+def words(text: str, field: str, most: int = WORDS_MOST) -> str:
     """A name or a reason. Raises Problem INVALID_FIELD that names `field`."""
     kept = " ".join(text.split())
-    if not 0 < len(kept) <= WORDS_MOST:
-        raise Problem("INVALID_FIELD", f"{field} is 1 to {WORDS_MOST} characters.", field=field)
+    if not 0 < len(kept) <= most:
+        raise Problem("INVALID_FIELD", f"{field} is 1 to {most} characters.", field=field)
     return kept
