@@ -21,13 +21,14 @@ FAR = 2**40  # a deadline that no test reaches
 
 @pytest.fixture(scope="session")
 async def shared_chain() -> AsyncIterator[SandboxChain]:
+    """safe is 4 blocks behind the head, finalized 8; every transaction mines a block."""
     async with SandboxChain(slots_in_an_epoch=4) as chain:
         yield chain
 
 
 @pytest.fixture
 async def chain(shared_chain: SandboxChain) -> AsyncIterator[SandboxChain]:
-    """safe is 4 blocks behind the head, finalized 8; every transaction mines a block."""
+    """The chain as it was handed out: what a test does is undone."""
     snapshot = await shared_chain.snapshot()
     yield shared_chain
     await shared_chain.set_automine(True)

@@ -4,23 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.conftest import alice, bob
+from tests.flows.newcomers import Newcomer
 from tests.races.crowd import crowd_of
 from tests.world import TestWorld
 
-
-@pytest.fixture
-async def alice(world: TestWorld) -> AsyncIterator[Newcomer]:
-    """A trader with an insurable position."""
-    async with newcomer(world) as somebody:
-        yield somebody
-
-
-@pytest.fixture
-async def bob(world: TestWorld) -> AsyncIterator[Newcomer]:
-    """Another one, with another wallet and another exchange account."""
-    async with newcomer(world) as somebody:
-        yield somebody
+__all__ = ["alice", "bob"]
 
 
 @pytest.fixture

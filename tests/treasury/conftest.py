@@ -22,10 +22,11 @@ from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.settings import ChainSettings
 from liqpass.treasury import booking, disbursements, pool, suspense
 from liqpass.treasury.records import Suspended
+from tests.chain.conftest import chain
 from tests.clock import SettableClock
 from tests.flows.conftest import alice
 
-__all__ = ["alice"]
+__all__ = ["alice", "chain"]
 
 CAPITAL = 1_000 * USDC
 FAR = 2**40  # a deadline that no test reaches
@@ -191,17 +192,9 @@ def ref_of_log(log: dict[str, str]) -> bytes:
 
 @pytest.fixture(scope="session")
 async def shared_chain() -> AsyncIterator[SandboxChain]:
+    """safe is 4 blocks behind the head, finalized 8; every transaction mines a block."""
     async with SandboxChain(slots_in_an_epoch=4, capital=CAPITAL) as chain:
         yield chain
-
-
-@pytest.fixture
-async def chain(shared_chain: SandboxChain) -> AsyncIterator[SandboxChain]:
-    """safe is 4 blocks behind the head, finalized 8; every transaction mines a block."""
-    snapshot = await shared_chain.snapshot()
-    yield shared_chain
-    await shared_chain.set_automine(True)
-    await shared_chain.revert(snapshot)
 
 
 @pytest.fixture
