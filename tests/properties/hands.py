@@ -6,7 +6,6 @@ other breaks may name only what it `touched`, and the sums.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import asyncpg
 
@@ -101,7 +100,6 @@ def anything(_model: Model) -> list[Target]:
 
 
 _BY_LOG = "where (tx_hash, log_index) = ($2, $3)"
-_DAY = timedelta(days=1)
 HANDS = [
     Hand(
         "a payment's amount",

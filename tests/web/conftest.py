@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import Newcomer, newcomer, shared_world
 from tests.web.browser import opened, program
 from tests.web.town import PATIENCE_MS, Visit, Visitor, arrive, at_work, lively_world, new_fake_wallet
 from tests.world import TestWorld
@@ -23,6 +23,15 @@ async def browser() -> AsyncIterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     async with opened(found) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def still(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TestWorld]:
+    """The running product, shared by a file's tests; time stands still, and workers rest."""
+    async with shared_world(server_url, template, tmp_path_factory.mktemp("still")) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,8 @@ import aiohttp
 import pytest
 
 from liqpass.vault.api_accounts import recheck_due
-from tests.flows.newcomers import newcomer, shared_world
+from tests.flows.newcomers import newcomer
 from tests.world import TestWorld
-
-
-@pytest.fixture(scope="module")
-async def still(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[TestWorld]:
-    """The running product, shared by this file's tests."""
-    async with shared_world(server_url, template, tmp_path_factory.mktemp("still")) as world:
-        yield world
 
 
 @pytest.fixture

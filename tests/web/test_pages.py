@@ -8,20 +8,11 @@ from typing import Any
 import pytest
 
 from liqpass.sandbox.trader import Trader, calls_of
-from tests.flows.newcomers import Newcomer, new_wallet, newcomer, shared_world
+from tests.flows.newcomers import Newcomer, new_wallet, newcomer
 from tests.world import TestWorld
 
 UNKNOWN = "/orders/0x" + "ab" * 32
 CANCEL = "/api/insurance/cancel"
-
-
-@pytest.fixture(scope="module")
-async def still(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[TestWorld]:
-    """The running product, shared by this file's tests; time stands still, and workers rest."""
-    async with shared_world(server_url, template, tmp_path_factory.mktemp("still")) as world:
-        yield world
 
 
 @pytest.fixture
