@@ -22,7 +22,7 @@ import { _, language, minute } from "./texts.js"
 export const keyOf = (of) => [of.instId, of.mgnMode, of.posSide].join(" ")
 
 /** @param {string} instId */
-export function nameOf(instId) {
+function nameOf(instId) {
   const [base, coin, kind] = instId.split("-")
   return kind === "SWAP" ? _("%(pair)s perpetual", { pair: `${base}/${coin}` }) : instId
 }
