@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
@@ -83,7 +83,7 @@ def create_app(of: Clients) -> AsgiApp:
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
     regions = list(of.settings.okx_hosts)
-    cookie = session_cookie(of.settings.public_url)
+    cookie, site = session_cookie(of.settings.public_url), _site(of)
     app = Litestar(
         route_handlers=[
             signin_router(
@@ -95,27 +95,25 @@ def create_app(of: Clients) -> AsgiApp:
             ),
             vault_router(db=db, clock=clock, gateway=of.gateway, keyring=of.keyring, regions=regions),
             pricing_router(products=of.products),
-            Router(
-                path="/",
-                route_handlers=[
-                    positions_router(reader=reader, appraise=partial(refusal, of.products)),
-                    orders_router(reader=reader, terms=terms),
-                    payments_router(clock=clock, chain=chain, nodes=of.nodes),
-                    reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
-                    treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain),
-                ],
-                dependencies={
-                    "db": Provide(lambda: db, sync_to_thread=False),
-                    # Litestar copies what a router is given: a clock that is called from here is not copied.
-                    "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
-                    "user": Provide(signed_in),
-                },
+            positions_router(reader=reader, appraise=partial(refusal, of.products)),
+            orders_router(reader=reader, terms=terms),
+            payments_router(clock=clock, chain=chain, nodes=of.nodes),
+            reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
+            treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain),
+            pages_router(site=site, admins=admins),
+            operator_router(
+                site=site, admins=admins, db=db, clock=clock, cookie=cookie, exchange_errors=_exchange_errors
             ),
-            _pages(of, cookie),
             static_file,
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
         ],
-        dependencies={"session_cookie": Provide(lambda: cookie, sync_to_thread=False)},
+        dependencies={
+            "db": Provide(lambda: db, sync_to_thread=False),
+            # Litestar copies what it is given: a clock that is called from here is not copied.
+            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
+            "session_cookie": Provide(lambda: cookie, sync_to_thread=False),
+            "user": Provide(signed_in),
+        },
         exception_handlers={Exception: answer},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
@@ -129,28 +127,6 @@ def create_app(of: Clients) -> AsgiApp:
     )
     _provide_in_turn(app)
     return edge(app, origin=of.settings.public_url)
-
-
-def _pages(of: Clients, cookie: str) -> Router:
-    db, clock, admins = of.db, of.clock, of.settings.admin_wallets
-    return Router(
-        path="/",
-        route_handlers=[
-            pages_router(site=_site(of), admins=admins),
-            operator_router(
-                site=_site(of),
-                admins=admins,
-                db=db,
-                clock=clock,
-                cookie=cookie,
-                exchange_errors=_exchange_errors,
-            ),
-        ],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
-        },
-    )
 
 
 def _site(of: Clients) -> Site:
