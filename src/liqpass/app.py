@@ -82,18 +82,13 @@ def create_app(of: Clients) -> AsgiApp:
     chain, db, clock, admins = of.settings.chain, of.db, of.clock, of.settings.admin_wallets
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
-    regions = list(of.settings.okx_hosts)
     cookie, site = session_cookie(of.settings.public_url), _site(of)
     app = Litestar(
         route_handlers=[
             signin_router(
-                db=db,
-                clock=clock,
-                rpc=partial(_eth_call, of.nodes),
-                public_url=of.settings.public_url,
-                chain_id=chain.chain_id,
+                rpc=partial(_eth_call, of.nodes), public_url=of.settings.public_url, chain_id=chain.chain_id
             ),
-            vault_router(db=db, clock=clock, gateway=of.gateway, keyring=of.keyring, regions=regions),
+            vault_router(gateway=of.gateway, keyring=of.keyring, regions=list(of.settings.okx_hosts)),
             pricing_router(products=of.products),
             positions_router(reader=reader, appraise=partial(refusal, of.products)),
             orders_router(reader=reader, terms=terms),

@@ -19,6 +19,7 @@ from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.anvil import Wallet
 from liqpass.signin.contract_wallet import EthCall
 from liqpass.signin.routes import session_cookie, signin_router
+from liqpass.signin.sessions import signed_in
 
 SITE = "http://127.0.0.1:8000"
 CHAIN_ID = 8453
@@ -64,7 +65,20 @@ def door(
     chain_id: int = CHAIN_ID,
 ) -> Router:
     """The routes of sign-in for one site."""
-    return signin_router(db=db, clock=clock, rpc=eth_call, public_url=site, chain_id=chain_id)
+    return provided(db, clock, signin_router(rpc=eth_call, public_url=site, chain_id=chain_id))
+
+
+def provided(db: Database, clock: Callable[[], datetime], router: Router) -> Router:
+    """Routes with what the app provides to all."""
+    return Router(
+        path="/",
+        route_handlers=[router],
+        dependencies={
+            "db": Provide(lambda: db, sync_to_thread=False),
+            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
+            "user": Provide(signed_in),
+        },
+    )
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
 from tests.clock import SettableClock
-from tests.signin.visitors import FakeNode, browser, door, sign_in
+from tests.signin.visitors import FakeNode, browser, door, provided, sign_in
 from tests.vault.holders import KEY
 
 Enter = Callable[[str], Awaitable[httpx.AsyncClient]]
@@ -51,7 +51,7 @@ async def enter(
 ) -> AsyncIterator[Enter]:
     """Somebody signs in by name and gets a browser of their own, before one and the same vault."""
     regions = ["global", "eea", "us"]
-    vault = vault_router(db=db, clock=clock, gateway=gateway, keyring=keyring, regions=regions)
+    vault = provided(db, clock, vault_router(gateway=gateway, keyring=keyring, regions=regions))
     async with AsyncExitStack() as stack:
 
         async def somebody(name: str) -> httpx.AsyncClient:

@@ -14,7 +14,6 @@ from litestar.params import FromQuery, JSONBody
 from msgspec import Meta
 
 from liqpass import hexes
-from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.limits import Limiter, Rate
 from liqpass.problems import Problem
@@ -80,22 +79,16 @@ class Door:
         )
 
 
-def signin_router(*, db: Database, clock: Clock, rpc: EthCall, public_url: str, chain_id: int) -> Router:
-    """Sign-in for the site at `public_url`. `rpc` does one eth_call (see `contract_wallet.EthCall`)."""
+def signin_router(*, rpc: EthCall, public_url: str, chain_id: int) -> Router:
+    """Sign-in for the site at `public_url`. `rpc` does one eth_call (see `contract_wallet.EthCall`); `db`,
+    `now` and `user` are provided by the app."""
     parts = urlsplit(public_url)
     site = siwe.Site(domain=parts.netloc.lower(), uri=public_url, chain_id=chain_id)
     door = Door(site, ContractChecks(rpc), Limiter(MESSAGES), session_cookie(public_url))
     return Router(
         path="/api/auth",
         route_handlers=[nonce, verify, logout, me],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            # Not the clock itself: Litestar copies a router's dependencies, and with them a clock's state.
-            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
-            "door": Provide(lambda: door, sync_to_thread=False),
-            "session_cookie": Provide(lambda: door.cookie_name, sync_to_thread=False),
-            "user": Provide(sessions.signed_in),
-        },
+        dependencies={"door": Provide(lambda: door, sync_to_thread=False)},
         tags=["sign-in"],
     )
 

@@ -12,12 +12,11 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.limits import Limiter, Rate
 from liqpass.problems import Problem
-from liqpass.signin.sessions import User, signed_in
+from liqpass.signin.sessions import User
 from liqpass.vault import api_accounts, sql
 from liqpass.vault.cipher import KeyRing
 
@@ -79,21 +78,14 @@ class Vault:
     given: Limiter
 
 
-def vault_router(
-    *, db: Database, clock: Clock, gateway: OkxGateway, keyring: KeyRing, regions: Sequence[str]
-) -> Router:
-    """Exchange accounts. `regions` are those of LIQPASS_OKX_HOSTS, in its order."""
+def vault_router(*, gateway: OkxGateway, keyring: KeyRing, regions: Sequence[str]) -> Router:
+    """Exchange accounts. `regions` are those of LIQPASS_OKX_HOSTS, in its order; `db`, `now` and `user` are
+    provided by the app."""
     vault = Vault(gateway, keyring, tuple(regions), Limiter(*KEYS_GIVEN))
     return Router(
         path="/api/okx/api-accounts",
         route_handlers=[add, list_own, revoke],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            # Not the clock itself: Litestar copies a router's dependencies, and with them a clock's state.
-            "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
-            "vault": Provide(lambda: vault, sync_to_thread=False),
-            "user": Provide(signed_in),
-        },
+        dependencies={"vault": Provide(lambda: vault, sync_to_thread=False)},
         tags=["exchange accounts"],
     )
 
