@@ -1,1 +1,1 @@
-"""How fast the order loop is, beside the database alone."""
+"""How fast the order loop, reconciliation and the pages are, and what they take."""
