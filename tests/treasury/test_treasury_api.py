@@ -80,6 +80,8 @@ async def test_what_came_in_is_shown_with_what_to_do(office: TestWorld, admin: T
         "amount": str(12 * USDC),
         "remaining": str(12 * USDC),
         "sender": checksum(sender),
+        "txHash": key[:66],
+        "purchaseOrderId": None,
         "why": "PLAIN_TRANSFER",
         "said": "sent straight to the treasury, for no order",
         "final": False,

@@ -23,6 +23,8 @@ class SuspenseItem(msgspec.Struct, frozen=True, rename="camel"):
     amount: str
     remaining: str
     sender: str | None
+    tx_hash: str | None
+    purchase_order_id: str | None
     why: Why
     said: str
     final: bool
@@ -70,6 +72,8 @@ def item_view(item: Suspended, chain: ChainSettings) -> SuspenseItem:
         amount=str(item.amount),
         remaining=str(item.remaining),
         sender=checksum(item.sender) if item.sender else None,
+        tx_hash=to_hex(item.tx_hash) if item.tx_hash else None,
+        purchase_order_id=to_hex(item.purchase_order_id) if item.purchase_order_id else None,
         why=suspense.why(item, chain),
         said=suspense.said(item, chain),
         final=suspense.is_final(item, chain),

@@ -9,7 +9,6 @@ import msgspec
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.db import Connection, Database
-from liqpass.hexes import checksum, to_hex
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.orders.states import OrderStatus
@@ -17,27 +16,11 @@ from liqpass.reconcile.standing import overview
 from liqpass.reconcile.views import Overview
 from liqpass.settings import ChainSettings
 from liqpass.treasury import disbursements, suspense
-from liqpass.treasury.records import Suspended
-from liqpass.treasury.views import DueView, due_view
+from liqpass.treasury.views import DueView, SuspenseItem, due_view, item_view
 from liqpass.web import sql
 
 DAYS = 30
 KEPT = timedelta(minutes=1)
-
-
-class Item(msgspec.Struct, frozen=True):
-    """Money in suspense; `key` is its name for commands. Micro-USDC."""
-
-    key: str
-    amount: int
-    remaining: int
-    sender: str | None
-    tx_hash: str | None
-    order: str | None
-    why: suspense.Why
-    is_final: bool
-    next_steps: list[str]
-    at: datetime | None
 
 
 class Payouts(msgspec.Struct, frozen=True):
@@ -89,7 +72,7 @@ class Figures(msgspec.Struct, frozen=True):
     cover: sql.OpenCover
     balances: Mapping[Account, int]
     reconciliation: Overview
-    suspended: list[Item]
+    suspended: list[SuspenseItem]
     payouts: Payouts
     cursor: Cursor | None
     keys: sql.Keys
@@ -130,9 +113,9 @@ async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: 
     )
 
 
-async def suspended(conn: Connection, chain: ChainSettings) -> list[Item]:
+async def suspended(conn: Connection, chain: ChainSettings) -> list[SuspenseItem]:
     """What is in suspense, the oldest first."""
-    return [_item(found, chain) for found in await suspense.items(conn, chain)]
+    return [item_view(found, chain) for found in await suspense.items(conn, chain)]
 
 
 async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
@@ -142,21 +125,6 @@ async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
         ready=[due_view(due) for due in found.ready],
         batched=[due_view(due) for due in found.batched],
         on_their_way=[due_view(due) for due in found.on_their_way],
-    )
-
-
-def _item(found: Suspended, chain: ChainSettings) -> Item:
-    return Item(
-        key=suspense.key_of(found.ref),
-        amount=found.amount,
-        remaining=found.remaining,
-        sender=checksum(found.sender) if found.sender else None,
-        tx_hash=to_hex(found.tx_hash) if found.tx_hash else None,
-        order=to_hex(found.purchase_order_id) if found.purchase_order_id else None,
-        why=suspense.why(found, chain),
-        is_final=suspense.is_final(found, chain),
-        next_steps=suspense.next_steps(found, chain),
-        at=found.at,
     )
 
 
