@@ -97,6 +97,9 @@ async def test_a_contract_is_called_at_a_block(node: Node, server: Server) -> No
         pytest.param(lambda _: web.Response(text="<html>"), Kind.BAD_ANSWER, id="a page"),
         pytest.param(lambda _: web.Response(body=b'"\xff\xfe"'), Kind.BAD_ANSWER, id="no UTF-8"),
         pytest.param(lambda _: web.json_response([]), Kind.BAD_ANSWER, id="an empty list"),
+        pytest.param(
+            lambda _: web.Response(text='[{"id":0,"result":' + "[" * 5_000), Kind.BAD_ANSWER, id="nested deep"
+        ),
         pytest.param(lambda _: web.json_response({"id": 0, "result": 1}), Kind.BAD_ANSWER, id="no list"),
         pytest.param(
             lambda body: web.json_response([_result(body[0]), _result(body[0])]),
@@ -192,3 +195,20 @@ async def test_a_port_where_nobody_listens_is_down_and_no_error_tells_the_access
         assert "key-4711" not in str(error.value)
         assert "hush" not in str(error.value)
         assert "127.0.0.1" in str(error.value)
+
+
+@pytest.mark.parametrize("message", ["a\x00b", "a\nb", "x" * 5_000], ids=["NUL", "two lines", "long"])
+async def test_what_a_node_says_of_itself_is_told_shortly_and_can_be_stored(
+    node: Node, server: Server, message: str
+) -> None:
+    """PostgreSQL takes no NUL in a text: the remark would not be kept, nor the good view of another node."""
+    server.say = lambda _: web.json_response({"id": 0, "error": {"code": -32000, "message": message}})
+    with pytest.raises(NodeError) as raised:
+        await node.call("eth_call", [])
+    assert raised.value.detail.isprintable()
+    assert len(raised.value.detail) < 400
+
+
+def test_no_error_of_a_node_is_longer_than_a_sentence(node: Node) -> None:
+    told = node.error(Kind.WRONG_CHAIN, f"serves chain {'0x2105, ' * 1_000}").detail
+    assert len(told) < 400

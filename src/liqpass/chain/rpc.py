@@ -15,6 +15,7 @@ import msgspec
 
 BATCH_CALLS = 50  # in one request; providers refuse batches of some hundred and more
 MAX_ANSWER_BYTES = 32 * 2**20
+SENTENCE_AT_MOST = 300  # characters that are told of one failure
 WIDEST_RANGE = 1000  # blocks in one eth_getLogs; Base asks for less than 2,000
 STEPS_BEFORE_WIDER = 100
 
@@ -123,8 +124,10 @@ class Node:
     def error(
         self, kind: NodeErrorKind, what: str, *, code: int | None = None, data: object = None
     ) -> NodeError:
-        """An error whose sentence begins with the endpoint's host."""
-        return NodeError(kind, f"{self.name} {what}", code=code, data=data)
+        """An error whose sentence begins with the endpoint's host. `what` may quote the endpoint, and is kept
+        and shown: no control characters (PostgreSQL takes no NUL), and not without end."""
+        printable = "".join(char if char.isprintable() else " " for char in what[:SENTENCE_AT_MOST])
+        return NodeError(kind, f"{self.name} {printable}", code=code, data=data)
 
     def narrow(self) -> bool:
         """Ask for half as many blocks of logs from now on. False when one block was too much already."""
@@ -150,7 +153,7 @@ class Node:
         status, body = await self._post(msgspec.json.encode(asked[0] if len(asked) == 1 else asked))
         try:
             answers = _ANSWER.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             answers = []
         if not isinstance(answers, list):
             # An object in answer to a batch is an error about all of it.
