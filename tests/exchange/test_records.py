@@ -162,6 +162,7 @@ def test_the_distance_to_liquidation_is_rounded_down_and_none_where_a_price_is_n
         ("cTime", "soon"),
         ("cTime", ""),
         ("cTime", "-1"),
+        ("posId", "7" * 101),
     ],
 )
 def test_a_row_that_cannot_be_read_with_certainty_is_refused_by_the_name_of_its_field(
@@ -242,6 +243,23 @@ def test_a_config_without_rights_is_refused_and_one_without_an_owner_is_not_read
     assert key_refusal(records.account_config({"uid": "1", "mainUid": "1"}))
     with pytest.raises(UnreadableRow):
         records.account_config({"uid": "", "mainUid": "1", "perm": "read_only"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("uid", "7" * 5_000),
+        ("mainUid", "7" * 5_000),
+        ("uid", "7\x00"),
+        ("perm", "read_only\x00"),
+        ("perm", ",".join(map(str, range(1_000)))),
+    ],
+    ids=["uid long", "mainUid long", "uid NUL", "perm NUL", "perm long"],
+)
+def test_a_config_that_no_index_or_text_could_hold_is_not_read(field: str, value: str) -> None:
+    with pytest.raises(UnreadableRow) as refused:
+        records.account_config({"uid": "1", "mainUid": "1", "perm": "read_only", field: value})
+    assert refused.value.field == field
 
 
 def test_a_label_loses_what_a_database_or_a_terminal_could_choke_on() -> None:

@@ -16,6 +16,9 @@ Row = Mapping[str, Any]
 MarginMode = Literal["isolated", "cross"]
 PositionSide = Literal["long", "short", "net"]
 
+# OKX's ids have up to twenty digits, all rights together take 25 characters.
+SHORT = 100
+
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 _INSTRUMENT = re.compile(r"[A-Z0-9_-]{1,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,13}")
@@ -53,9 +56,17 @@ def text(row: Row, name: str) -> str:
     return value
 
 
-def present(row: Row, name: str) -> str:
+def short(row: Row, name: str) -> str:
+    """A text that gets stored, in an index maybe: PostgreSQL takes no NUL, and no index row of kilobytes."""
     value = text(row, name)
-    if not value or not value.isprintable():
+    if len(value) > SHORT or (value and not value.isprintable()):
+        raise UnreadableRow(name, value)
+    return value
+
+
+def present(row: Row, name: str) -> str:
+    value = short(row, name)
+    if not value:
         raise UnreadableRow(name, value)
     return value
 

@@ -24,6 +24,7 @@ from liqpass.exchange.fields import (
     optional_time_ms,
     pos_side,
     present,
+    short,
     text,
     time_ms,
 )
@@ -256,7 +257,7 @@ def key_refusal(config: AccountConfig) -> str | None:
 
 def account_config(row: Row) -> AccountConfig:
     """Raises UnreadableRow when it does not say whose key it is."""
-    perm = text(row, "perm")
+    perm = short(row, "perm")
     return AccountConfig(
         uid=present(row, "uid"),
         main_uid=present(row, "mainUid"),
