@@ -99,6 +99,11 @@ def test_a_small_price_keeps_digits_that_say_something(value: str, said: str) ->
     assert number(languages()["en"], Decimal(value)) == said
 
 
+@pytest.mark.parametrize("value", ["1e99", "-" + "9" * 40 + "." + "9" * 40 + "e99", "1e-99", "9" * 40])
+def test_the_longest_numbers_that_are_read_of_an_exchange_can_be_shown(value: str) -> None:
+    assert number(languages()["en"], Decimal(value))
+
+
 async def test_a_key_that_goes_on_hold_takes_its_positions_off_the_screen(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:

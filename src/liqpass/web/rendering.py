@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], int, int], ...] =
     ("minute", 60, 60),
     ("second", 1, 0),
 )
+# Digits: of an exchange's 40 before the point, exponents of 99, the pattern's six after it, and room.
+LONGEST_NUMBER = 200
 HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "vary": "accept-language, cookie"}
 
 
@@ -103,7 +105,8 @@ def usdc(language: Language, micro: int | str) -> str:
 def number(language: Language, value: int | Decimal) -> str:
     """A number with the language's separators; a small price keeps seven digits that say something."""
     pattern = "#,##0.######" if not value or abs(Decimal(value)) >= 1 else "@######"
-    return format_decimal(value, pattern, locale=language.locale)
+    with localcontext(prec=LONGEST_NUMBER):
+        return format_decimal(value, pattern, locale=language.locale)
 
 
 def moment(language: Language, at: datetime) -> Markup:
