@@ -70,6 +70,38 @@ async def test_a_node_that_fails_changes_nothing_and_the_next_one_is_asked(
         assert await watched.stages() == {1: "SEEN"}
 
 
+def _tomorrow(method: str, _params: list[Any], result: Any) -> Any:
+    """The same blocks, and the hashes that they have: only their times are a day later."""
+    if method != "eth_getBlockByNumber" or not result:
+        return result
+    return {**result, "timestamp": hex(int(result["timestamp"], 16) + 86_400)}
+
+
+@pytest.mark.parametrize("liar", ["source", "witness"])
+async def test_a_block_has_the_time_that_every_endpoint_gives_it(
+    watched_by_two: Watched, chain: SandboxChain, endpoint: RpcProxy, second: RpcProxy, liar: str
+) -> None:
+    """By it covers begin, payments are late and quotes run out: not on the word of a single endpoint."""
+    watched = watched_by_two
+    await watched.good_step()
+    before = await watched.cursor()
+    (endpoint if liar == "source" else second).rewrite = _tomorrow
+    await watched.pay(1)
+    await chain.finalize()
+    report = await watched.good_step()
+    assert "another time" in str(report.detail)
+    assert await watched.stages() == {1: "SEEN"}
+    after = await watched.cursor()
+    assert after["safe_time"] == before["safe_time"]
+    assert after["finalized_number"] == before["finalized_number"]
+    endpoint.rewrite = second.rewrite = None
+    await watched.good_step()
+    assert await watched.stages() == {1: "FINAL"}
+    row = await watched.db.pool.fetchrow("select block_number, block_time from premium_payments")
+    assert row is not None
+    assert row["block_time"].timestamp() == (await chain.block(row["block_number"]))[2]
+
+
 async def test_a_slow_node_is_given_up(
     watched: Watched, endpoint: RpcProxy, open_node: Callable[..., Node]
 ) -> None:

@@ -97,17 +97,25 @@ async def read_view(
     )
 
 
-async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, safe: Head) -> Witness:
-    """What this endpoint shows of the same window up to `safe`. Raises NodeError, MovedError.
+async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, view: View) -> Witness:
+    """What this endpoint shows of the same window up to the view's safe head. Raises NodeError, MovedError.
 
-    The header is read after the logs: with the same block there, both endpoints are on the same chain.
+    Headers are read after the logs: with the same safe block there, both endpoints are on the same chain. A
+    block's time is in its hash, which nobody here computes: so both have to say the same of it, too. It tells
+    whether a payment was in time, when its cover begins, and which quotes have run out.
     """
+    safe = view.heads.safe
     first = max(cursor.finalized_number + 1, chain.start_block)
     paid = await read_payments(node, chain, first, safe.number)
     transfers = await read_transfers(node, chain, first, safe.number)
-    block = (await read_blocks(node, [safe.number]))[safe.number]
+    blocks = await read_blocks(node, {safe.number} | {log.place.block_number for log in paid})
+    block = blocks[safe.number]
     if block is None or block.head.hash != safe.hash:
         raise MovedError(f"{node.name} does not have block {safe.number:,} {to_hex(safe.hash)} (yet)")
+    for number, other in blocks.items():
+        shown = safe if number == safe.number else view.blocks.get(number)
+        if other and shown and other.head.hash == shown.hash and other.head.time != shown.time:
+            raise MovedError(f"{node.name} gives block {number:,} another time")
     return Witness(frozenset([*paid, *transfers.logs]), transfers.upto, transfers.waits)
 
 

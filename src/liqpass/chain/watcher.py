@@ -27,7 +27,6 @@ from liqpass.chain.stored import halt, keep, known, note_doubt, stored_payment
 from liqpass.chain.view import (
     Changes,
     Cursor,
-    Head,
     Log,
     StoredLog,
     View,
@@ -161,7 +160,7 @@ async def _judge(
     """
     view = await read_view(node, chain, cursor, stored, alone=not others)
     said = await asyncio.gather(
-        *(_ask_witness(other, wrong, chain, cursor, view.heads.safe) for other, wrong in others.items())
+        *(_ask_witness(other, wrong, chain, cursor, view) for other, wrong in others.items())
     )
     witnesses = [None if isinstance(one, str) else one for one in said]
     view = await _lowered(node, view, known_by_all(cursor, view, witnesses))
@@ -218,13 +217,13 @@ async def _ask_height(node: Node) -> int | str:
 
 
 async def _ask_witness(
-    node: Node, wrong: str | None, chain: ChainSettings, cursor: Cursor, safe: Head
+    node: Node, wrong: str | None, chain: ChainSettings, cursor: Cursor, view: View
 ) -> Witness | str:
     """What another endpoint shows, or why it cannot say."""
     if wrong is not None:
         return wrong
     try:
-        return await read_witness(node, chain, cursor, safe)
+        return await read_witness(node, chain, cursor, view)
     except NodeError as error:
         return error.detail
     except MovedError as error:
