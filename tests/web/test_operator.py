@@ -204,9 +204,31 @@ async def test_the_watcher_and_the_exchange_are_watched(office: TestWorld, opera
     assert "Overdue" not in said
     await office.db.pool.execute("update api_accounts set checked_at = checked_at - interval '13 hours'")
     assert "Oldest check of a key 13 hours ago Overdue" in words(await html(operator, "/operator"))
+    await office.db.pool.execute("update api_accounts set held_at = null, held_reason = null")
+    assert "Key checks are overdue" in words(await html(operator, "/operator"))
     await office.db.pool.execute("update api_accounts set checked_at = checked_at + interval '13 hours'")
     await office.db.pool.execute("update chain_cursors set halted = null")
-    await office.db.pool.execute("update api_accounts set held_at = null, held_reason = null")
+
+
+async def test_what_nobody_looked_at_for_long_is_not_called_good(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder, admins = tmp_path_factory.mktemp("idle"), checksum(ADMIN.address)
+    async with (
+        shared_world(server_url, template, folder, LIQPASS_ADMIN_WALLETS=admins) as world,
+        Trader(world.api, ADMIN) as somebody,
+    ):
+        await somebody.sign_in()
+        await world.work()
+        await run_once(world)
+        said = words(await html(somebody, "/operator"))
+        assert "Books hold No open breaks Nothing in suspense" in said
+        assert "Overdue" not in said
+        world.clock.advance(hours=2, seconds=2)
+        said = words(await html(somebody, "/operator"))
+    assert "Books: look again Reconciliation is overdue Nothing in suspense" in said
+    assert "checked 2 hours ago Overdue" in said
+    assert re.search(r"Last run: \d+, .* \(2 hours ago\) Overdue", said)
 
 
 async def test_errors_of_the_exchange_are_counted_by_code(office: TestWorld, operator: Trader) -> None:

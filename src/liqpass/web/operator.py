@@ -14,6 +14,7 @@ from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.health import WATCHER_LATE, lag
 from liqpass.orders.states import OrderStatus
+from liqpass.reconcile import book_checks, runs
 from liqpass.reconcile.checks import NEXT_STEPS
 from liqpass.reconcile.kept import NEWEST
 from liqpass.reconcile.rules import INVARIANTS
@@ -33,6 +34,7 @@ from liqpass.web.words import N_, SAID_OF_STATUS
 
 HERE = "/operator"
 PER_PAGE = 20
+RUN_LATE, KEYS_LATE = 2 * runs.EVERY, 2 * CHECK_EVERY
 LABEL = N_(
     "Orders by the day on which they were made and their present status, %(first)s to %(last)s. "
     "All: %(counts)s. Most on one day: %(most)s, on %(day)s."
@@ -61,7 +63,8 @@ async def show_overview(
     return _page(
         viewer, "operator.html", site, now,
         of=found, chart=_chart(viewer, found), lag=late, late=WATCHER_LATE.total_seconds(),
-        errors=sorted(exchange_errors().items()), rules=_rules(found), check_late=2 * CHECK_EVERY,
+        errors=sorted(exchange_errors().items()), rules=_rules(found),
+        overdue=_overdue(found, now),
     )  # fmt: skip
 
 
@@ -132,6 +135,17 @@ def _chart(viewer: Viewer, of: Figures) -> Mapping[str, Any]:
         "end": charts.axis_end(most.total),
         "sums": sums,
     }
+
+
+def _overdue(of: Figures, now: datetime) -> frozenset[str]:
+    """What was not looked at for so long that its last good result says nothing of now."""
+    rules, run = of.reconciliation.books, of.reconciliation.run
+    looked = (
+        ("books", min((rule.checked_at for rule in rules), default=None), book_checks.LATE),
+        ("run", run and run.finished_at, RUN_LATE),
+        ("keys", of.keys.oldest_check, KEYS_LATE),
+    )
+    return frozenset(name for name, at, late in looked if at and now - at > late)
 
 
 def _rules(of: Figures) -> Mapping[str, list[tuple[RuleView, str]]]:
