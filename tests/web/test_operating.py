@@ -152,3 +152,41 @@ async def test_what_is_to_be_paid_out_next_shows_up_behind_an_earlier_batch(
     await renewed(page)
     await expect(write).to_be_visible()
     await expect(page.locator("#payouts")).to_contain_text("Ready for a Safe batch: 1, together 9.00 USDC.")
+
+
+async def test_what_a_mouse_has_clicked_on_is_renewed_as_well(town: TestWorld, operator: Visitor) -> None:
+    """A click leaves the focus on its button: the part around it stayed old for as long, under a new time."""
+    page = await operator.open("/operator")
+    await page.get_by_role("button", name="Copy the hash of the run").click()
+    last_run = page.get_by_role("heading", name="Last run")
+    was = (await last_run.inner_text()).split(",")[0]
+    await run_once(town)
+    await renewed(page)
+    await expect(last_run).not_to_contain_text(f"{was},")
+
+
+async def test_whose_session_has_ended_is_led_to_sign_in_and_back(operator: Visitor) -> None:
+    """To who is no operator these calls do not exist: the page asks whether there is a session at all."""
+    breaks, overview = await operator.open("/operator/breaks"), await operator.new_tab("/operator")
+    await operator.context.clear_cookies()
+    row = breaks.locator("[data-break]").first
+    await row.get_by_text("Close it as it is").click()
+    await row.get_by_label("Reason").fill("a gift")
+    await row.get_by_role("button", name="Close the break").click()
+    await breaks.wait_for_url("**/?back=%2Foperator%2Fbreaks")
+    await renewed(overview)
+    await overview.wait_for_url("**/?back=%2Foperator")
+
+
+async def test_when_the_last_break_is_closed_none_is_called_bad(town: TestWorld, operator: Visitor) -> None:
+    page = await operator.open("/operator/breaks")
+    rows = page.locator("[data-break]")
+    left = await rows.count()
+    while left:
+        row = rows.first
+        await row.get_by_text("Close it as it is").click()
+        await row.get_by_label("Reason").fill("a drill")
+        await row.get_by_role("button", name="Close the break").click()
+        left -= 1
+        await expect(rows).to_have_count(left)
+    await expect(page.locator(".state", has_text="Open: 0")).to_have_class("state good")

@@ -1,5 +1,6 @@
 // The operator's pages: they renew themselves, write the Safe batch, and close breaks.
 
+/** @typedef {import("./api.js").Refusal} Refusal */
 import { call } from "./api.js"
 import { busy, enliven, find, say } from "./page.js"
 import { _ } from "./texts.js"
@@ -7,21 +8,47 @@ import { _ } from "./texts.js"
 const EVERY_MS = 30_000
 
 /**
+ * For who is no operator, nothing of this exists. That is also how a session that has ended looks: when there
+ * is none, `call` leads to where one signs in.
+ */
+const isThereASession = () => call("GET", "/api/auth/me")
+
+/**
+ * @param {string} path
+ * @param {unknown} body
+ */
+async function order(path, body) {
+  try {
+    return await call("POST", `/api/admin/${path}`, body)
+  } catch (error) {
+    if (/** @type {Refusal} */ (error).code === "NOT_FOUND") await isThereASession()
+    throw error
+  }
+}
+
+/**
  * Fetch this page again and put in the parts that changed. A part in which somebody is typing, has just tabbed
- * to or ticked something stays; what was unfolded stays so. Throws when the page does not come.
+ * to or ticked something stays. A button that was clicked keeps the focus, and what was unfolded stays so.
+ * Throws when the page does not come.
  */
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } })
+  if (answer.status === 404) await isThereASession()
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status))
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id)
-    if (!other || part.contains(document.activeElement) || part.querySelector(":checked")) continue
+    if (!other || part.querySelector(":focus-visible, :checked")) continue
     for (const open of part.querySelectorAll("details[open]")) {
       other.querySelector(`#${open.id}`)?.setAttribute("open", "")
     }
+    const focused = part.contains(document.activeElement) ? document.activeElement : null
     part.replaceWith(document.adoptNode(other))
     enliven(other)
+    if (focused) {
+      const same = [...other.querySelectorAll(focused.localName)].find((one) => one.isEqualNode(focused))
+      if (same instanceof HTMLElement) same.focus({ preventScroll: true })
+    }
   }
 }
 
@@ -52,7 +79,7 @@ function download(name, content) {
 
 /** @param {boolean} again */
 async function writeBatch(again) {
-  const made = await call("POST", "/api/admin/treasury/batch", { again })
+  const made = await order("treasury/batch", { again })
   const { name, included, batched, later } = made
   const words = [made.file
     ? _("%(name)s holds %(included)s payouts. Next: the treasury's owners load it in the Transaction Builder of Safe{Wallet} and sign. Their transfers are then found on chain.", { name, included })
@@ -79,12 +106,16 @@ function tell(id, text) {
 async function closeBreak(form) {
   const id = form.dataset.close ?? ""
   const reason = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("reason"))
-  const closed = await call("POST", `/api/admin/reconciliation/breaks/${id}/close`, { reason: reason.value })
+  const closed = await order(`reconciliation/breaks/${id}/close`, { reason: reason.value })
   const row = find(`[data-break="${id}"]`)
   const group = /** @type {HTMLElement} */ (row.parentElement)
   row.remove()
   const open = document.getElementById("open")
-  if (open) open.textContent = Math.max(0, Number((open.textContent ?? "").replace(/\D/g, "")) - 1).toLocaleString(document.documentElement.lang)
+  if (open) {
+    const left = Math.max(0, Number((open.textContent ?? "").replace(/\D/g, "")) - 1)
+    open.textContent = left.toLocaleString(document.documentElement.lang)
+    if (!left) open.closest(".state")?.classList.replace("bad", "good")
+  }
   // whoever works with the keyboard or listens goes on where the row was
   const heading = find("h2", group)
   if (group.querySelector("[data-break]")) heading.focus()
