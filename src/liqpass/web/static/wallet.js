@@ -11,6 +11,7 @@ import { _ } from "./texts.js"
 
 const CHOSEN = "liqpass-wallet"
 const HEARD_WITHIN_MS = 400
+const WORDS_MOST = 200 // some wallets pass on all the data of a call
 // EIP-1193, EIP-1474 and EIP-3085
 const [DECLINED, UNAUTHORIZED, WAITING, UNKNOWN_CHAIN] = [4001, 4100, -32002, 4902]
 
@@ -18,19 +19,26 @@ const [DECLINED, UNAUTHORIZED, WAITING, UNKNOWN_CHAIN] = [4001, 4100, -32002, 49
 export class WalletRefusal extends Error {
   /** @param {any} error */
   constructor(error) {
-    super(wordsOf(error))
     // wallets on phones wrap the refusal that counts into another one
-    this.code = Number(error?.data?.originalError?.code ?? error?.code ?? error?.cause?.code ?? 0)
+    const code = Number(error?.data?.originalError?.code ?? error?.code ?? error?.cause?.code ?? 0)
+    super(wordsOf(code, error))
+    this.code = code
   }
 }
 
-/** @param {any} error */
-function wordsOf(error) {
-  if (error?.code === DECLINED) return _("You declined in the wallet. Nothing happened; try again when you like.")
-  if (error?.code === WAITING) return _("The wallet is waiting for you already: open it and answer there.")
-  if (error?.code === UNAUTHORIZED) return _("The wallet does not let this page use that account any more. Try again.")
-  if (error?.code === 4900 || error?.code === 4901) return _("The wallet has no connection to the network. Try again.")
-  return _("The wallet said: %(words)s", { words: String(error?.data?.message ?? error?.message ?? error) })
+/**
+ * @param {number} code
+ * @param {any} error
+ */
+function wordsOf(code, error) {
+  if (code === DECLINED) return _("You declined in the wallet. Nothing happened; try again when you like.")
+  if (code === WAITING) return _("The wallet is waiting for you already: open it and answer there.")
+  if (code === UNAUTHORIZED) return _("The wallet does not let this page use that account any more. Try again.")
+  if (code === 4900 || code === 4901) return _("The wallet has no connection to the network. Try again.")
+  const words = String(error?.data?.message ?? error?.message ?? error)
+  return _("The wallet said: %(words)s", {
+    words: words.length > WORDS_MOST ? `${words.slice(0, WORDS_MOST)} …` : words,
+  })
 }
 
 /**
@@ -55,7 +63,9 @@ export async function wallets() {
   /** @type {Map<string, Wallet>} */
   const found = new Map()
   /** @param {any} event */
-  const hear = ({ detail: { info, provider } }) => {
+  const hear = ({ detail }) => {
+    const { info, provider } = detail ?? {}
+    if (!info?.name || !provider?.request) return // one that is broken does not stand in the others' way
     // an icon is a picture that the wallet brings along, nothing that is fetched from somewhere
     const icon = /^data:image\//.test(info.icon) ? info.icon : ""
     found.set(info.uuid, { rdns: info.rdns, name: info.name, icon, provider })
