@@ -125,3 +125,36 @@ async def test_a_payment_that_failed_while_its_page_was_open_is_made_again_or_th
     await trader.pay_button().click()
     await trader.button("Fox Wallet").click()
     await trader.sees(SENT)
+
+
+async def test_a_payment_shows_up_although_the_wallet_never_tells_of_it(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    """A browser that was sent to the background by its wallet's app may never hear the answer."""
+
+    async def sends_and_is_silent() -> None:
+        await alice.trader.pay(town.chain, order)
+        raise NotImplementedError  # the answer is lost
+
+    _, trader = await sit(before={SENDS: sends_and_is_silent})
+    await trader.page.evaluate("""() => {
+      const ask = window.askWallet
+      window.askWallet = (...asked) => ask(...asked).catch(() => new Promise(() => {}))
+    }""")
+    await trader.pay_button().click()
+    await trader.sees(SENT)
+
+
+async def test_an_order_is_not_cancelled_while_the_wallet_asks_for_its_payment(
+    sit: Sit,
+) -> None:
+    """Its payment would then come to nothing."""
+    wallet, trader = await sit(declines=[SENDS])
+
+    async def tries_to_cancel() -> None:
+        await expect(trader.button("Cancel order")).to_be_disabled()
+
+    wallet.before = {SENDS: tries_to_cancel}
+    await trader.pay_button().click()
+    await trader.is_told("You declined in the wallet. Nothing happened; try again when you like.")
+    await expect(trader.button("Cancel order")).to_be_enabled()

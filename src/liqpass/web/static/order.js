@@ -11,7 +11,9 @@ const SAID = "#pay-said > *, #pay-notes > *"
 
 /** @type {EventSource | undefined} */
 let stream
-let paying = false
+/** @type {HTMLButtonElement | undefined} */
+let paying
+let moved = false
 let looking = false
 let missed = false
 let failed = false
@@ -20,24 +22,41 @@ let lookedAt = 0
 const live = () => find("#live")
 const cancelDialog = () => /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
 
-/** Fetch the page again and put its living part in place of ours, unless a payment is being made in it. */
+/**
+ * Fetch the page again and put its living part in place of ours. A payment that is being made in it is left alone
+ * until the order has moved: the chain may tell of it although the wallet never does.
+ */
 async function look() {
-  missed ||= paying || looking
-  if (paying || looking) return
+  const isAskedLater = looking || Boolean(paying && !moved)
+  missed ||= isAskedLater
+  if (isAskedLater) return
+  const hadMoved = moved
   looking = true
+  moved = false
   missed = false
   lookedAt = Date.now()
   try {
     const answer = await fetch(location.pathname, { headers: { accept: "text/html" } })
     if (answer.redirected) location.reload()
     failed = answer.status >= 500
-    if (answer.ok && !paying) replace(new DOMParser().parseFromString(await answer.text(), "text/html"))
+    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"))
   } catch {
     failed = true
   } finally {
     looking = false
+    moved ||= failed && hadMoved
   }
   if (missed) await look()
+}
+
+/** @param {Document} fresh */
+function take(fresh) {
+  if (paying && find("#live", fresh).dataset.status === "DRAFT") {
+    missed = true
+    return
+  }
+  paying = undefined
+  replace(fresh)
 }
 
 /** @param {HTMLElement} part */
@@ -73,7 +92,9 @@ function follow() {
   stream?.close()
   stream = new EventSource(`/api/insurance/orders/${live().dataset.order}/events`)
   stream.addEventListener("order", (event) => {
-    if (JSON.parse(event.data).seq > Number(live().dataset.seq)) look()
+    if (JSON.parse(event.data).seq <= Number(live().dataset.seq)) return
+    moved = true
+    look()
   })
   stream.addEventListener("payment", (event) => {
     const payment = JSON.parse(event.data)
@@ -107,7 +128,7 @@ function lookInTime() {
   const since = Date.now() - lookedAt
   const next = Date.parse(live().dataset.next ?? "")
   const isDeaf = stream?.readyState === EventSource.CLOSED && !OVER.includes(live().dataset.status ?? "")
-  if (!document.hidden && !paying && since > LOOK_AGAIN_MS && (isDeaf || failed || next <= present())) look()
+  if (!document.hidden && (!paying || moved) && since > LOOK_AGAIN_MS && (isDeaf || failed || next <= present())) look()
 }
 
 async function cancel() {
@@ -123,9 +144,9 @@ document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("button")
   const dialog = cancelDialog()
   if (button?.id === "pay-button" && !paying) {
-    paying = true
-    pay(button).then((sent) => {
-      paying = false
+    const mine = paying = /** @type {HTMLButtonElement} */ (button)
+    pay(mine).then((sent) => {
+      if (paying === mine) paying = undefined
       if (sent || missed) look()
     })
   }

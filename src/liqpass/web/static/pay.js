@@ -19,6 +19,8 @@ import { account, ask, onChain } from "./wallet.js"
 /** @type {import("./wallet.js").Chain} */
 const chain = JSON.parse(find("#chain").textContent ?? "")
 const WAITS_MS = [0, 1_000, 2_000, 4_000]
+/** Where a payment is being made; out of the page as soon as the chain tells of it before the wallet does. */
+let panel = find("#live")
 // Said of a hash; trying again would not change them.
 const NO_USE = ["TX_ALREADY_SUBMITTED", "ORDER_ALREADY_HAS_DIFFERENT_TX", "ORDER_NOT_PAYABLE", "ORDER_NOT_FOUND"]
 
@@ -30,9 +32,15 @@ const NO_USE = ["TX_ALREADY_SUBMITTED", "ORDER_ALREADY_HAS_DIFFERENT_TX", "ORDER
  */
 export async function pay(button) {
   let told = false
-  find("#pay-said").replaceChildren()
-  find("#pay-notes").replaceChildren()
+  panel = find("#pay")
+  /** @type {HTMLButtonElement} */
+  const cancel = find("#cancel-button", panel)
+  // what the wallet sends for an order that was cancelled meanwhile would buy nothing
+  cancel.disabled = true
+  find("#pay-said", panel).replaceChildren()
+  find("#pay-notes", panel).replaceChildren()
   await busy(button, async () => { told = await payment(button) }, (error) => note("bad", error.message))
+  cancel.disabled = button.disabled
   if (!told && !button.disabled) rest()
   return told
 }
@@ -40,11 +48,11 @@ export async function pay(button) {
 /** @param {HTMLButtonElement} button */
 async function payment(button) {
   /** @type {Order} */
-  const order = JSON.parse(find("#payment").textContent ?? "")
+  const order = JSON.parse(find("#payment", panel).textContent ?? "")
   const wallet = await walletToUse()
   if (!wallet) return false
   if (wallet === "none") throw new Error(_("No wallet was found in this browser. Open this page in the browser that has your wallet, or in the wallet’s own app: the order waits here."))
-  find("#pay-parts").hidden = false
+  find("#pay-parts", panel).hidden = false
   part("check", "now", _("%(name)s asks which account pays, and may ask to change the network: answer there.", wallet))
   const by = { wallet, from: await account(wallet), chainId: chain.chainId }
   showPayer(by)
@@ -83,7 +91,7 @@ function preflight({ purchaseOrderId }, payer) {
  */
 async function checked(order, payer) {
   let found
-  find("#pay-notes").replaceChildren()
+  find("#pay-notes", panel).replaceChildren()
   try {
     found = await preflight(order, payer)
   } catch (error) {
@@ -240,7 +248,7 @@ const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`
 /** @param {Sender} by */
 function showPayer(by) {
   const user = document.documentElement.dataset.signedIn ?? ""
-  const place = find("#payer")
+  const place = find("#payer", panel)
   const isUser = user.toLowerCase() === by.from.toLowerCase()
   const values = { address: short(isUser ? user : by.from), wallet: by.wallet.name, user: short(user) }
   place.hidden = false
@@ -255,7 +263,7 @@ function showPayer(by) {
  * @param {string} words
  */
 function part(name, state, words) {
-  const place = find(`[data-part=${name}]`)
+  const place = find(`[data-part=${name}]`, panel)
   place.dataset.state = state
   find("[data-field=state]", place).textContent =
     state === "done" ? _("done") : state === "now" ? _("going on now") : _("still to come")
@@ -264,7 +272,7 @@ function part(name, state, words) {
 
 /** What was going on is not any more. */
 function rest() {
-  for (const place of document.querySelectorAll("#pay-parts [data-state=now]")) {
+  for (const place of panel.querySelectorAll("#pay-parts [data-state=now]")) {
     part(/** @type {Part} */ (/** @type {HTMLElement} */ (place).dataset.part), "todo", _("Not done yet."))
   }
 }
@@ -274,8 +282,8 @@ function rest() {
  * @param {string} words
  */
 function note(kind, words) {
-  const made = /** @type {DocumentFragment} */ (/** @type {HTMLTemplateElement} */ (find("#pay-note")).content.cloneNode(true))
+  const made = /** @type {DocumentFragment} */ (/** @type {HTMLTemplateElement} */ (find("#pay-note", panel)).content.cloneNode(true))
   find(".note", made).classList.add(kind)
   find("[data-field=words]", made).textContent = words
-  find(kind === "bad" ? "#pay-said" : "#pay-notes").append(made)
+  find(kind === "bad" ? "#pay-said" : "#pay-notes", panel).append(made)
 }
