@@ -124,3 +124,13 @@ async def test_what_makes_no_sense_is_refused_in_a_sentence(
     assert (refused.status, refused.out) == (1, "")
     assert said in refused.err
     assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["close", "--by", "Ada", "--reason", "x"]])
+async def test_a_number_that_no_run_or_break_can_have_is_refused(
+    env: dict[str, str], arguments: list[str]
+) -> None:
+    refused = await reconcile(env, *arguments, str(2**63))
+    assert (refused.status, refused.out) == (2, "")
+    assert "less than or equal to" in refused.err
+    assert "Traceback" not in refused.err

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from liqpass.reconcile.kept import Kept, Page
 
 NAME = "liqpass reconcile"
+NUMBER_MOST = 10**12  # of a run or a break: no database comes that far, and some numbers fit into none
 reconcile_cli = typer.Typer()
 
 
@@ -60,7 +61,9 @@ def breaks(form: FormOption = Form.TABLE) -> None:
 
 @reconcile_cli.command(epilog="Example: liqpass reconcile show 17 --format json")
 def show(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Its number, as in the list of runs.", min=1)],
+    run_id: Annotated[
+        int, typer.Argument(metavar="RUN", help="Its number, as in the list of runs.", min=1, max=NUMBER_MOST)
+    ],
     form: FormOption = Form.TABLE,
 ) -> None:
     """Show a run, and the breaks that were open after it."""
@@ -71,7 +74,7 @@ def show(
     epilog="Example: liqpass reconcile close 17 --by Ada --reason 'the treasury paid its auditor'"
 )
 def close(
-    break_id: Annotated[int, typer.Argument(metavar="BREAK", help="Its number.", min=1)],
+    break_id: Annotated[int, typer.Argument(metavar="BREAK", help="Its number.", min=1, max=NUMBER_MOST)],
     by: By,
     reason: Annotated[str, typer.Option(help="Why it is none any more.", metavar="TEXT")],
 ) -> None:
