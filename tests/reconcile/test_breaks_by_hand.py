@@ -71,6 +71,14 @@ HANDS = {
         ],
         {("PREMIUM_EARNED_WRONG", "order")},
     ),
+    "a premium moved to the free capital, and balances made to fit": (
+        [
+            "insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at) values "
+            "('CAPITAL', {order}, 1, 'UNEARNED_PREMIUM', 'POOL_FREE', 5, now())",
+            BALANCES,
+        ],
+        {("LEDGER_INCONSISTENT", "CAPITAL from POOL_FREE to UNEARNED_PREMIUM")},
+    ),
     "a leg renumbered": (
         [f"update ledger_transfers set leg = 2 where {LEG.format(kind='PREMIUM')}"],
         {("LEDGER_INCONSISTENT", "order")},

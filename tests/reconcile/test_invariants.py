@@ -34,6 +34,10 @@ HANDS: list[tuple[str, str]] = [
     ("balances_are_sums", "update ledger_accounts set balance = balance + 1 where id = 'CLAIMS_PAYABLE'"),
     ("balances_are_sums", "delete from ledger_transfers where kind = 'PREMIUM'"),
     ("balances_are_sums", "delete from ledger_accounts where id = 'POOL_FREE'"),
+    (
+        "transfers_are_legal",
+        f"{LEG} ('CAPITAL', {NOWHERE}, 1, 'UNEARNED_PREMIUM', 'POOL_FREE', 5, now())",
+    ),
     ("legs_without_gaps", "delete from ledger_transfers where leg = 1 and kind = 'HELD'"),
     ("legs_without_gaps", "update ledger_transfers set leg = 3 where leg = 2"),
     ("nothing_below_zero", f"{LEG} ('RECEIVED', {NOWHERE}, 1, 'SUSPENSE', 'TREASURY', 5, now())"),

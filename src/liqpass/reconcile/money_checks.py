@@ -8,7 +8,7 @@ import msgspec
 
 from liqpass.chain.view import CONFIRMED, Stage
 from liqpass.hexes import to_hex
-from liqpass.ledger.book import DEBIT_SIDE, Account
+from liqpass.ledger.book import DEBIT_SIDE, LEGAL_TRANSFERS, Account, Kind
 from liqpass.money import usd
 from liqpass.payments.matching import Outcome
 from liqpass.reconcile.checks import BreakType, Found, log_subject
@@ -255,6 +255,23 @@ def judge_accounts(kept: Mapping[Account, int], debits: Mapping[Account, int]) -
                 )
             )
     return found
+
+
+def judge_pairs(moved: Mapping[tuple[Kind, Account, Account], int]) -> list[Found]:
+    """What was moved between accounts between which its kind moves nothing: who asks what a kind stands at
+    looks past that. `moved`: by kind, debit and credit."""
+    return [
+        Found(
+            type=BreakType.LEDGER_INCONSISTENT,
+            subject=f"{kind} from {credit} to {debit}",
+            said=f"{usd(amount)} went from {credit} to {debit} as {kind}, which moves nothing between these",
+            accounts=(debit, credit),
+            expected=0,
+            found=amount,
+        )
+        for (kind, debit, credit), amount in moved.items()
+        if {debit, credit} != set(LEGAL_TRANSFERS[kind])
+    ]
 
 
 def judge_opening(facts: OpeningFacts) -> list[Found]:

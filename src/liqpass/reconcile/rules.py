@@ -76,6 +76,17 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        "transfers_are_legal",
+        "A transfer in the ledger is between two accounts between which its kind moves nothing.",
+        2,
+        f"""
+        select {_LEG} as subject, format('leg %s: %s from %s to %s', leg, amount, credit, debit) as said
+        from ledger_transfers t
+        where not exists (
+            select from ledger_kinds k where (k.kind, k.debit, k.credit) = (t.kind, t.debit, t.credit))
+        """,
+    ),
+    Invariant(
         "legs_without_gaps",
         "The legs of one fact are not numbered 1, 2, 3, …: a transfer is missing.",
         2,

@@ -34,6 +34,7 @@ from liqpass.reconcile.money_checks import (
     judge_balance,
     judge_odd,
     judge_opening,
+    judge_pairs,
 )
 from liqpass.reconcile.periods import ALWAYS, Period
 from liqpass.reconcile.search import Search, by_history, by_money, by_positions, by_transactions
@@ -261,7 +262,9 @@ def _judged(compared: Compared, odd: Sequence[Found]) -> list[Found]:
     for row in compared.ledger:
         debits[row.debit] += row.amount
         debits[row.credit] -= row.amount
-    return [*odd, *judge_balance(compared.balance), *judge_accounts(compared.accounts, debits)]
+    moved = {(row.kind, row.debit, row.credit): row.amount for row in compared.ledger}
+    accounts = judge_accounts(compared.accounts, debits)
+    return [*odd, *judge_balance(compared.balance), *accounts, *judge_pairs(moved)]
 
 
 # Writing -------------------------------------------------------------------------------------------------
