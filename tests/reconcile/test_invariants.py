@@ -7,11 +7,13 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from liqpass.reconcile.closing import close
 from liqpass.reconcile.invariants import broken, statement
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.sandbox.chain import USDC
 from tests.conftest import in_database
 from tests.flows.newcomers import new_wallet, newcomer, shared_world
+from tests.reconcile.hands import open_breaks, run_once
 from tests.world import TestWorld
 
 OPEN = "status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')"
@@ -118,6 +120,9 @@ HANDS: list[tuple[str, str]] = [
         f"{LEG} ('REFUND', {NOWHERE}, 1, 'SUSPENSE', 'REFUNDS_DUE', 5, now());"
         "update ledger_accounts set balance = 5 where id = 'REFUNDS_DUE'",
     ),
+    ("closed_by_somebody", "delete from reconciliation_closings"),
+    ("closed_by_somebody", "update reconciliation_closings set closed_by = 'Eve'"),
+    ("closed_by_somebody", "update reconciliation_breaks set found = found + 1 where accepted"),
 ]  # fmt: skip
 
 
@@ -173,6 +178,9 @@ async def _live(world: TestWorld) -> None:
             await world.work(2)
             for who, order, status in ((ann, over, "EXPIRED"), (ben, covered, "ACTIVE")):
                 assert await who.status(order) == status
+            await run_once(world)
+            (stray,) = await open_breaks(world)
+            await world.db.run(lambda conn: close(conn, world.clock(), stray["id"], by="Ada", reason="known"))
             assert await dan.status(seen) == "PAID_PENDING_CONFIRM"
 
 
