@@ -103,6 +103,39 @@ async def test_what_was_changed_afterwards_is_named(
     assert await faults(world) == said
 
 
+COLUMNS = {
+    "started_at": "started_at - interval '1 day'",
+    "finished_at": "'2100-01-01'",
+    "period_from": "'2020-01-01'",
+    "period_to": "'2100-01-01'",
+    "chain_id": "5",
+    "from_block": "from_block + 1",
+    "to_block": "to_block + 1",
+    "block_hash": "sha256(block_hash)",
+    "ledger_seq": "ledger_seq + 1",
+    "ledger_rows": "ledger_rows + 1",
+    "ledger_balance": "ledger_balance + 1",
+    "chain_balance": "chain_balance + 1",
+    "orders": "orders + 1",
+    "payments": "payments + 1",
+    "transfers": "transfers + 1",
+    "breaks_found": "breaks_found + 1",
+    "breaks_open": "breaks_open + 1",
+}
+
+
+async def test_no_column_of_a_run_can_be_changed_unseen(world: TestWorld, database_url: str) -> None:
+    """A run that seems to end in a hundred years would be the last one: the next is made an hour after it."""
+    await three_runs(world, database_url)
+    await by_hand(database_url, "create table kept as select * from reconciliation_runs")
+    for column, value in COLUMNS.items():
+        await by_hand(database_url, f"update reconciliation_runs set {column} = {value} where id = 3")
+        assert await faults(world) == ["Run 3: its row says something else than its document."], column
+        put_back = f"update reconciliation_runs r set {column} = kept.{column} from kept where kept.id = r.id"
+        await by_hand(database_url, put_back)
+    assert await faults(world) == []
+
+
 async def test_two_runs_cannot_follow_the_same_one(world: TestWorld, database_url: str) -> None:
     await three_runs(world, database_url)
     copy = (

@@ -132,7 +132,7 @@ async def _faults(conn: Connection, link: sql.Link, before: sql.Link | None) -> 
     if named is None:
         return [*found, f"Run {link.id}: its document cannot be read."]
     previous = to_hex(link.previous_sha256) if link.previous_sha256 else None
-    if (named.run, named.previousSha256) != (link.id, previous):
+    if (named.run, named.previous_sha256) != (link.id, previous):
         found.append(f"Run {link.id}: its document is of another run.")
     if (row := await sql.run(conn, link.id)) and not _same(row, named):
         found.append(f"Run {link.id}: its row says something else than its document.")
@@ -151,17 +151,47 @@ class _Breaks(msgspec.Struct):
     pages: list[str]
 
 
+class _Period(msgspec.Struct, rename={"first": "from", "until": "to"}):
+    first: datetime | None
+    until: datetime | None
+
+
+class _Block(msgspec.Struct):
+    number: int
+    hash: str
+
+
+class _Chain(msgspec.Struct, rename="camel"):
+    id: int
+    from_block: int
+    to_block: _Block | None
+
+
 class _Sides(msgspec.Struct):
     ledger: str
     chain: str | None
+    unknown: str | None
 
 
-class _Named(msgspec.Struct):
-    """The parts of a document that stand in its row, or elsewhere, too."""
+class _Ledger(msgspec.Struct):
+    seq: int
+    sums: list[dict[str, Any]]
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    """A document, as far as its parts stand in its row, or elsewhere, too."""
 
     run: int
-    previousSha256: str | None  # noqa: N815, as it is written in the document
+    previous_sha256: str | None
+    started_at: datetime
+    finished_at: datetime
+    period: _Period
+    chain: _Chain
     balance: _Sides
+    orders: list[dict[str, Any]]
+    payments: list[dict[str, Any]]
+    transfers: list[dict[str, Any]]
+    ledger: _Ledger
     breaks: _Breaks
 
 
@@ -173,10 +203,31 @@ def _named(document: str) -> _Named | None:
 
 
 def _same(row: sql.Run, named: _Named) -> bool:
-    chain = None if row.chain_balance is None else str(row.chain_balance)
-    opened = sum(of_type["open"] for of_type in named.breaks.types)
-    return (str(row.ledger_balance), chain, row.breaks_open) == (
-        named.balance.ledger,
-        named.balance.chain,
-        opened,
-    )
+    """Whether each column of the row, but the hashes and the run's own number, is what the document says."""
+    block, balance = named.chain.to_block, named.balance
+    said = {
+        "started_at": named.started_at,
+        "finished_at": named.finished_at,
+        "period_from": named.period.first,
+        "period_to": named.period.until,
+        "chain_id": named.chain.id,
+        "from_block": named.chain.from_block,
+        "to_block": block.number if block else None,
+        "block_hash": block.hash if block else None,
+        "ledger_seq": named.ledger.seq,
+        "ledger_rows": _sum(named.ledger.sums, "rows"),
+        "ledger_balance": balance.ledger,
+        "chain_balance": balance.chain,
+        "chain_unknown": balance.unknown,
+        "orders": _sum(named.orders, "orders"),
+        "payments": _sum(named.payments, "payments"),
+        "transfers": _sum(named.transfers, "transfers"),
+        "breaks_found": _sum(named.breaks.types, "found"),
+        "breaks_open": _sum(named.breaks.types, "open"),
+    }
+    kept = told(row)
+    return all(kept[camel(name)] == value for name, value in said.items())
+
+
+def _sum(rows: Sequence[dict[str, Any]], name: str) -> int:
+    return sum(row[name] for row in rows)
