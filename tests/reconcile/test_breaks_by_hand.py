@@ -11,6 +11,14 @@ LEG = "kind = '{kind}' and ref = {{order}}"
 THE_BINDING = "id = (select binding_id from purchase_orders where purchase_order_id = {order})"
 ACCOUNTS = {("LEDGER_INCONSISTENT", f"account {name}") for name in ("TREASURY", "UNEARNED_PREMIUM")}
 
+COVER_MOVED = """update {table} set {paid}
+    coverage_start_at = coverage_start_at - interval '3 h', coverage_end_at = coverage_end_at - interval '3 h'
+    where """
+THE_ORDER_ID = "(select id from purchase_orders where purchase_order_id = {order})"
+TURNED = """insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at)
+    select '{kind}', ref, {leg}, '{debit}', '{credit}', amount, at from ledger_transfers
+    where ref = {{order}} and leg = 1 and kind = """
+
 # What the hand does, and what is found: a type, and which id it names.
 HANDS = {
     "an amount in a payment": (
@@ -118,6 +126,27 @@ HANDS = {
             f"where {THE_BINDING}"
         ],
         {("BINDING_DISAGREES", "order")},
+    ),
+    "a cover and its binding moved to before the payment": (
+        [
+            COVER_MOVED.format(table="purchase_orders", paid="paid_at = paid_at - interval '3 h',") + MINE,
+            COVER_MOVED.format(table="insured_bindings", paid="") + THE_BINDING,
+        ],
+        {("ORDER_PAID_WITHOUT_EVENT", "order")},
+    ),
+    "a cover ended before its time, and all else made to fit": (
+        [
+            "insert into order_events select user_id, order_id, 4, 'ACTIVE', 'EXPIRED', reason, actor, "
+            f"details, at from order_events where seq = 3 and order_id = {THE_ORDER_ID}",
+            f"update purchase_orders set status = 'EXPIRED', event_seq = 4 where {MINE}",
+            f"update insured_bindings set status = 'EXPIRED' where {THE_BINDING}",
+            f"delete from insured_positions where binding_{THE_BINDING}",
+            TURNED.format(kind="HELD", leg=2, debit="POOL_LOCKED", credit="POOL_FREE") + "'HELD'",
+            TURNED.format(kind="EARNED", leg=1, debit="UNEARNED_PREMIUM", credit="EARNED_PREMIUM")
+            + "'PREMIUM'",
+            BALANCES,
+        ],
+        {("PREMIUM_EARNED_WRONG", "order")},
     ),
     "a position set free": (
         [f"delete from insured_positions where binding_{THE_BINDING}"],

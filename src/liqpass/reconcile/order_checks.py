@@ -21,6 +21,7 @@ from liqpass.reconcile.facts.records import Order, OrderFacts, PaymentFacts
 PAID = (OrderStatus.ACTIVE, OrderStatus.EXPIRED)
 OPEN = (OrderStatus.DRAFT, OrderStatus.PAID_PENDING_CONFIRM, OrderStatus.ACTIVE)
 DAY_SEC = 86_400
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def judge_order(
@@ -78,7 +79,7 @@ def _money(facts: OrderFacts, payments: Sequence[PaymentFacts]) -> Iterator[Foun
         if facts.premium and not meant:
             yield _booked_only(facts, "which does not exist")
     elif order.status in PAID:
-        own = [p for p in meant if p.tx_hash == order.pay_tx_hash][:1]
+        own = [p for p in meant if (p.tx_hash, p.block_time) == (order.pay_tx_hash, order.paid_at)][:1]
         if own:
             yield from _amounts(facts, order, own[0])
         else:
@@ -137,8 +138,11 @@ def _three(order: int, event: int, ledger: int) -> str:
 
 def _unpaid(facts: OrderFacts, order: Order, confirmed: Sequence[PaymentFacts]) -> Found:
     said = f"the order is {order.status}, and its transaction shows no confirmed payment"
-    if aside := [p for p in confirmed if p.tx_hash == order.pay_tx_hash]:
-        said = f"the order is {order.status}, and its payment of {usd(aside[0].amount)} is in suspense"
+    if same := [p for p in confirmed if p.tx_hash == order.pay_tx_hash]:
+        said = f"the order is {order.status}, and its payment of {usd(same[0].amount)} is in suspense"
+        if not same[0].in_suspense:
+            said = f"the order counts as paid at {order.paid_at:{_TIME}}, its payment is of "
+            said += f"{same[0].block_time:{_TIME}}: its cover has other times than were paid for"
     elif confirmed:
         said += f"; {to_hex(confirmed[0].tx_hash)} pays {usd(confirmed[0].amount)} for it"
     if facts.premium:
@@ -191,10 +195,12 @@ def _held(facts: OrderFacts, expected: int) -> Found:
 
 def earned_by(order: Order, premium: int, now: datetime, chain_time: datetime) -> list[int]:
     """What the cover may have earned of what was booked as its premium, the last of it due by now: whole days
-    of one that lasts longer than a day, all of it when it is over."""
-    if order.status == OrderStatus.EXPIRED:
+    of one that lasts longer than a day, all of it when it is over. One that was ended before its time has not
+    given more than one that goes on."""
+    over = order.coverage_end_at is not None and order.coverage_end_at <= now + EARN_SLACK
+    if order.status == OrderStatus.EXPIRED and over:
         return [premium]
-    if order.status != OrderStatus.ACTIVE or order.duration_sec <= DAY_SEC or not order.coverage_start_at:
+    if order.status not in PAID or order.duration_sec <= DAY_SEC or not order.coverage_start_at:
         return [0]
     run = min(now, chain_time) - order.coverage_start_at
     first, last = ((run + slack).days for slack in (-EARN_SLACK, EARN_SLACK))

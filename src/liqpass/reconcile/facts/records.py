@@ -38,6 +38,7 @@ class Order(msgspec.Struct, frozen=True):
     pay_before: datetime
     pay_tx_hash: bytes | None
     submitted_at: datetime | None
+    paid_at: datetime | None
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
     created_at: datetime
@@ -62,6 +63,7 @@ class OrderFacts(msgspec.Struct, frozen=True):
     pay_before: datetime | None
     pay_tx_hash: bytes | None
     submitted_at: datetime | None
+    paid_at: datetime | None
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
     created_at: datetime | None

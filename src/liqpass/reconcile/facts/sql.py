@@ -24,7 +24,7 @@ from liqpass.reconcile.facts.records import (
 PATIENCE_SEC = 3600.0
 
 _LOG_KINDS = "'RECEIVED', 'CAPITAL', 'REFUND', 'REFUND_PAID', 'WITHDRAWAL_PAID', 'PAID_OUT'"
-# A transaction, to be added to an amount: not only the amounts have to agree.
+# A transaction and its time, to be added to an amount: not only the amounts have to agree.
 _TX = "(hash_record(row({0}))::bigint << 26)"
 # Legs in one number: twelve bits for how many each kind has, above them the sum of their numbers. n legs of
 # different numbers from 1 on have the sum n(n+1)/2 only if they are 1 to n.
@@ -46,22 +46,22 @@ _DAYS = """least(div(extract(epoch from least($2::timestamptz, (
             case when status in ('ACTIVE', 'EXPIRED') then -premium_amount else 0 end as premium,
             case when status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') then -payout_amount else 0 end
                 as held,
-            case when status = 'EXPIRED' then -premium_amount
+            case when status = 'EXPIRED' and coverage_end_at <= $2 then -premium_amount
                 when status = 'ACTIVE' and duration_sec > 86400 and coverage_start_at < $2
                     then -div(premium_amount * {_DAYS} * 86400, duration_sec)::bigint
                 else 0 end as earned,
-            case when status in ('ACTIVE', 'EXPIRED') then -premium_amount - {_TX.format("pay_tx_hash")}
-                else 0 end
+            case when status in ('ACTIVE', 'EXPIRED')
+                then -premium_amount - {_TX.format("pay_tx_hash, paid_at")} else 0 end
                 + case when case status when 'DRAFT' then pay_before
                         when 'PAID_PENDING_CONFIRM' then submitted_at
                         when 'ACTIVE' then coverage_end_at end < $3 then 1::bigint << 60 else 0 end as paid,
             0::bigint as legs
         from purchase_orders where chain_id = $1
         union all
-        select purchase_order_id, 0, 0, 0, amount + {_TX.format("tx_hash")}, 0
+        select purchase_order_id, 0, 0, 0, amount + {_TX.format("tx_hash, block_time")}, 0
         from premium_payments where chain_id = $1 and stage in ('SAFE', 'FINAL')
         union all
-        select p.purchase_order_id, 0, 0, 0, -aside.stands - {_TX.format("p.tx_hash")}, 0
+        select p.purchase_order_id, 0, 0, 0, -aside.stands - {_TX.format("p.tx_hash, p.block_time")}, 0
         from (
             select substring(t.ref for 32) as tx_hash, {LOG_INDEX.format("t.ref")} as log_index,
                 micro_sum({SIGNED}) as stands
@@ -224,9 +224,9 @@ def transaction_suspects(conn: Connection, chain_id: int) -> AsyncIterator[list[
 @query(
     f"""
     select r.ref as purchase_order_id, o.status, o.premium_amount, o.payout_amount, o.duration_sec,
-        o.event_seq, o.pay_before, o.pay_tx_hash, o.submitted_at, o.coverage_start_at, o.coverage_end_at,
-        o.created_at, l.premium, l.held, l.earned, l.gaps, l.posted_at, h.events, h.last_status, h.breaks,
-        b.status as binding_status,
+        o.event_seq, o.pay_before, o.pay_tx_hash, o.submitted_at, o.paid_at, o.coverage_start_at,
+        o.coverage_end_at, o.created_at, l.premium, l.held, l.earned, l.gaps, l.posted_at,
+        h.events, h.last_status, h.breaks, b.status as binding_status,
         (b.coverage_start_at, b.coverage_end_at)
             is not distinct from (o.coverage_start_at, o.coverage_end_at) as same_cover,
         p.positions, p.own_position
