@@ -86,6 +86,17 @@ async def test_one_that_was_closed_by_name_stays_closed_until_its_amounts_change
     assert (told["closed_by"], told["reason"], told["found"] - told["expected"]) == (NAME, "known", 5)
 
 
+async def test_one_without_amounts_is_open_again_when_something_else_is_wrong(
+    world: TestWorld, alice: Newcomer, database_url: str
+) -> None:
+    order = await covered(world, alice)
+    for seq in (2, 3):
+        await by_hand(database_url, f"delete from order_events where seq = {seq}")
+        assert await found(world) == {("HISTORY_BROKEN", order["purchaseOrderId"])}
+        await close(world, (await the_break(world))["id"])
+        assert await found(world) == set()
+
+
 async def test_one_that_was_closed_by_name_is_open_again_when_it_went_and_came_back(
     world: TestWorld, database_url: str
 ) -> None:

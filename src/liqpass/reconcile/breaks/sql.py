@@ -9,8 +9,10 @@ from liqpass.reconcile.checks import BreakType
 
 PATIENCE_SEC = 3600.0
 
-# An accepted break stays closed as long as its amounts are those that were accepted.
-_STILL_ACCEPTED = "b.accepted and (b.expected, b.found) is not distinct from (f.expected, f.found)"
+# An accepted break stays closed as long as its amounts are those that were accepted; one without amounts, as
+# long as the same is said of it.
+_STILL_ACCEPTED = """b.accepted and (b.expected, b.found) is not distinct from (f.expected, f.found)
+    and (b.found is not null or b.said = f.said)"""
 _STAYS = f"(b.closed_at is null or {_STILL_ACCEPTED})"
 
 
