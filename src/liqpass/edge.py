@@ -46,6 +46,7 @@ _BY_STATUS = {
     405: ("METHOD_NOT_ALLOWED", "This path does not take this method."),
     413: ("BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES // 1024} KB."),
 }
+_FOREIGN = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -162,12 +163,12 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
         request_id = uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started, status = time.perf_counter(), 500
+        started, status, begun = time.perf_counter(), 500, False
 
         async def send_noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 said = {name for name, _ in message["headers"]}
                 usual = (header for header in _UNLESS_SAID if header[0] not in said)
                 own = (b"x-request-id", request_id.encode())
@@ -176,9 +177,14 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
 
         try:
             if _is_foreign(scope, origin):
-                await _refuse_origin(send_noted)
+                await _refuse(send_noted, _FOREIGN)
             else:
                 await app(scope, receive, send_noted)
+        except Exception as error:  # out of what answers errors: the server's own answer would be bare
+            log.exception("request_failed")
+            if begun:
+                raise
+            await _refuse(send_noted, problem_of(error))
         finally:
             route = str(scope.get("path_template") or "unknown")
             spent = time.perf_counter() - started
@@ -203,8 +209,7 @@ def _is_foreign(scope: HTTPScope, origin: str) -> bool:
     return headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none")
 
 
-async def _refuse_origin(send: Callable[[Any], Awaitable[None]]) -> None:
-    problem = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
+async def _refuse(send: Callable[[Any], Awaitable[None]], problem: Problem) -> None:
     headers = [(b"content-type", MEDIA_TYPE.encode())]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": _body(problem), "more_body": False})

@@ -1,10 +1,14 @@
 """Wrong methods, foreign pages, paths that lead nowhere, queries, other people's ids, no session: each is
 answered with a problem document."""
 
+import json
+from typing import Any
+
 import aiohttp
 import pytest
 from yarl import URL
 
+from liqpass.edge import edge
 from tests.flows.newcomers import Newcomer, newcomer
 from tests.flows.refusals import (
     ACCOUNTS,
@@ -95,6 +99,33 @@ async def test_a_call_from_another_sites_page_is_refused(
 async def test_a_path_that_leads_nowhere_is_refused(town: TestWorld, visitor: Newcomer, path: str) -> None:
     said = await told(town, visitor.trader.http, "GET", URL(town.api + path, encoded=True))
     assert said["code"] in ("NOT_FOUND", "INVALID_FIELD", "ORDER_NOT_FOUND")
+
+
+@pytest.mark.parametrize("accept", ["text/html;q=1e999", "text/html;q=-inf", ";;;", "\xff", ""])
+@pytest.mark.parametrize(("path", "code"), [("/nothing", "NOT_FOUND"), (ME, "NOT_SIGNED_IN")])
+async def test_any_accept_header_gets_the_problem(town: TestWorld, accept: str, path: str, code: str) -> None:
+    async with aiohttp.ClientSession(town.api) as http:
+        said = await told(town, http, "GET", path, headers={"Accept": accept})
+    assert said["code"] == code
+
+
+async def test_what_fails_in_answering_an_error_is_a_problem_document_too() -> None:
+    sent: list[Any] = []
+
+    async def fails(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise ValueError("a secret")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "headers": [], "path": "/"}
+    await edge(fails, origin="http://127.0.0.1")(scope, send, send)  # type: ignore[arg-type]
+    begun, body = sent
+    headers = dict(begun["headers"])
+    assert (begun["status"], headers[b"content-type"]) == (500, b"application/problem+json")
+    assert b"content-security-policy" in headers
+    assert json.loads(body["body"])["code"] == "INTERNAL_ERROR"
+    assert b"secret" not in body["body"]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,14 @@ def answer_page(request: Request[Any, Any, Any], error: Exception) -> Response[A
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The exception handler of everything else: a page where a browser looked for one that is not there."""
-    asks_for_page = request.accept.best_match([MediaType.JSON, MediaType.HTML]) == MediaType.HTML
     is_gone = isinstance(error, NotFoundException) or is_hidden(request, error)
-    if is_gone and asks_for_page and not request.url.path.startswith("/api/"):
+    if is_gone and _asks_for_page(request) and not request.url.path.startswith("/api/"):
         return answer_page(request, Problem("NOT_FOUND", "There is nothing at this path."))
     return answer_problem(request, error)
+
+
+def _asks_for_page(request: Request[Any, Any, Any]) -> bool:
+    try:
+        return request.accept.best_match([MediaType.JSON, MediaType.HTML]) == MediaType.HTML
+    except OverflowError:  # Litestar makes an integer of any q, and there is one that is infinite
+        return False
