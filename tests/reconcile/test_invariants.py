@@ -89,6 +89,18 @@ HANDS: list[tuple[str, str]] = [
     ),
     ("outflows_are_booked", OUT + FINAL_IN),
     (
+        "outflows_are_booked",
+        f"""{OUT} {FINAL_IN};
+            {LEG[:-8]} select 'REFUND_PAID', tx_hash || int4send(99), 1, 'REFUNDS_DUE', 'TREASURY', 5, now()
+                from usdc_transfers where log_index = 99;
+            insert into disbursements
+                (id, chain_id, purpose, ref, recipient, amount, reason, asked_by, asked_at)
+                select gen_random_uuid(), 1, 'REFUND', {NOWHERE}, substr({NOWHERE}::bytea, 1, 20), 5, 'why',
+                    'who', now();
+            insert into disbursements_made select t.chain_id, tx_hash, 99, id, now()
+                from usdc_transfers t, disbursements where log_index = 99""",
+    ),
+    (
         "settling_goes_on",
         f"""insert into settle_queue select chain_id, tx_hash, log_index from premium_payments
             where {FINAL_PAYMENT}""",

@@ -253,15 +253,19 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "outflows_are_booked",
-        "A final transfer out of the treasury is not in the ledger, or not with its amount.",
+        "A final transfer out of the treasury is not booked with its amount, or not as it was asked for.",
         2,
         f"""
-        select {_TX} || ' ' || log_index as subject,
-            format('went out %s, booked %s', t.amount, coalesce(b.stands, 0)) as said
+        select {_TX} || ' ' || log_index as subject, concat('went out ', t.amount, ' to ',
+            {_HEX.format("t.recipient")}, ', booked ', coalesce(b.stands, 0),
+            ', asked for ' || d.amount || ' to ' || {_HEX.format("d.recipient")}) as said
         from usdc_transfers t
+        left join disbursements_made m using (chain_id, tx_hash, log_index)
+        left join disbursements d on d.id = m.disbursement_id
         left join ({_stands("REFUND_PAID", "WITHDRAWAL_PAID", "PAID_OUT")}) b
             on b.ref = t.tx_hash || int4send(t.log_index)
-        where t.stage = 'FINAL' and t.recipient is not null and t.amount <> coalesce(b.stands, 0)
+        where t.stage = 'FINAL' and t.recipient is not null and (t.amount <> coalesce(b.stands, 0)
+            or (d.recipient, d.amount) is distinct from (t.recipient, t.amount) and d.id is not null)
           and not exists (select from transfer_queue q
                           where q.chain_id = t.chain_id and q.tx_hash = t.tx_hash)
         """,
