@@ -163,6 +163,25 @@ async def test_what_stands_in_a_batch_is_left_out_of_the_next_unless_asked_for(
     assert [[due.id for due in one.batched] for one in (first, second, again)] == [[], [asked.id], []]
 
 
+@pytest.mark.parametrize(
+    "hand",
+    [
+        "update disbursements set amount = amount + 1",
+        "insert into disbursements select (jsonb_populate_record(d, jsonb_build_object('id', "
+        "gen_random_uuid()))).* from disbursements d",
+    ],
+)
+async def test_what_the_ledger_does_not_say_is_due_goes_into_no_batch(
+    desk: Desk, item: bytes, hand: str
+) -> None:
+    await desk.refund(item, amount=30)
+    assert len((await desk.batch()).included) == 1
+    await desk.owner(hand)
+    with pytest.raises(Problem) as refused:
+        await desk.batch(again=True)
+    assert "is not what the ledger says is due" in refused.value.detail
+
+
 async def test_what_is_seen_on_its_way_goes_into_no_batch(desk: Desk, item: bytes) -> None:
     asked = await desk.refund(item)
     await desk.pay_out(asked.recipient, 70)

@@ -173,10 +173,15 @@ async def _found(conn: Connection, chain: ChainSettings, text: str) -> Disbursem
 
 async def batch(conn: Connection, now: datetime, chain: ChainSettings, *, again: bool) -> Batch:
     """Mark what goes into a batch file. What stands in an earlier one is left out unless `again`: two files
-    with the same transfer pay it twice."""
+    with the same transfer pay it twice. Raises Problem when the ledger does not say that so much is due: what
+    nobody posted was written into the table by a hand.
+    """
     await sql.lock_disbursements(conn, chain.chain_id, [due.id for due in await dues(conn, chain)])
     now_open = parted(await dues(conn, chain), again=again)
     included, later = now_open.ready[:BATCH_MOST], now_open.ready[BATCH_MOST:]
+    if (odd := await sql.not_booked(conn, chain.chain_id, [due.id for due in included])) is not None:
+        what = "is not what the ledger says is due: liqpass check --books says more. No batch was made"
+        raise Problem("INVALID_FIELD", f"{odd} {what}.", field="DISBURSEMENT")
     await sql.mark_batched(conn, [due.id for due in included], now)
     return Batch(included, now_open.batched, now_open.on_their_way, later)
 

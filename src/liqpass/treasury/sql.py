@@ -7,7 +7,7 @@ import msgspec
 
 from liqpass.chain.view import Stage
 from liqpass.db import Connection, query
-from liqpass.ledger.book import LOG_INDEX, SIGNED
+from liqpass.ledger.book import LOG_INDEX, SIGNED, STANDING
 from liqpass.treasury.pairing import Due, Made, Premium, Purpose, Transfer
 from liqpass.treasury.records import Disbursement, OpenCover, Suspended
 
@@ -317,6 +317,22 @@ async def dues(conn: Connection, chain_id: int) -> list[Disbursement]:
 @query("select id from disbursements where chain_id = $1 and id = any($2) order by asked_at, id for update")
 async def lock_disbursements(conn: Connection, chain_id: int, disbursement_ids: list[UUID]) -> list[UUID]:
     """Nobody else makes, cancels or batches these until the transaction ends."""
+    ...
+
+
+@query(f"""
+    select e.id from (
+        select purpose::text::ledger_kind as kind, ref, sum(amount) as amount, min(id::text) as id
+        from disbursements where chain_id = $1 and cancelled_at is null
+        group by purpose, ref
+        having bool_or(id = any($2))
+    ) e
+    cross join lateral ({STANDING}) was
+    where was.stands <> e.amount
+    order by e.id limit 1
+""")
+async def not_booked(conn: Connection, chain_id: int, disbursement_ids: list[UUID]) -> str | None:
+    """One of these of whose item, or of which, the ledger does not say that so much is given away."""
     ...
 
 
