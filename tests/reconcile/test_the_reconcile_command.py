@@ -7,6 +7,7 @@ import json
 import pytest
 
 from liqpass.sandbox.chain import USDC
+from liqpass.serving import free_port
 from tests.commands.cli import Done, liqpass
 from tests.commands.conftest import chain, env, exchange
 from tests.flows.newcomers import Newcomer
@@ -49,6 +50,19 @@ async def test_clean_books_end_with_zero_and_a_stray_transfer_with_one(
     for said in ("MONEY_IN_SUSPENSE", "12.50 of 12.50 wait: sent straight", tx_hash, "liqpass suspense list"):
         assert said in broken.out
     assert all(len(line) <= 100 for line in broken.out.splitlines())
+
+
+async def test_no_more_is_said_to_agree_than_was_looked_at(books: dict[str, str]) -> None:
+    no_node = {**books, "LIQPASS_RPC_URLS": f"http://127.0.0.1:{free_port()}"}
+    blind = (await reconcile(no_node)).out
+    assert "chain: unknown" in blind and "holds on chain is unknown" in blind
+    assert "agree" not in blind
+    assert (await reconcile(books, "breaks")).out.startswith("No breaks are open, as of run ")
+
+
+async def test_before_the_first_run_nothing_is_said_to_agree(env: dict[str, str]) -> None:
+    before = await reconcile(env, "breaks")
+    assert (before.status, before.out) == (0, "There is no run yet: liqpass reconcile makes one.\n")
 
 
 async def test_json_and_csv_say_the_same_and_nothing_else_is_written_to_stdout(
@@ -98,6 +112,7 @@ async def test_a_period_is_told_and_kept(world: TestWorld, books: dict[str, str]
     assert told["document"]["period"]["from"] == f"{day}T00:00:00Z"
     before = await reconcile(books, "--to", "2020-01-31")
     assert "Period: before 2020-02-01 00:00:00 UTC" in before.out
+    assert "No breaks of this period are open." in before.out
     assert before.status == 0
 
 

@@ -132,7 +132,7 @@ async def _print_table(found: "Kept", pages: "AsyncIterator[Page]") -> None:
     for line in report.run_lines(found.row, found.document):
         typer.echo(line)
     typer.echo("")
-    for line in report.break_lines(sample, found.row.finished_at):
+    for line in report.break_lines(sample, found.row.finished_at, report.none_open(found.row)):
         typer.echo(line)
     typer.echo(f"\nSHA-256 of the run: {found.row.sha256.hex()}")
 
@@ -184,13 +184,14 @@ async def _breaks(form: Form) -> None:
 
     async with database(NAME) as db, db.pool.acquire() as conn:
         standing = await report.sampled(kept.open_pages(conn))
+        newest = await kept.newest(conn, 1)
         if form is Form.JSON:
             await _print_list(kept.open_pages(conn))
             typer.echo("")
         elif form is Form.CSV:
             await _print_csv(kept.open_pages(conn))
         else:
-            for line in report.break_lines(standing, system_clock()):
+            for line in report.break_lines(standing, system_clock(), report.none_now(newest)):
                 typer.echo(line)
     if standing.counts:
         raise typer.Exit(1)
@@ -209,7 +210,7 @@ async def _close(break_id: int, by: str, reason: str) -> None:
 
 
 async def _verify() -> None:
-    from liqpass.reconcile import documents, kept
+    from liqpass.reconcile import documents, kept, report
 
     async with database(NAME) as db, db.transaction() as conn:
         faults = [fault async for fault in documents.verify(conn)]
@@ -221,4 +222,4 @@ async def _verify() -> None:
     if newest:
         typer.echo(f"The chain of {newest[0].id} runs holds; its end is {newest[0].sha256.hex()}.")
     else:
-        typer.echo("There is no run yet: liqpass reconcile makes one.")
+        typer.echo(report.NO_RUN)

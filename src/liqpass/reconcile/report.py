@@ -13,6 +13,7 @@ from liqpass.reconcile.checks import NEXT_STEPS, BreakType
 WIDTH = 100
 SHOWN = 5  # of each type; the rest is named by how many there are
 ALL_OF_THEM = "liqpass reconcile breaks --format csv"
+NO_RUN = "There is no run yet: liqpass reconcile makes one."
 
 Break = Mapping[str, Any]
 """A break as documents and pages hold it: see `views.told`."""
@@ -44,7 +45,7 @@ async def sampled(pages: AsyncIterator[Sequence[Break]]) -> Sample:
 def run_rows(runs: Sequence[sql.Run]) -> Iterator[str]:
     """A line a run."""
     if not runs:
-        yield "There is no run yet: liqpass reconcile makes one."
+        yield NO_RUN
         return
     yield f"{'run':>6}  {'at':<25}{'block':>12}{'ledger USDC':>20}{'difference':>16}{'open':>8}  period"
     for run in runs:
@@ -123,11 +124,27 @@ def _balance(run: sql.Run, balance: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {'transactions on their way into the books':<44}{balance['waiting']:>36,}"
 
 
-def break_lines(sample: Sample, now: datetime) -> Iterator[str]:
-    """How many breaks are open, and the first of each type with what to do."""
+def none_open(run: sql.Run) -> str:
+    """What a run without breaks says: no more than it has looked at."""
+    if run.chain_balance is None:
+        return "No breaks are open, but what the treasury holds on chain is unknown."
+    if run.period_from is not None or run.period_to is not None:
+        return "No breaks of this period are open. Those of any time: liqpass reconcile breaks"
+    return "No breaks are open: orders, chain and ledger agree."
+
+
+def none_now(newest: Sequence[sql.Run]) -> str:
+    """The same of all runs; `newest` is the last one, if there is any."""
+    if not newest:
+        return NO_RUN
+    return f"No breaks are open, as of run {newest[0].id}, {moment(newest[0].finished_at)}."
+
+
+def break_lines(sample: Sample, now: datetime, clean: str) -> Iterator[str]:
+    """How many breaks are open, and the first of each type with what to do; `clean`: what to say of none."""
     total = sum(sample.counts.values())
     if not total:
-        yield "No breaks are open: orders, chain and ledger agree."
+        yield clean
         return
     yield f"{'Open breaks':<48}{total:>12,}"
     for name in BreakType:
