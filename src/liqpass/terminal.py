@@ -1,7 +1,10 @@
 """What all commands share: how they run, how they end, how they speak."""
 
 import asyncio
+import os
+import select
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -32,6 +35,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False)
     except Problem as problem:
         fail(problem.detail)
     except EXPECTED as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         fail(str(error))
     except ExceptionGroup as group:
         expected = group.subgroup(EXPECTED)
@@ -46,6 +51,17 @@ async def _ended_by_sigterm(main: Callable[[], Coroutine[Any, Any, None]]) -> No
     assert task is not None  # noqa: S101, asyncio.run made it
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await main()
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout is gone: `| head` has seen enough, which is no error. What is still to be
+    written goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def fail(line: str) -> NoReturn:
