@@ -64,11 +64,18 @@ async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Pro
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
             if metrics_port is not None:
-                start_http_server(metrics_port, addr="127.0.0.1")
+                _show_metrics(metrics_port)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
             await until_stopped(
                 keep_running(place.embedded), run_worker(of, place.url), _verify_until_sure(of)
             )
+
+
+def _show_metrics(port: int) -> None:
+    try:
+        start_http_server(port, addr="127.0.0.1")
+    except OSError as error:
+        raise OSError(f"--metrics-port {port} cannot be listened at: {error.strerror}") from None
 
 
 async def checked_settings(env: Mapping[str, str]) -> Settings:

@@ -87,7 +87,9 @@ def _refuse_used_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise OSError(f"cannot listen at {host}:{port}: {os.strerror(error.errno or 0)}") from None
+        # below zero it is the resolver's number, not the system's
+        why = os.strerror(number) if (number := error.errno or 0) >= 0 else "no address has this name"
+        raise OSError(f"cannot listen at {host}:{port}: {why}") from None
 
 
 async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:

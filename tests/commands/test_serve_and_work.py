@@ -47,6 +47,22 @@ async def test_a_port_in_use_is_said_in_one_line(env: dict[str, str]) -> None:
     server.close()
 
 
+async def test_where_nobody_can_listen_is_said_by_the_name_of_the_option(env: dict[str, str]) -> None:
+    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    taken = str(server.sockets[0].getsockname()[1])
+    metrics = await liqpass("work", "--metrics-port", taken, env=env)
+    assert (metrics.status, metrics.err) == (
+        1,
+        f"liqpass: --metrics-port {taken} cannot be listened at: Address already in use\n",
+    )
+    server.close()
+    nowhere = await liqpass("serve", "--host", "nowhere.invalid", "--port", taken, env=env)
+    assert (nowhere.status, nowhere.err) == (
+        1,
+        f"liqpass: cannot listen at nowhere.invalid:{taken}: no address has this name\n",
+    )
+
+
 async def test_a_second_serve_does_not_share_the_port_of_the_first(env: dict[str, str]) -> None:
     port = str(free_port())
     first = await start("serve", "--port", port, env=env)
