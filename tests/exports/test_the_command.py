@@ -33,7 +33,9 @@ async def test_parquet_wants_a_file(env: dict[str, str]) -> None:
     [
         (("--from", "2026-07-02", "--to", "2026-07-01"), "--from lies after --to"),
         (("--out", "."), "is no file"),
-        (("--out", "nowhere/books"), "No such file or directory"),
+        (("--out", "nowhere/books"), "--out nowhere/books cannot be written: No such file or directory"),
+        (("--out", "/proc/books"), "--out /proc/books cannot be written"),
+        (("--from", "2999-01-01"), "--from lies in the future: 2999-01-01"),
     ],
 )
 async def test_what_cannot_be_is_one_line(

@@ -43,6 +43,8 @@ def export(
         fail("Parquet is written into a file: give its name with --out")
     if first and last and first > last:
         fail("--from lies after --to")
+    if first and first.date() > datetime.now(UTC).date():
+        fail(f"--from lies in the future: {first:%Y-%m-%d} is yet to come, in UTC")
     period = Period(first.date() if first else None, last.date() if last else None)
     run(lambda: _export(form, out, period))
 

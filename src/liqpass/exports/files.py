@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
 from liqpass.exports import beancount, hledger, parquet, spreadsheet
@@ -61,12 +61,22 @@ def to_file(out: Path) -> Iterator[Path]:
     place = out.resolve()
     if place.exists() and not place.is_file():
         raise OSError(f"{out} is no file; without --out the export goes to stdout")
+    _refuse_no_place(out, place.parent)
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         yield part
         part.replace(place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_no_place(out: Path, folder: Path) -> None:
+    """Said before anything is read, and of the file that was asked for, not of the one beside it."""
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"--out {out} cannot be written: {error.strerror}") from None
 
 
 @contextmanager
