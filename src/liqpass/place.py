@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -22,6 +23,9 @@ from liqpass.settings import SettingError
 log = structlog.get_logger()
 
 WATCH_SEC = 1.0
+NO_ADDRESS = (
+    "is no address such as postgresql://user:password@host:5432/liqpass; in a password, / @ : are %2F %40 %3A"
+)
 Progress = Callable[[str], None]
 
 
@@ -38,10 +42,21 @@ def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place
     """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user."""
     url = env.get("DATABASE_URL", "").strip()
     if url:
+        _refuse_no_address(url)
         yield Place(url, None)
         return
     with embedded_postgres(default_data_dir(env), progress) as server:
         yield Place(server.url, server)
+
+
+def _refuse_no_address(url: str) -> None:
+    """What cannot even be taken apart: asyncpg would show it in a trace, a part of the password too."""
+    with suppress(ValueError):
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+        ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+        if all(not port or port.isdecimal() for port in ports):
+            return
+    raise SettingError("DATABASE_URL", NO_ADDRESS)
 
 
 @asynccontextmanager
@@ -79,9 +94,7 @@ def named_database_errors() -> Iterator[None]:
         yield
     except asyncpg.ClientConfigurationError:
         # its own words may hold a part of the password
-        raise SettingError(
-            "DATABASE_URL", "is no address such as postgresql://user:password@host:5432/liqpass"
-        ) from None
+        raise SettingError("DATABASE_URL", NO_ADDRESS) from None
     except asyncpg.InvalidParameterValueError as error:
         if APP_ROLE not in str(error):
             raise

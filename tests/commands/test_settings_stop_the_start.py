@@ -99,6 +99,18 @@ async def test_a_database_that_cannot_be_had_is_named_in_one_line(env: dict[str,
         assert "a-password" not in done.err
 
 
+@pytest.mark.parametrize(
+    "address", ["postgresql://owner:pa/ss@127.0.0.1/liqpass", "postgresql://[::1/liqpass"]
+)
+async def test_an_address_that_cannot_be_taken_apart_is_one_line_and_shows_no_password(
+    address: str, env: dict[str, str]
+) -> None:
+    done = await liqpass("migrate", env={**env, "DATABASE_URL": address})
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("liqpass: DATABASE_URL: is no address such as ") and done.err.count("\n") == 1
+    assert "pa/ss" not in done.err
+
+
 async def test_migrate_may_be_repeated(empty_database: str) -> None:
     first = await liqpass("migrate", env={"DATABASE_URL": empty_database})
     applied = f"{len(migrations_of())} migrations applied"
