@@ -149,29 +149,39 @@ def check_keys() -> None:
     run(lambda: check_secrets(os.environ, tell))
 
 
-Address = Annotated[str, typer.Option(help="0x and 40 hexadecimal digits.")]
-
-
 @contract_cli.command(
-    epilog="Example: liqpass contract deploy --rpc URL --usdc 0x… --treasury 0x… --signer 0x… --owner 0x…"
+    epilog="Example: liqpass contract deploy --rpc URL --usdc 0x… --treasury 0x… --owner 0x…"
 )
 def deploy(
-    usdc: Address,
-    treasury: Address,
-    signer: Address,
-    owner: Address,
-    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of the chain.")],
+    usdc: Annotated[str, typer.Option(help="The token that is paid with, its contract.", metavar="ADDRESS")],
+    treasury: Annotated[str, typer.Option(help="Where premiums go, a Safe.", metavar="ADDRESS")],
+    owner: Annotated[
+        str, typer.Option(help="Who may pause it and change the signer, a Safe.", metavar="ADDRESS")
+    ],
+    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of the chain.", metavar="URL")],
+    signer: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose quotes it takes; that of LIQPASS_QUOTE_SIGNER_KEY unless you say so.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     chain_id: Annotated[int, typer.Option(help="The chain's id; Base is 8453.")] = 8453,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
 ) -> None:
     """Deploy the checkout: shows what it will do, asks, sends, and prints what to put into the environment.
 
-    The deployer's key is asked for (or read from LIQPASS_DEPLOYER_KEY) and kept nowhere.
+    An address is 0x and 40 hexadecimal digits. The deployer's key is asked for (or read from
+    LIQPASS_DEPLOYER_KEY) and kept nowhere.
     """
     from liqpass.contracting import deploy_checkout
 
     key = os.environ.get("LIQPASS_DEPLOYER_KEY") or typer.prompt("Deployer's private key", hide_input=True)
-    run(lambda: deploy_checkout(rpc, chain_id, key, usdc, treasury, signer, owner, yes=yes, tell=tell))
+    run(
+        lambda: deploy_checkout(
+            os.environ, rpc, chain_id, key, usdc, treasury, signer, owner, yes=yes, tell=tell
+        )
+    )
 
 
 @contract_cli.command(epilog="Example: liqpass contract verify")

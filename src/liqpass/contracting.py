@@ -7,23 +7,26 @@ import typer
 
 from liqpass.app import ask_any, checkout_terms
 from liqpass.chain import deploy
+from liqpass.chain.checkout import address_of
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import Row, Terms, verify
 from liqpass.hexes import address
 from liqpass.place import Progress
 from liqpass.problems import Problem
-from liqpass.settings import SettingError, chain_from_env, http_url, private_key
+from liqpass.settings import HOW_TO_MAKE_A_SIGNER, SettingError, chain_from_env, http_url, private_key
 
 DEPLOYER = "LIQPASS_DEPLOYER_KEY"
+SIGNER = "LIQPASS_QUOTE_SIGNER_KEY"
 
 
 async def deploy_checkout(
+    env: Mapping[str, str],
     url: str,
     chain_id: int,
     key: str,
     usdc: str,
     treasury: str,
-    signer: str,
+    signer: str | None,
     owner: str,
     *,
     yes: bool,
@@ -31,9 +34,8 @@ async def deploy_checkout(
 ) -> None:
     """Show, ask, send, compare, and print the environment. Raises SettingError for what cannot be used."""
     deployer = private_key({DEPLOYER: key}, DEPLOYER, "the key that pays for the deployment")
-    terms = Terms(
-        chain_id, _address("--usdc", usdc), _address("--treasury", treasury), _address("--signer", signer)
-    )
+    by = _address("--signer", signer) if signer is not None else _own_signer(env)
+    terms = Terms(chain_id, _address("--usdc", usdc), _address("--treasury", treasury), by)
     async with Node(http_url("--rpc", url)) as node:
         try:
             prepared = await deploy.prepare(node.call, deployer, terms, _address("--owner", owner))
@@ -71,6 +73,11 @@ def _shown(rows: list[Row]) -> bool:
     for row in rows:
         typer.echo(f"{'ok  ' if row.ok else 'FAIL'}  {row.name}: {row.detail}")
     return all(row.ok for row in rows)
+
+
+def _own_signer(env: Mapping[str, str]) -> bytes:
+    """The address of the key that this product is set to sign with: nothing else says it."""
+    return address_of(private_key(env, SIGNER, f"{HOW_TO_MAKE_A_SIGNER} (or name its address with --signer)"))
 
 
 def _address(option: str, text: str) -> bytes:

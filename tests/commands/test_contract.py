@@ -63,6 +63,25 @@ async def test_a_yes_deploys_and_what_it_prints_verifies(chain: SandboxChain) ->
     assert "FAIL  checkout treasury in its code: " in differs.out
 
 
+async def test_without_a_signer_it_is_that_of_the_settings(chain: SandboxChain) -> None:
+    told = options(chain)
+    at = told.index("--signer")
+    told = told[:at] + told[at + 2 :]
+    env = {"LIQPASS_DEPLOYER_KEY": to_hex(chain.deployer.key)}
+    lacking = await liqpass("contract", "deploy", *told, env=env, typed="n\n")
+    assert (lacking.status, lacking.out) == (1, "")
+    assert lacking.err.startswith("liqpass: LIQPASS_QUOTE_SIGNER_KEY: is not set: ")
+    assert "--signer" in lacking.err
+    known = await liqpass(
+        "contract",
+        "deploy",
+        *told,
+        env={**env, "LIQPASS_QUOTE_SIGNER_KEY": to_hex(chain.signer.key)},
+        typed="n\n",
+    )
+    assert f"quote signer: {checksum(chain.signer.address)}" in known.out
+
+
 async def test_what_cannot_be_deployed_is_said_and_nothing_is_sent(chain: SandboxChain) -> None:
     before = await sent(chain)
     stranger = wallet("stranger")
