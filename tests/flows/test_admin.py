@@ -11,7 +11,7 @@ import pytest
 from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import USDC
-from liqpass.sandbox.trader import Trader
+from liqpass.sandbox.trader import Refused, Trader
 from tests.flows.newcomers import new_wallet, refusal_of, shared_world
 from tests.outages.conftest import metric
 from tests.world import TestWorld
@@ -118,6 +118,15 @@ async def test_a_page_of_another_site_can_close_nothing(admin: Trader) -> None:
 )
 async def test_an_admin_is_told_what_is_wrong(admin: Trader, path: str, refusal: tuple[int, str]) -> None:
     assert await refusal_of(admin, "GET", HERE + path) == refusal
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [(f"/runs/{2**63}", "runId"), (f"/runs/1/pages/{2**31}", "page"), (f"/breaks/{2**63}", "breakId")],
+)
+async def test_a_number_that_nothing_can_have_is_named(admin: Trader, path: str, named: str) -> None:
+    with pytest.raises(Refused, match=f"400 INVALID_FIELD: {named}: Expected `int` <= "):
+        await admin.call("GET", HERE + path)
 
 
 async def test_the_overview_has_the_books_own_rules(admin: Trader) -> None:

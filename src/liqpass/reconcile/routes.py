@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from litestar import MediaType, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
 from liqpass.clock import Clock
@@ -32,6 +32,8 @@ from liqpass.signin.sessions import User
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 Before = Annotated[int, QueryParameter(ge=1, le=NEWEST)]
+Number = Annotated[int, PathParameter(le=NEWEST)]  # beyond it nothing is stored
+PageNumber = Annotated[int, PathParameter(le=2**31 - 1)]
 
 
 class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -56,7 +58,7 @@ async def list_runs(db: NamedDependency[Database], limit: Limit = 50, before: Be
 
 
 @get("/runs/{run_id:str}", summary="The canonical document of a run", media_type=MediaType.JSON)
-async def get_run(db: NamedDependency[Database], run_id: FromPath[int]) -> Response[bytes]:
+async def get_run(db: NamedDependency[Database], run_id: Number) -> Response[bytes]:
     """Byte for byte what its SHA-256 is of; it names the SHA-256 of the run before and of each page."""
     async with db.pool.acquire() as conn:
         document = await sql.run_document(conn, run_id)
@@ -64,9 +66,7 @@ async def get_run(db: NamedDependency[Database], run_id: FromPath[int]) -> Respo
 
 
 @get("/runs/{run_id:str}/pages/{page:str}", summary="A page of a run's breaks", media_type=MediaType.JSON)
-async def get_page(
-    db: NamedDependency[Database], run_id: FromPath[int], page: FromPath[int]
-) -> Response[bytes]:
+async def get_page(db: NamedDependency[Database], run_id: Number, page: PageNumber) -> Response[bytes]:
     """The breaks that were open after the run, byte for byte what the SHA-256 in its document is of."""
     async with db.pool.acquire() as conn:
         breaks = await sql.run_page(conn, run_id, page)
@@ -93,7 +93,7 @@ async def list_breaks(
 
 
 @get("/breaks/{break_id:str}", summary="One break")
-async def get_break(db: NamedDependency[Database], break_id: FromPath[int]) -> BreakView:
+async def get_break(db: NamedDependency[Database], break_id: Number) -> BreakView:
     """With how often it was closed before."""
     async with db.transaction() as conn:
         found = await sql.stored_break(conn, break_id)
@@ -108,7 +108,7 @@ async def close_break(
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     user: User,
-    break_id: FromPath[int],
+    break_id: Number,
     data: JSONBody[CloseRequest],
 ) -> BreakView:
     """In your wallet's name. It is open again when its amounts change, or when it goes and comes back."""
