@@ -251,5 +251,5 @@ async def test_a_page_comes_in_the_language_that_is_asked_for(alice: Newcomer) -
     async with alice.trader.http.get(alice.trader.api + "/cover", headers=asks) as answer:
         html = await answer.text()
         assert '<html lang="zh-Hans"' in html
-        assert "24小时" in html
+        assert "24 小时" in html
         assert answer.headers["content-language"] == "zh-Hans"

@@ -1,6 +1,7 @@
 """From a template and what it shows to a page."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from functools import cache, partial
@@ -125,7 +126,8 @@ def span(language: Language, seconds: float) -> str:
     unit, length = next(((unit, length) for unit, length, least in UNITS if seconds >= least), UNITS[-1][:2])
     # not format_unit: Babel's data has no long form of Chinese units, and it would say "8 duration-hour"
     whole = timedelta(seconds=round(seconds / length) * length)
-    return format_timedelta(whole, granularity=unit, threshold=math.inf, locale=language.locale)
+    said = format_timedelta(whole, granularity=unit, threshold=math.inf, locale=language.locale)
+    return re.sub(r"(?<=\d)(?=[\u4e00-\u9fff])", " ", said)  # Chinese texts set numbers apart
 
 
 def short(text: str) -> str:

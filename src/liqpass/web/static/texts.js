@@ -38,7 +38,8 @@ export function span(seconds) {
   // 24 hours is what people say, not 1 day; 30 days, not 720 hours
   const [unit, length] = units.find(([, size]) => seconds >= size * (size === 86_400 ? 2 : 1)) ?? units[3]
   const rounded = Math.round(seconds / length)
-  return rounded.toLocaleString(language, { style: "unit", unit, unitDisplay: "long" })
+  const said = rounded.toLocaleString(language, { style: "unit", unit, unitDisplay: "long" })
+  return said.replace(/(\d)(?=[\u4e00-\u9fff])/, "$1 ") // Chinese texts set numbers apart
 }
 
 /**
