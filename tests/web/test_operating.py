@@ -94,13 +94,14 @@ async def test_the_safe_batch_is_a_file_and_is_not_written_twice_by_accident(
     await refund_all(town)
     page = await operator.open("/operator")
     async with page.expect_download() as coming:
-        await page.get_by_role("button", name="Write the Safe batch").click()
+        await page.get_by_role("button", name="Write the Safe batch").press("Enter")
     download = await coming.value
     assert download.suggested_filename.startswith("liqpass-refunds-")
     batch = content(await download.path())
     amounts = [one["contractInputsValues"]["value"] for one in batch["transactions"]]
     assert amounts
     await expect(page.locator("#batch-said")).to_contain_text(f"holds {len(amounts)} payouts")
+    await expect(page.locator("#batch-said")).to_be_focused()
     await expect(page.get_by_role("button", name="Write the Safe batch")).to_have_count(0)
     await expect(page.locator("#payouts")).to_contain_text(f"In an earlier batch: {len(amounts)}.")
     await page.get_by_text("Write again what was batched before").click()

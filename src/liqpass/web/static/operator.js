@@ -144,7 +144,8 @@ document.addEventListener("submit", (event) => {
     event.preventDefault()
     busy(button, async () => {
       tell("batch-said", await writeBatch(form.hasAttribute("data-again")))
-      button.blur()
+      // the button may go; whoever works with the keyboard goes on behind the section
+      find("#batch-said").focus()
       form.reset()
       await renewIfSeen()
     }, (error) => tell("batch-refused", error.message))
