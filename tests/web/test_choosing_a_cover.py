@@ -55,6 +55,8 @@ async def test_a_position_is_chosen_and_what_was_shown_is_what_is_ordered(
     offer = page.locator(".offer").filter(has_text="24 hours")
     premium = await offer.locator("[data-field=premium]").inner_text()
     payout = await offer.locator("[data-field=payout]").inner_text()
+    heard = re.compile(rf"Premium in USDC {re.escape(premium)}.*{re.escape(payout)}.*after the payment")
+    await expect(page.get_by_role("radio", name="24 hours")).to_have_accessible_description(heard)
     await take(page, "24 hours")
     order = await alice.trader.order(await at_order(page))
     assert (order["sku"], order["status"]) == ("LIQPASS_24H", "DRAFT")

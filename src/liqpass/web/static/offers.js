@@ -47,7 +47,6 @@ function cardOf(quote, number) {
   const label = find("label", card)
   label.htmlFor = choice.id
   label.textContent = span(quote.durationSec)
-  const details = quote.premiumAmount === null || quote.payoutAmount === null ? ".why" : ".facts"
   if (quote.premiumAmount !== null && quote.payoutAmount !== null) {
     text("premium", usdc(quote.premiumAmount))
     text("payout", `${usdc(quote.payoutAmount)} USDC`)
@@ -60,9 +59,9 @@ function cardOf(quote, number) {
     card.classList.add("closed")
     for (const part of card.querySelectorAll(".premium, .facts, .delay")) part.remove()
   }
-  const described = find(details, card)
-  described.id = `offer-${number}-details`
-  choice.setAttribute("aria-describedby", described.id)
+  const told = [...card.querySelectorAll(".premium, .facts, .delay, .why")].filter((part) => part.textContent)
+  told.forEach((part, place) => { part.id = `${choice.id}-${place}` })
+  choice.setAttribute("aria-describedby", told.map(({ id }) => id).join(" "))
   return card
 }
 
