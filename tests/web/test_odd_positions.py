@@ -1,5 +1,6 @@
 """Positions, keys and names that are out of the ordinary, and an exchange that fails at the wrong moment."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -83,6 +84,17 @@ async def test_a_position_at_the_edge_of_liquidation_does_not_say_nought(
     doge = trader.card("DOGE/USDT")
     await expect(doge.locator(".distance")).to_have_text("A fall of 0.01% liquidates it")
     await expect(doge.locator(".state")).to_have_text("Cannot be covered")
+
+
+async def test_a_position_that_is_just_too_close_is_not_said_to_be_at_the_limit(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    """1.36 % would be rounded to 1.4 %, beside "less than 1.4% away"."""
+    books = town.exchange.books
+    books.open_position(alice.okx.uid, "SOL-USDT-SWAP", contracts=40, lever=58)
+    trader = await at(visit, alice)
+    sol = trader.card("SOL/USDT")
+    await expect(sol.locator(".distance")).to_have_text(re.compile(r"A fall of 1\.\d\d% liquidates it"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ const known = (text) => (text === "" ? null : Number(text))
 
 /** @param {number} bps */
 const percent = (bps) =>
-  (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: bps < 100 ? 2 : 1 })
+  (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: bps < 500 ? 2 : 1 })
 
 /**
  * Write a position into its card; again writes over it.
