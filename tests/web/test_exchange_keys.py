@@ -125,7 +125,7 @@ async def test_the_page_of_keys_says_what_is_known_of_each(
     card = page.locator(".key-card")
     await expect(card.locator(".state")).to_have_text("In use")
     last_4 = str(alice.key["apiKey"])[-4:]
-    for fact in (last_4, alice.okx.uid, "Global (www.okx.com)", "only read", "not bound"):
+    for fact in (last_4, alice.okx.uid, "Global (www.okx.com)", "Read only", "not bound"):
         await expect(card).to_contain_text(fact)
     await expect(card.locator("time")).to_have_count(2)
     assert str(alice.key["apiKey"])[:-4] not in await page.content()
@@ -160,6 +160,7 @@ async def test_a_key_whose_rights_grew_is_shown_on_hold_with_the_reason(
     page = await visitor.open("/keys")
     await expect(page.locator(".key-card")).to_contain_text("This key can withdraw.")
     await expect(page.locator(".key-card .state")).to_have_text("On hold")
+    await expect(page.locator(".key-card .facts")).to_contain_text("Read, Withdraw")
     await visitor.open("/")
     await expect(page.locator("#held")).to_contain_text("This key can withdraw.")
     await expect(page.locator(".position")).to_have_count(0)

@@ -68,7 +68,9 @@ async def test_a_short_in_net_mode_is_called_short_from_the_list_to_the_receipt(
     await expect(trader.card("SOL/USDT").locator(".side")).to_have_text("Short")
     await trader.chooses("SOL/USDT")
     await expect(trader.page.locator(".terms")).to_contain_text("SOL/USDT perpetual, short")
-    await expect(trader.page.locator(".terms")).to_contain_text("40 contracts")
+    for name, value in (("Size", "6,000 USD"), ("Contracts", "40")):
+        of = trader.page.locator(f".terms dt:text-is('{name}') + dd")
+        await expect(of).to_have_text(value)
     await alice.trader.pay(town.chain, await alice.trader.order(trader.order_id))
     await town.chain.mine(town.chain.slots_in_an_epoch)
     await trader.page.get_by_role("link", name="Receipt to print").click()

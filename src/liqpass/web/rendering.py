@@ -23,6 +23,7 @@ from liqpass.web.words import (
     SAID_OF_ACTOR,
     SAID_OF_PHASE,
     SAID_OF_REASON,
+    SAID_OF_RIGHT,
     SAID_OF_STAGE,
     SAID_OF_STATUS,
 )
@@ -76,6 +77,7 @@ def templates(tag: str) -> Environment:
         "said_of_phase": SAID_OF_PHASE,
         "mark_of_phase": MARK_OF_PHASE,
         "said_of_reason": SAID_OF_REASON,
+        "said_of_right": SAID_OF_RIGHT,
         "said_of_actor": SAID_OF_ACTOR,
         "said_of_stage": SAID_OF_STAGE,
     }

@@ -55,6 +55,13 @@ SAID_OF_REASON: Mapping[str, str] = {
     "COVER_OVER": N_("The cover ended."),
 }
 
+# Of an exchange key, as OKX names them.
+SAID_OF_RIGHT: Mapping[str, str] = {
+    "read_only": N_("Read"),
+    "trade": N_("Trade"),
+    "withdraw": N_("Withdraw"),
+}
+
 SAID_OF_ACTOR: Mapping[str, str] = {
     "USER": N_("You"),
     "CHAIN": N_("Chain"),
