@@ -143,6 +143,18 @@ async def test_a_receipt_is_printed_on_one_page(
         assert (await page.pdf(format=paper)).count(b"/Type /Page\n") == 1
 
 
+async def test_what_is_printed_is_dark_on_white_for_whoever_chose_the_dark_theme(
+    alice: Newcomer, visitor: Visitor
+) -> None:
+    page = await visitor.open(f"/orders/{(await alice.order())['purchaseOrderId']}")
+    await reader(visitor).button("Dark").click()
+    await expect(page.locator("html[data-theme=dark]")).to_have_count(1)
+    await page.emulate_media(media="print")
+    for place in ("body", ".card"):
+        ink = await page.locator(place).first.evaluate("(one) => getComputedStyle(one).color")
+        assert ink == "rgb(23, 32, 29)"
+
+
 async def test_without_scripts_a_page_says_what_needs_them(visit: Visit, alice: Newcomer) -> None:
     order = await alice.order()
     visitor = await visit(wallets=0, java_script_enabled=False)
