@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from liqpass.sandbox.browser_wallet import BrowserWallet
-from tests.flows.newcomers import Newcomer
+from tests.flows.newcomers import Newcomer, newcomer
 from tests.web.journey import ORDER_PAGE, reader
 from tests.web.town import Visit, Visitor
 from tests.world import TestWorld
@@ -76,6 +76,19 @@ async def test_whoever_pays_after_signing_out_in_another_tab_signs_in_and_is_bac
     await trader.button("Connect a wallet").click()
     await trader.sees("Check and pay")
     assert visitor.wallet.sent == []
+
+
+async def test_an_order_is_gone_when_another_tab_signed_in_as_somebody_else(
+    town: TestWorld, alice: Newcomer, visitor: Visitor
+) -> None:
+    order = await alice.order()
+    page = await visitor.open(f"/orders/{order['purchaseOrderId']}")
+    trader = reader(visitor)
+    await trader.sees("Check and pay")
+    async with newcomer(town) as somebody_else:
+        await visitor.is_signed_in_as(somebody_else.trader)
+        await comes_to_the_front(page)
+        await trader.sees("There is nothing here")
 
 
 async def test_an_order_that_another_tab_cancels_is_cancelled_here_too_and_nothing_is_asked_any_more(

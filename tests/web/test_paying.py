@@ -264,6 +264,18 @@ async def test_a_draft_is_cancelled_only_when_its_owner_means_it(
     assert await alice.status(order) == "CANCELLED"
 
 
+async def test_why_an_order_was_not_cancelled_is_not_said_again_at_the_next_question(sit: Sit) -> None:
+    _, trader = await sit()
+    why = {"code": "ORDER_NOT_CANCELLABLE", "detail": "It is paid."}
+    await trader.page.route("**/api/insurance/cancel", lambda route: route.fulfill(status=409, json=why))
+    await trader.button("Cancel order").click()
+    await trader.button("Cancel the order").click()
+    await trader.is_told("It is paid.")
+    await trader.button("Keep it").click()
+    await trader.button("Cancel order").click()
+    await expect(trader.page.locator("#cancel-said")).to_have_text("")
+
+
 async def test_a_tab_that_comes_back_looks_again_and_keeps_the_focus(
     town: TestWorld, alice: Newcomer, order: Order, sit: Sit
 ) -> None:

@@ -37,7 +37,8 @@ async function look() {
   lookedAt = Date.now()
   try {
     const answer = await fetch(location.pathname, { headers: { accept: "text/html" } })
-    if (answer.redirected) location.reload()
+    // signed out, or signed in as somebody else, in another tab
+    if (answer.redirected || answer.status === 404) location.reload()
     failed = answer.status >= 500
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"))
   } catch {
@@ -150,7 +151,10 @@ document.addEventListener("click", (event) => {
       if (sent || missed) look()
     })
   }
-  if (button?.id === "cancel-button") dialog?.showModal()
+  if (button?.id === "cancel-button") {
+    find("#cancel-said").textContent = ""
+    dialog?.showModal()
+  }
   if (button?.id === "cancel-no") dialog?.close()
   if (button?.id === "cancel-yes") {
     busy(button, cancel, (error) => { find("#cancel-said").textContent = error.message })
