@@ -205,7 +205,7 @@ async def test_a_position_that_has_an_order_by_now_leads_to_it(
     await take(page, "24 hours")
     said = page.locator("#offer-said")
     await expect(said).to_contain_text("This position has an open order for LIQPASS_8H.")
-    await said.get_by_role("link", name="To that order").click()
+    await said.get_by_role("link", name="Go to that order").click()
     assert await at_order(page) == order["purchaseOrderId"]
 
 

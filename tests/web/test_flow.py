@@ -142,7 +142,7 @@ async def test_whoever_leaves_comes_back_to_the_step_where_they_were(town: TestW
     await trader.page.get_by_role("link", name="Continue the order").click()
     await trader.pays()
     trader = await comes_back()
-    await trader.page.get_by_role("link", name="Watch it").click()
+    await trader.page.get_by_role("link", name="View progress").click()
     await is_covered(town, trader)
     paid = trader.order_id
     trader = await comes_back()

@@ -176,8 +176,8 @@ async def test_a_long_name_of_an_account_stays_on_the_screen(
     wide = await sticks_out(trader.page)
     await trader.page.goto(f"{town.api}/keys")
     wide += await sticks_out(trader.page)
-    await trader.field("Your name for it (optional)").press_sequentially(LONG_NAME + "!")
-    await expect(trader.field("Your name for it (optional)")).to_have_value(LONG_NAME)
+    await trader.field("Name for this key (optional)").press_sequentially(LONG_NAME + "!")
+    await expect(trader.field("Name for this key (optional)")).to_have_value(LONG_NAME)
     await trader.page.get_by_role("button", name="Delete").first.click()
     await expect(trader.page.get_by_role("dialog")).to_be_visible()
     assert wide + await sticks_out(trader.page) == []

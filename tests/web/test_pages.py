@@ -85,7 +85,7 @@ async def test_a_draft_says_in_four_sentences_what_it_promises(alice: Newcomer) 
     assert "Cover begins 10 minutes after the time of the block that has your payment" in text
     assert "and ends 24 hours later." in text
     assert f"in full while the cover runs, LiqPass pays {order['payoutUsd']} USDC." in text
-    assert "Not covered: that you close the position yourself" in text
+    assert "Not covered: closing the position yourself" in text
     assert "Not covered: any other position of yours" in text
     assert f"Pay {order['premiumUsd']} USDC" in text
     assert "BTC/USDT perpetual, long" in text
@@ -215,13 +215,13 @@ async def test_all_orders_are_listed_page_by_page_and_what_runs_stands_first(
     still.clock.advance(seconds=1)
     running = await alice.order()
     first = await source(alice.trader, "/cover")
-    assert "Running now" in words(first)
+    assert "Open orders" in words(first)
     listed = re.findall(r'<td[^>]*><span><a href="/orders/(0x[0-9a-f]{64})"', first)
     assert listed == [order["purchaseOrderId"] for order in [running, *made[:1:-1]]]
     following = re.search(r'href="(/cover\?before=[0-9a-f-]+)"', first)
     assert following
     second = await source(alice.trader, following[1])
-    assert "Running now" not in words(second)
+    assert "Open orders" not in words(second)
     assert re.findall(r'<td[^>]*><span><a href="/orders/(0x[0-9a-f]{64})"', second) == [
         order["purchaseOrderId"] for order in made[1::-1]
     ]

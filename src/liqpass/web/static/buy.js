@@ -73,7 +73,7 @@ async function quotes(query) {
     return new Map(positions.map((one) => [keyOf(one), one]))
   } catch (error) {
     const words = /** @type {Error} */ (error).message
-    find("#no-quotes").textContent = _("The prices could not be had: %(words)s", { words })
+    find("#no-quotes").textContent = _("Prices are not available: %(words)s", { words })
     show("#no-quotes", true)
     return new Map()
   }

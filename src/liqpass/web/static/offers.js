@@ -75,7 +75,7 @@ async function take() {
   const sku = new FormData(form).get("sku")
   if (!shown) return
   if (!sku) {
-    said.textContent = _("Choose one of them first.")
+    said.textContent = _("Choose a cover first.")
     form.querySelector("input")?.focus()
     return
   }
@@ -94,7 +94,7 @@ async function refused(error) {
   if (error.code === "CAPACITY_EXHAUSTED") said.append(...fitting(error.document.fits ?? []))
   if (error.document.bindId) {
     const order = await liveOrder().catch(() => null)
-    if (order) said.append(link(`/orders/${order.purchaseOrderId}`, _("To that order")))
+    if (order) said.append(link(`/orders/${order.purchaseOrderId}`, _("Go to that order")))
   }
 }
 

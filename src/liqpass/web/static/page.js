@@ -82,7 +82,7 @@ document.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button")
   if (button?.dataset.copy) {
     navigator.clipboard.writeText(button.dataset.copy).then(
-      () => say(_("Copied")), () => say(_("The browser does not let us copy")))
+      () => say(_("Copied")), () => say(_("The browser did not allow copying")))
   }
   if (button?.hasAttribute("data-sign-out")) {
     busy(button, async () => {

@@ -69,7 +69,7 @@ async function payment(button) {
   if (hash && await submitted(order, by.from, hash)) return true
   // whoever pressed again would pay a fee for nothing
   button.disabled = true
-  note("warn", _("The payment was sent, but we could not be told its transaction. Nothing is lost: the chain shows it to us, and this page to you, within a minute."))
+  note("warn", _("The payment was sent, but our server could not be told its transaction. Nothing is lost: we find it on the chain, and this page shows it within a minute."))
   return false
 }
 
@@ -206,7 +206,7 @@ async function withPermit(order, by) {
  * @param {Call} approve
  */
 async function approved(order, by, approve) {
-  part("approve", "now", _("%(name)s asks you to confirm the permission for exactly the premium: answer there. After it comes the payment.", by.wallet))
+  part("approve", "now", _("%(name)s asks you to confirm the permission for exactly the premium: answer there. The payment comes next.", by.wallet))
   const hash = await sent(by, approve)
   part("approve", "now", _("Waiting until the permission is in a block …"))
   await mined(by, hash, async () => {

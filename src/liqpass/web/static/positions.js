@@ -119,7 +119,7 @@ function judge(card, position, quoted) {
   link.hidden = !quoted?.order
   if (quoted?.order) {
     link.href = `/orders/${quoted.order.purchaseOrderId}`
-    link.textContent = quoted.order.status === "DRAFT" && !isLapsed(quoted.order) ? _("Continue your order") : _("Look at it")
+    link.textContent = quoted.order.status === "DRAFT" && !isLapsed(quoted.order) ? _("Continue your order") : _("View order")
   }
 }
 
@@ -140,10 +140,10 @@ function verdictOf(position, quoted) {
     return { mark: "good", text: _("Covered until %(time)s", { time: minute(order.coverageEndAt ?? "") }), why: "" }
   }
   if (order && isLapsed(order)) {
-    return { mark: "waiting", text: _("The price of its order has run out"), why: _("Within some minutes you can get a new one.") }
+    return { mark: "waiting", text: _("The price of its order has run out"), why: _("You can get a new one within a few minutes.") }
   }
   if (order) {
-    const text = order.status === "DRAFT" ? _("An order waits for its payment") : _("A payment is on its way")
+    const text = order.status === "DRAFT" ? _("An order is waiting for its payment") : _("A payment is on its way")
     return { mark: "waiting", text, why: "" }
   }
   if (!position.insurable) return { mark: "", text: _("Cannot be covered"), why: reasonOf(position) }
