@@ -73,6 +73,15 @@ class Database:
         async with self.pool.acquire() as conn, conn.transaction():
             yield conn
 
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[Connection]:
+        """A connection on which all queries see the same moment, and nothing can be written."""
+        async with (
+            self.pool.acquire() as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield conn
+
     async def run(self, work: Callable[[Connection], Awaitable[T]], *, one_statement: bool = False) -> T:
         """`work` in one transaction; the whole of it again when somebody came in between.
 

@@ -51,7 +51,7 @@ def withdraw(
 async def _show() -> None:
     from liqpass.treasury import pool
 
-    async with opened("liqpass pool") as (db, chain), db.transaction() as conn:
+    async with opened("liqpass pool") as (db, chain), db.one_moment() as conn:
         found = await pool.show(conn, chain)
     for name, amount, said in _lines(found, chain):
         typer.echo(f"{name:<26}{amount:>20} USDC  {said}".rstrip())

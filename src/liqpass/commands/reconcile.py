@@ -212,7 +212,7 @@ async def _close(break_id: int, by: str, reason: str) -> None:
 async def _verify() -> None:
     from liqpass.reconcile import documents, kept, report
 
-    async with database(NAME) as db, db.transaction() as conn:
+    async with database(NAME) as db, db.one_moment() as conn:
         faults = [fault async for fault in documents.verify(conn)]
         newest = await kept.newest(conn, 1)
     for fault in faults:

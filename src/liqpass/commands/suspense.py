@@ -72,7 +72,7 @@ def batch(
 async def _list(form: Form) -> None:
     from liqpass.treasury import disbursements, suspense
 
-    async with opened("liqpass suspense") as (db, chain), db.transaction() as conn:
+    async with opened("liqpass suspense") as (db, chain), db.one_moment() as conn:
         items, dues = await suspense.items(conn, chain), await disbursements.dues(conn, chain)
     if form is Form.TABLE:
         _show_items(items, chain)

@@ -61,7 +61,7 @@ async def export(
         held, why_not = await _on_chain(db, chain, period)
         if held is None:
             progress(f"Not held against the chain: {why_not}")
-    async with db.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+    async with db.one_moment() as conn:
         head = Head(
             chain.chain_id, chain.treasury, period.first_day, period.last_day, await sql.last_seq(conn)
         )

@@ -111,7 +111,7 @@ def _row(row: msgspec.Struct, *amounts: str) -> dict[str, Any]:
 
 
 async def verify(conn: Connection) -> AsyncIterator[str]:
-    """Where the chain of runs is broken, a sentence each; in the transaction of the caller."""
+    """Where the chain of runs is broken, a sentence each; in a transaction of the caller's (`one_moment`)."""
     before: sql.Link | None = None
     async for links in sql.chain_of_runs(conn):
         for link in links:

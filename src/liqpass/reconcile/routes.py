@@ -45,7 +45,7 @@ class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
 @get("/", summary="The latest run, what is open, and the books' own rules")
 async def overview(db: NamedDependency[Database]) -> Overview:
     """The first thing to look at."""
-    async with db.transaction() as conn:
+    async with db.one_moment() as conn:
         return await standing.overview(conn)
 
 
@@ -95,7 +95,7 @@ async def list_breaks(
 @get("/breaks/{break_id:str}", summary="One break")
 async def get_break(db: NamedDependency[Database], break_id: Number) -> BreakView:
     """With how often it was closed before."""
-    async with db.transaction() as conn:
+    async with db.one_moment() as conn:
         found = await sql.stored_break(conn, break_id)
         closings = await sql.closings_of(conn, break_id)
     if found is None:

@@ -209,7 +209,7 @@ async def _compared(run: Run, writing: _Writing) -> Compared:
 @asynccontextmanager
 async def _reader(db: Database, snapshot: str) -> AsyncIterator[Connection]:
     """A connection that sees what the exporting one sees."""
-    async with db.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+    async with db.one_moment() as conn:
         await conn.execute(f"set transaction snapshot '{snapshot}'")
         await conn.execute(f"set local work_mem = '{WORK_MEM}'")
         await conn.execute("set local idle_in_transaction_session_timeout = '1h'")

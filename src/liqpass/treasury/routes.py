@@ -29,7 +29,7 @@ class BatchRequest(msgspec.Struct, frozen=True):
 @get("/suspense", summary="Money that pays no order, and what is to be paid out")
 async def show_suspense(db: NamedDependency[Database], chain: NamedDependency[ChainSettings]) -> SuspenseView:
     """What `liqpass suspense list` shows."""
-    async with db.transaction() as conn:
+    async with db.one_moment() as conn:
         items = await suspense.items(conn, chain)
         dues = await disbursements.dues(conn, chain)
     return SuspenseView([item_view(item, chain) for item in items], [due_view(due) for due in dues])

@@ -1,14 +1,13 @@
 """What the operator's overview says: everything of one moment, from one read transaction."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
-from liqpass.db import Connection, Database
+from liqpass.db import Connection
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.orders.states import OrderStatus
@@ -84,16 +83,6 @@ class Figures(msgspec.Struct, frozen=True):
     def pool(self) -> int:
         """The capital, free or not."""
         return self.balances[Account.POOL_FREE] + self.balances[Account.POOL_LOCKED]
-
-
-@asynccontextmanager
-async def one_moment(db: Database) -> AsyncIterator[Connection]:
-    """A connection on which all queries see the same moment, and nothing can be written."""
-    async with (
-        db.pool.acquire() as conn,
-        conn.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        yield conn
 
 
 async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: Month) -> Figures:

@@ -24,7 +24,7 @@ from liqpass.signin.admins import only
 from liqpass.treasury.disbursements import BATCH_MOST
 from liqpass.vault.api_accounts import CHECK_EVERY
 from liqpass.web import charts
-from liqpass.web.figures import Figures, Month, figures, one_moment, payouts, suspended
+from liqpass.web.figures import Figures, Month, figures, payouts, suspended
 from liqpass.web.operator_words import SAID_OF_ACCOUNT, SAID_OF_BREAK, SAID_OF_PURPOSE, SAID_OF_WHY, coded
 from liqpass.web.refusals import answer, answer_page
 from liqpass.web.rendering import number, page
@@ -57,7 +57,7 @@ async def show_overview(
     month: NamedDependency[Month],
 ) -> Response[str]:
     """Everything at a glance."""
-    async with one_moment(db) as conn:
+    async with db.one_moment() as conn:
         found = await figures(conn, now, site.chain, month)
     late = lag(found.cursor, now).total_seconds() if found.cursor else None
     return _page(
@@ -78,7 +78,7 @@ async def show_breaks(
     closed_too: Annotated[bool, QueryParameter(name="all")] = False,
 ) -> Response[str]:
     """Breaks by type, the oldest first."""
-    async with one_moment(db) as conn:
+    async with db.one_moment() as conn:
         found = await breaks_by_type(conn, after, PER_PAGE + 1, closed_too=closed_too)
         stands = await overview(conn)
     shown = found[:PER_PAGE]
@@ -99,7 +99,7 @@ async def show_suspense(
     skip: Annotated[int, QueryParameter(ge=0, le=NEWEST)] = 0,
 ) -> Response[str]:
     """What is in suspense, the oldest first, and what is to be paid out."""
-    async with one_moment(db) as conn:
+    async with db.one_moment() as conn:
         items, due = await suspended(conn, site.chain), await payouts(conn, site.chain)
     until = skip + PER_PAGE
     return _page(
