@@ -19,7 +19,7 @@ from liqpass.serving import free_port, listening
 from liqpass.settings import Settings
 from liqpass.treasury.opening import open_books
 from liqpass.treasury.pool import deposit
-from liqpass.worker import step_all, tasks_of
+from liqpass.worker import tasks_of
 from tests.clock import SettableClock
 
 SKU = "LIQPASS_24H"
@@ -54,7 +54,7 @@ class TestWorld:
     async def work(self, times: int = 1) -> None:
         """Let every background task do one step, that many times."""
         for _ in range(times):
-            await step_all(tasks_of(self.of))
+            await step_all(self.of)
 
     async def confirm(self) -> None:
         """Mine until what is paid now is at the safe head, and let the workers see it."""
@@ -97,6 +97,12 @@ async def running_world(
             second_node = second if second_endpoint else None
             await fund_pool(of)
             yield TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
+
+
+async def step_all(of: Clients) -> None:
+    """Each background task once, in the table's order, errors raised."""
+    for task in tasks_of(of):
+        await task.step()
 
 
 async def fund_pool(of: Clients) -> None:

@@ -6,7 +6,7 @@ over within a second. The locks only spare work: each step is correct whoever ru
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -175,9 +175,3 @@ async def _step(task: Task) -> None:
         log.warning("step_failed", error=type(error).__name__)
     except Exception:
         log.exception("step_failed")
-
-
-async def step_all(tasks: Sequence[Task]) -> None:
-    """Each task once, in the table's order, errors raised: for tests, which set the time."""
-    for task in tasks:
-        await task.step()

@@ -14,10 +14,10 @@ from liqpass.app import clients
 from liqpass.db import open_database
 from liqpass.payments import settle
 from liqpass.sandbox.trader import Refused, Trader
-from liqpass.worker import step_all, tasks_of
+from liqpass.worker import tasks_of
 from tests.flows.newcomers import SLOT, Newcomer, new_wallet
 from tests.races.crowd import all_told, counted, crowd_of
-from tests.world import TestWorld
+from tests.world import TestWorld, step_all
 
 BIND, CANCEL = "/api/insurance/bind-position", "/api/insurance/cancel"
 SKUS = ("LIQPASS_8H", "LIQPASS_24H")
@@ -156,7 +156,7 @@ async def test_many_workers_settle_each_payment_once(
             assert await one.reasons(order) == ["ORDERED", "PAYMENT_SEEN", "PAYMENT_SAFE"]
         # and everything that workers do, by all of them at once, to the end of the cover
         await world.pass_time(hours=25)
-        await asyncio.gather(*(step_all(tasks_of(worker)) for worker in workers * 3))
+        await asyncio.gather(*(step_all(worker) for worker in workers * 3))
         for one, order in zip((alice, bob), orders, strict=True):
             assert (await one.reasons(order))[3:] == ["COVER_OVER"]
     assert await world.db.pool.fetchval("select count(*) from payment_settlements") == 2
