@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from liqpass.chain.watcher import Outcome
+from liqpass.chain.watcher import Outcome, StepReport
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import RpcProxy
 from tests.chain.conftest import PREMIUM, Row, Watched
@@ -27,7 +27,7 @@ async def test_a_payment_is_seen_then_safe_then_final(watched: Watched, chain: S
     await chain.mine(4)
     await watched.good_step()
     assert await watched.stages() == {1: "FINAL"}
-    assert not (await watched.good_step()).changed
+    assert await watched.step() == StepReport(Outcome.GOOD), "nothing is new, further, or gone"
 
 
 async def test_what_is_stored_is_what_the_chain_says(watched: Watched, chain: SandboxChain) -> None:

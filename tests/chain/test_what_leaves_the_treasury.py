@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from liqpass.chain.watcher import Outcome
+from liqpass.chain.watcher import Outcome, StepReport
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import Request, RpcProxy
@@ -81,7 +81,7 @@ async def test_what_leaves_the_treasury_is_seen_then_safe_then_final(
     await chain.mine(4)
     assert (await watched.good_step()).advanced == 1
     assert await left(watched) == [(SOMEBODY, 250, "SAFE")]
-    assert not (await watched.good_step()).changed, "the row is the log again"
+    assert await watched.step() == StepReport(Outcome.GOOD), "the row is the log again"
     await chain.mine(4)
     await watched.good_step()
     assert await left(watched) == [(SOMEBODY, 250, "FINAL")]
@@ -114,7 +114,7 @@ async def test_what_moves_nothing_is_not_stored(watched: Watched, chain: Sandbox
     await nothing_out(chain, 2)
     await pay_out(chain, SOMEBODY, 0)
     await pay_out(chain, chain.treasury, 100)
-    assert not (await watched.good_step()).changed
+    assert await watched.step() == StepReport(Outcome.GOOD)
     await pay_out(chain, ANOTHER, 3)
     await chain.finalize()
     assert (await watched.good_step()).added == 1

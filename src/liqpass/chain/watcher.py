@@ -67,11 +67,6 @@ class StepReport(Struct, frozen=True):
     dropped: int = 0
     blocks_left: int = 0  # between what was read and the head: above 0 only while catching up
 
-    @property
-    def changed(self) -> bool:
-        """Payments or transfers are new, elsewhere, further, or gone."""
-        return self.added + self.advanced + self.dropped > 0
-
 
 OVERTAKEN = StepReport(Outcome.OVERTAKEN, "Another watcher was quicker.")
 
