@@ -1,7 +1,7 @@
 // What a wallet sends: one transaction, or several calls as one (EIP-5792), and what becomes of them.
 
 import { _ } from "./texts.js"
-import { WalletRefusal, ask } from "./wallet.js"
+import { WalletRefusal, ask, hex } from "./wallet.js"
 
 /**
  * @typedef {import("./wallet.js").Wallet} Wallet
@@ -23,9 +23,6 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms))
  * @param {unknown} error
  */
 export const cannot = (error) => error instanceof WalletRefusal && !FINAL.includes(error.code)
-
-/** @param {number} chainId */
-const hex = (chainId) => `0x${chainId.toString(16)}`
 
 /**
  * Send one transaction; its hash. Throws WalletRefusal.

@@ -105,13 +105,16 @@ export async function account(wallet) {
   return accounts[0]
 }
 
+/** A chain's id as wallets take it. @param {number} chainId */
+export const hex = (chainId) => `0x${chainId.toString(16)}`
+
 /**
  * Bring the wallet to the chain; where it does not know it, offer it. Throws WalletRefusal.
  * @param {Wallet} wallet
  * @param {Chain} chain
  */
 export async function onChain(wallet, chain) {
-  const wanted = `0x${chain.chainId.toString(16)}`
+  const wanted = hex(chain.chainId)
   if (Number(await ask(wallet, "eth_chainId")) === chain.chainId) return
   try {
     await ask(wallet, "wallet_switchEthereumChain", [{ chainId: wanted }])
