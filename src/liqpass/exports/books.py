@@ -14,7 +14,8 @@ from liqpass.exports import sql
 from liqpass.exports.files import write
 from liqpass.exports.formats import JOURNALS, Format
 from liqpass.exports.rows import Closing, Extra, ExtraKind, Head, OnChain, Row, one_line
-from liqpass.ledger.book import Account
+from liqpass.ledger.book import DEBIT_SIDE, Account
+from liqpass.ledger.posting import balances, last_seq
 from liqpass.settings import ChainSettings
 
 PAGE = 5_000
@@ -62,15 +63,14 @@ async def export(
         if held is None:
             progress(f"Not held against the chain: {why_not}")
     async with db.one_moment() as conn:
-        head = Head(
-            chain.chain_id, chain.treasury, period.first_day, period.last_day, await sql.last_seq(conn)
-        )
+        head = Head(chain.chain_id, chain.treasury, period.first_day, period.last_day, await last_seq(conn))
 
         async def closing(last: date | None) -> Closing:
             day = max(last or today, period.last_day or date.min)
             in_transit = [] if held is None else await _in_transit(conn, chain, period, held, day)
-            kept = [] if period.until else await sql.kept_balances(conn)
-            return Closing(day, held, why_not, in_transit, {it.account: it.amount for it in kept})
+            kept = {} if period.until else await balances(conn)
+            signed = {account: kept[account] * (1 if account in DEBIT_SIDE else -1) for account in kept}
+            return Closing(day, held, why_not, in_transit, signed)
 
         await write(path, form, head, _pages(conn, chain.chain_id, period, progress), closing)
 

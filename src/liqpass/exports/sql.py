@@ -57,12 +57,6 @@ _BEST = (
 )
 
 
-@query("select coalesce(max(seq), 0) from ledger_transfers")
-async def last_seq(conn: Connection) -> int:
-    """The number of the last transfer."""
-    ...
-
-
 @query(
     """
     select account, sum(amount)::bigint as amount
@@ -78,15 +72,6 @@ async def last_seq(conn: Connection) -> int:
 )
 async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
     """What every account stood at, by its transfers alone."""
-    ...
-
-
-@query("""
-    select id as account, case side when 'DEBIT' then balance else -balance end as amount
-    from ledger_accounts order by id
-""")
-async def kept_balances(conn: Connection) -> list[Sum]:
-    """What every account stands at, as the database keeps it beside the transfers."""
     ...
 
 

@@ -35,3 +35,8 @@ async def balances(conn: Connection) -> dict[Account, int]:
 async def balance(conn: Connection, account: Account) -> int:
     """One account in micro-USDC."""
     return await sql.balance(conn, account)
+
+
+async def last_seq(conn: Connection) -> int:
+    """The number of the last transfer; 0 before the first."""
+    return await sql.last_seq(conn)

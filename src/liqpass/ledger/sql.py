@@ -39,6 +39,12 @@ async def balances(conn: Connection) -> list[Balance]:
     ...
 
 
+@query("select coalesce(max(seq), 0) from ledger_transfers")
+async def last_seq(conn: Connection) -> int:
+    """The number of the last transfer."""
+    ...
+
+
 @query("select balance from ledger_accounts where id = $1")
 async def balance(conn: Connection, account: Account) -> int:
     """One account."""

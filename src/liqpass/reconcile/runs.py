@@ -21,7 +21,7 @@ from liqpass.chain.view import CONFIRMED, Cursor
 from liqpass.clock import Clock
 from liqpass.db import RETRIES, TRY_AGAIN, Connection, Database
 from liqpass.ledger.book import Account
-from liqpass.ledger.posting import balances
+from liqpass.ledger.posting import balances, last_seq
 from liqpass.reconcile import sql
 from liqpass.reconcile.breaks import sql as breaks_sql
 from liqpass.reconcile.breaks.sql import OpenBreak
@@ -246,7 +246,7 @@ async def _added_up(run: Run, conn: Connection) -> Compared:
         payments=await sums_sql.payments(conn, chain_id, first, until),
         transfers=transfers,
         ledger=await sums_sql.ledger(conn, first, until),
-        ledger_seq=await sums_sql.ledger_tip(conn),
+        ledger_seq=await last_seq(conn),
         accounts=accounts,
         balance=balance,
     )

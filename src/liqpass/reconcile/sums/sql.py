@@ -124,12 +124,6 @@ async def ledger(conn: Connection, first: datetime | None, until: datetime | Non
     ...
 
 
-@query("select coalesce(max(seq), 0) from ledger_transfers")
-async def ledger_tip(conn: Connection) -> int:
-    """The number of the newest transfer in the ledger."""
-    ...
-
-
 @query(
     """
     with paid as (
