@@ -43,7 +43,8 @@ def judge_transaction(logs: Sequence[LogFacts], refs: Sequence[RefFacts]) -> lis
         if log is None or log.stage not in CONFIRMED:
             found += _without_event(ref) if ref else []
         elif log.purchase_order_id is not None:
-            found += _payment(log, ref)
+            # Not received into suspense, it is an order's premium, or a break of that order.
+            found += _received(log, ref) if ref and ref.received else []
         elif log.recipient is not None:
             found += _outflow(log, ref)
         elif log not in strange.values():
@@ -120,12 +121,6 @@ def _without_event(ref: RefFacts) -> Iterator[Found]:
         yield _found(ref, kind, said, Account.TREASURY, expected=0, found=ref.paid)
     if ref.given and not ref.received:
         yield _given_too_much(ref)
-
-
-def _payment(log: LogFacts, ref: RefFacts | None) -> Iterator[Found]:
-    """A payment that was not received into suspense is an order's premium, or a break of that order."""
-    if ref and ref.received:
-        yield from _received(log, ref)
 
 
 def _not_moved(log: LogFacts, instead: LogFacts | None) -> Found:
