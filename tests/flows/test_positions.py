@@ -97,3 +97,18 @@ async def test_demo_trading_is_not_covered(world: TestWorld, alice: Newcomer) ->
     told = await alice.trader.call("GET", "/api/insurance/quotes", apiAccountId=account)
     (position,) = told["positions"]
     assert {quote["reasonCode"] for quote in position["quotes"]} == {"DEMO_TRADING"}
+
+
+async def test_a_key_on_hold_is_refused_alike_with_a_kept_reading_and_without(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    world.exchange.books.set_perm(str(alice.key["apiKey"]), "read_only,trade")
+    await world.pass_time(hours=6, minutes=1)
+    await world.work()
+    said = []
+    for path in ("/api/okx/positions", "/api/insurance/quotes"):
+        with pytest.raises(Refused) as refused:
+            await alice.trader.call("GET", path, apiAccountId=alice.account)
+        said.append({name: refused.value.body.get(name) for name in ("code", "detail", "field")})
+    assert said[0] == said[1]
+    assert said[0]["field"] == "apiAccountId"

@@ -13,8 +13,7 @@ from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.records import Reading
 from liqpass.positions import sql
 from liqpass.positions.refusals import Refusal, WhyNot
-from liqpass.problems import Problem
-from liqpass.vault.api_accounts import credentials
+from liqpass.vault.api_accounts import credentials, not_found, on_hold
 from liqpass.vault.cipher import KeyRing
 
 
@@ -47,9 +46,9 @@ class PositionReader:
         async with self.db.pool.acquire() as conn:
             stored = await sql.find_reading(conn, user, api_account_id)
         if stored is None:
-            raise Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.", field="apiAccountId")
+            raise not_found()
         if stored.held_reason is not None:
-            raise Problem("API_ACCOUNT_ON_HOLD", stored.held_reason, field="apiAccountId")
+            raise on_hold(stored.held_reason)
         body, read_at = stored.body, stored.read_at
         if body is not None and read_at is not None and self.clock() - read_at <= max_age:
             refusal = self._refusal(demo=stored.demo)

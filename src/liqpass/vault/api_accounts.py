@@ -118,7 +118,7 @@ async def credentials(conn: Connection, keyring: KeyRing, user: bytes, api_accou
     if sealed is None:
         raise not_found()
     if sealed.held_reason is not None:
-        raise Problem("API_ACCOUNT_ON_HOLD", f"This account is on hold. {sealed.held_reason}")
+        raise on_hold(sealed.held_reason)
     return _opened(keyring, sealed)
 
 
@@ -226,4 +226,9 @@ def _opened(keyring: KeyRing, sealed: sql.SealedAccount) -> OpenedAccount:
 
 def not_found() -> Problem:
     """One answer for what is not there, is revoked, or is somebody else's."""
-    return Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.")
+    return Problem("API_ACCOUNT_NOT_FOUND", "You have no such exchange account.", field="apiAccountId")
+
+
+def on_hold(reason: str) -> Problem:
+    """The key is not used at present, for this reason."""
+    return Problem("API_ACCOUNT_ON_HOLD", f"This account is on hold. {reason}", field="apiAccountId")
