@@ -1,4 +1,4 @@
-"""A run and its breaks for people: lines of at most a hundred columns. Pure."""
+"""A run and its breaks for people: lines of at most a hundred columns."""
 
 import textwrap
 from collections import defaultdict
