@@ -280,6 +280,10 @@ async def test_suspense_has_the_commands_that_the_api_gives(operator: Trader) ->
     assert "Ready for a Safe batch: 1, together 5.00 USDC." in words(page)
 
 
+async def test_a_break_of_suspense_leads_to_where_its_commands_stand(operator: Trader) -> None:
+    assert '<a href="/operator/suspense">Say whose it is</a>' in await html(operator, "/operator/breaks")
+
+
 async def test_breaks_come_by_type_and_then_by_age_in_pages(office: TestWorld, operator: Trader) -> None:
     """Thirty more, made by hand; each page goes on where the one before it ended."""
     await office.db.pool.execute("""
