@@ -22,6 +22,10 @@ from liqpass.vault.cipher import KeyRing
 BELOW_CLIENTS = range(20_000, 32_768)  # Linux gives clients ports from 32768 on
 # Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
 MAX_HEADER_BYTES = 32 * 1024
+# Each page that follows an order holds one for a quarter of an hour, idle ones are kept for half a minute:
+# whoever comes after the last of them waits, /healthz too. Under the 1,024 files that a process may open.
+CONNECTIONS = 800
+WAITING = 1024
 
 
 def well_formed(env: Mapping[str, str]) -> Settings:
@@ -70,6 +74,8 @@ async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[Listeni
         http2_settings=HTTP2Settings(max_headers_size=MAX_HEADER_BYTES),
         log_enabled=False,
         websockets=False,
+        backlog=WAITING,
+        backpressure=CONNECTIONS,
     )
     task = asyncio.create_task(server.serve())
     try:

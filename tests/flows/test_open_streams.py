@@ -53,3 +53,16 @@ async def test_streams_whose_reader_is_gone_before_they_begin_hold_no_place(worl
                 if answer.status == 200:
                     return await begun(answer)
             await asyncio.sleep(0.05)
+
+
+async def test_hundreds_of_open_connections_leave_room_for_the_next_one(world: TestWorld) -> None:
+    """granian takes 128 at once unless it is told: as many pages that follow an order would be the last."""
+    async with AsyncExitStack() as stack:
+        host, _, port = world.api.removeprefix("http://").partition(":")
+        for _ in range(300):
+            _, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        http = await stack.enter_async_context(aiohttp.ClientSession(world.api))
+        async with http.get("/healthz", timeout=aiohttp.ClientTimeout(total=10)) as answer:
+            assert answer.status == 200
