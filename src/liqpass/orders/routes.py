@@ -139,7 +139,7 @@ async def order_events(
         return Response(None, status_code=204)
     news = following.followed(reader.db, streams, user, order, after_seq)
     await anext(news)
-    return ServerSentEvent(news)
+    return ServerSentEvent(news, headers={"Cache-Control": "no-store"})  # no-cache would let it be kept
 
 
 def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
