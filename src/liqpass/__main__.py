@@ -103,7 +103,7 @@ def check(
         bool, typer.Option("--books", help="Ask the invariants of the books instead, all of them.")
     ] = False,
 ) -> None:
-    """Look at settings, database, node, contract, exchange and keys; exit status 1 when anything is wrong."""
+    """Look at settings, database, keys, watcher, node, contract, exchange; exit status 1 if one is wrong."""
     from liqpass.running import check_all, check_books
 
     configure_logs(level="ERROR")

@@ -1,19 +1,22 @@
-"""`liqpass check`: settings, database, migrations, node, contract, exchange hosts, keys; one line each."""
+"""`liqpass check`: settings, database, migrations, keys, watcher, node, contract, exchange: a line each."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import aiohttp
 
 from liqpass.app import ask_any, checkout_terms
 from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.stored import cursor_of
 from liqpass.chain.verify import sale_obstacles, verify
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import OkxGateway
+from liqpass.health import WATCHER_LATE
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
 from liqpass.place import Place, named_database_errors
 from liqpass.reconcile.invariants import Verdict, each
@@ -77,6 +80,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield migrations
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
+            yield await _watcher(db, settings.chain.chain_id, system_clock())
     finally:
         await db.close()
 
@@ -105,6 +109,23 @@ async def _keys(db: Database, keyring: KeyRing) -> Finding:
     if found.old_layout:
         return Finding("keys", False, f"{found.old_layout} are not bound to their row: liqpass keys rewrap")
     return Finding("keys", True, "every sealed secret opens")
+
+
+async def _watcher(db: Database, chain_id: int, now: datetime) -> Finding:
+    """A watcher that does not run is in order: this is asked before it is started, too. It is said."""
+    async with db.pool.acquire() as conn:
+        cursor = await cursor_of(conn, chain_id)
+    if cursor is None:
+        return Finding("watcher", True, "has not begun: liqpass work begins")
+    if cursor.halted is not None:
+        return Finding("watcher", False, f"halted: {cursor.halted}")
+    since = int((now - cursor.read_at).total_seconds())
+    if since > WATCHER_LATE.total_seconds():
+        return Finding("watcher", True, f"last good view of the chain {since} s ago: liqpass work goes on")
+    behind = int((now - cursor.latest_time).total_seconds())
+    if behind > WATCHER_LATE.total_seconds():
+        return Finding("watcher", False, f"the endpoints show no block younger than {behind} s")
+    return Finding("watcher", True, f"has read the chain up to block {cursor.latest_number}")
 
 
 async def _outside(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:

@@ -1,9 +1,11 @@
 """`liqpass check`: a line for everything, exit status 1 as soon as one is not in order."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
+from liqpass.clock import system_clock
 from liqpass.db import Database
 from liqpass.hexes import to_hex
 from liqpass.migrate import migrations_of
@@ -14,7 +16,7 @@ from liqpass.serving import free_port
 from tests.commands.cli import Done, liqpass
 from tests.commands.test_keys import keep_a_key
 
-ALL = {"settings", "database", "migrations", "keys", "node", "contract", "exchange"}
+ALL = {"settings", "database", "migrations", "keys", "watcher", "node", "contract", "exchange"}
 
 
 def lines(done: Done) -> dict[str, list[tuple[bool, str]]]:
@@ -56,6 +58,43 @@ async def test_what_is_not_in_order_is_one_failing_line(
     assert "Traceback" not in done.err
     if failing in ("database", "exchange"):  # what does not hang on it is looked at all the same
         assert all(ok for name in ("settings", "node", "contract") for ok, _ in lines(done)[name])
+
+
+@pytest.mark.parametrize(
+    ("read_ago", "block_ago", "halted", "seen"),
+    [
+        (1, 1, None, (True, "has read the chain up to block 9")),
+        (300, 300, None, (True, "last good view of the chain 3")),
+        (1, 300, None, (False, "the endpoints show no block younger than 3")),
+        (1, 1, "Block 7 was final as 0x12.", (False, "halted: Block 7 was final as 0x12.")),
+    ],
+)
+async def test_how_the_watcher_does(
+    read_ago: int,
+    block_ago: int,
+    halted: str | None,
+    seen: tuple[bool, str],
+    db: Database,
+    env: dict[str, str],
+) -> None:
+    assert lines(await liqpass("check", env=env))["watcher"] == [(True, "has not begun: liqpass work begins")]
+    now = system_clock()
+    async with db.pool.acquire() as conn:
+        await conn.execute(
+            """
+            insert into chain_cursors (chain_id, finalized_number, finalized_hash, safe_number, safe_time,
+                latest_number, latest_time, read_at, halted)
+            values ($1, 7, sha256('7'), 8, $2, 9, $2, $3, $4)
+            """,
+            int(env["LIQPASS_CHAIN_ID"]),
+            now - timedelta(seconds=block_ago),
+            now - timedelta(seconds=read_ago),
+            halted,
+        )
+    done = await liqpass("check", env=env)
+    ((ok, said),) = lines(done)["watcher"]
+    assert (ok, done.status) == (seen[0], 0 if seen[0] else 1)
+    assert said.startswith(seen[1])
 
 
 async def test_a_database_without_its_migrations_fails(env: dict[str, str], empty_database: str) -> None:

@@ -63,8 +63,8 @@ NEXT_STEPS: dict[BreakType, str] = {
     BreakType.BALANCE_DIFFERS: "Look at the breaks that name a transaction first. With none of them, compare "
     "the treasury's transfers in a block explorer with `liqpass export --format csv`.",
     BreakType.COVER_WITHOUT_CAPITAL: f"Only an order's own moves hold and free capital: {_HAND}.",
-    BreakType.ORDER_STUCK: "See that `liqpass work` runs, that its node is not behind, and that it logs no "
-    "error; `liqpass check` looks at all of them.",
+    BreakType.ORDER_STUCK: "See that `liqpass work` runs and that its node is not behind (`liqpass check` "
+    "says both), and that it logs no error.",
     BreakType.BINDING_DISAGREES: f"An order takes its binding and position along: {_HAND}.",
     BreakType.MONEY_IN_SUSPENSE: "`liqpass suspense list` says what may be done: refund it, or give it to "
     "the pool with `liqpass pool deposit`.",
