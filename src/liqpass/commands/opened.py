@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from liqpass.db import Database
     from liqpass.settings import ChainSettings
 
-By = Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME")]
+
+def text(typed: str) -> str:
+    """What a person typed, if it can be kept. A terminal of another encoding than UTF-8 sends what cannot."""
+    if not typed.isascii() and any("\ud800" <= sign <= "\udfff" for sign in typed):
+        raise typer.BadParameter("it is not UTF-8: set your terminal to it, or type plain letters")
+    return typed
+
+
+By = Annotated[str, typer.Option(help="Who says so: your name.", metavar="NAME", callback=text)]
 
 
 class Form(StrEnum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import By, Form, FormOption, database, opened
+from liqpass.commands.opened import By, Form, FormOption, database, opened, text
 from liqpass.terminal import run, tell
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def show(
 def close(
     break_id: Annotated[int, typer.Argument(metavar="BREAK", help="Its number.", min=1, max=NUMBER_MOST)],
     by: By,
-    reason: Annotated[str, typer.Option(help="Why it is none any more.", metavar="TEXT")],
+    reason: Annotated[str, typer.Option(help="Why it is none any more.", metavar="TEXT", callback=text)],
 ) -> None:
     """Close a break as it is. It is open again when its amounts change, or when it goes and comes back."""
     run(lambda: _close(break_id, by, reason))

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import By, Form, FormOption, opened
+from liqpass.commands.opened import By, Form, FormOption, opened, text
 from liqpass.terminal import run
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
 
-Reason = Annotated[str, typer.Option(help="Why, for those who read the books later.", metavar="TEXT")]
+Reason = Annotated[
+    str, typer.Option(help="Why, for those who read the books later.", metavar="TEXT", callback=text)
+]
 
 
 @suspense_cli.command("list", epilog="Example: liqpass suspense list --format csv > suspense.csv")
