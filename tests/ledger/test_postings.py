@@ -96,6 +96,19 @@ async def test_a_cover_of_thirty_days_is_earned_day_by_day(world: TestWorld, ali
     assert (await books(world))[Account.POOL_LOCKED] == 0
 
 
+async def test_a_day_that_the_chain_has_not_seen_yet_is_not_earned(world: TestWorld, alice: Newcomer) -> None:
+    """A clock of ours that runs ahead earns nothing that a payment could still take back."""
+    order = await paid(world, alice, "LIQPASS_30D")
+    premium, _ = amounts(order)
+    before = world.clock.now
+    world.clock.advance(days=1, seconds=order["coverageDelaySec"] + 5)
+    await world.work()
+    assert await stands(world, "EARNED", order["purchaseOrderId"]) == 0
+    await world.chain.warp(int((world.clock.now - before).total_seconds()))
+    await world.work(2)
+    assert await stands(world, "EARNED", order["purchaseOrderId"]) == premium // 30
+
+
 async def test_days_that_passed_while_nobody_worked_are_earned_at_once(
     world: TestWorld, alice: Newcomer
 ) -> None:

@@ -110,6 +110,18 @@ async def test_money_that_left_for_no_reason_is_a_break(world: TestWorld) -> Non
     assert await found(world) == {("MONEY_LEFT_UNEXPLAINED", receipt["transactionHash"])}
 
 
+async def test_what_moved_above_the_final_block_is_no_difference(world: TestWorld) -> None:
+    """The balance is compared at a final block; what is only safe is in the ledger already."""
+    came = await world.chain.transfer(world.chain.wallets[0], world.chain.treasury, 5 * USDC)
+    left = await world.chain.transfer(world.chain.treasury_wallet, world.chain.wallets[0].address, 3 * USDC)
+    await world.confirm()
+    assert await found(world) == {
+        ("MONEY_IN_SUSPENSE", came["transactionHash"]),
+        ("MONEY_LEFT_UNEXPLAINED", left["transactionHash"]),
+    }
+    assert (await last_run(world))["chain_balance"] == (await last_run(world))["ledger_balance"]
+
+
 async def test_orders_that_nobody_moves_on_are_stuck(
     world: TestWorld, alice: Newcomer, bob: Newcomer
 ) -> None:
