@@ -129,7 +129,7 @@ async def test_a_price_runs_out_while_its_page_is_open_and_a_new_one_is_got(
     await expect(card.locator(".state")).to_have_text("The price of its order has run out")
     await expect(card).to_contain_text("You can get a new one within a few minutes.")
     await expect(trader.page.get_by_role("link", name="Continue")).to_have_count(0)
-    await card.get_by_role("link", name="View order").click()
+    await card.get_by_role("link", name="View details").click()
     await trader.sees(RAN_OUT)
     await town.confirm()
     await trader.sees("This order was cancelled")

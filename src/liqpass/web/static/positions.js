@@ -119,7 +119,7 @@ function judge(card, position, quoted) {
   link.hidden = !quoted?.order
   if (quoted?.order) {
     link.href = `/orders/${quoted.order.purchaseOrderId}`
-    link.textContent = quoted.order.status === "DRAFT" && !isLapsed(quoted.order) ? _("Continue your order") : _("View order")
+    link.textContent = quoted.order.status === "DRAFT" && !isLapsed(quoted.order) ? _("Continue your order") : _("View details")
   }
 }
 
