@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from liqpass.sandbox.okx_control import key_json
 from liqpass.vault.api_accounts import recheck_due
@@ -127,6 +127,31 @@ async def test_a_key_that_goes_on_hold_takes_its_positions_off_the_screen(
     await trader.button("Refresh").click()
     await trader.sees("This key is on hold")
     await expect(trader.page.locator(".position")).to_have_count(0)
+
+
+async def test_prices_that_another_account_could_not_get_are_not_missed_in_this_one(
+    town: TestWorld, visit: Visit, alice: Newcomer
+) -> None:
+    second = await another_account(town, alice, "Second")
+    visitor = await visit(wallets=0)
+    await visitor.is_signed_in_as(alice.trader)
+    held: list[Route] = []
+
+    async def hold(asked: Route) -> None:
+        held.append(asked)
+
+    await visitor.page.route(f"**/quotes?apiAccountId={alice.account}", hold)
+    await visitor.open()
+    trader = reader(visitor)
+    await trader.field("Exchange account").select_option(alice.account)
+    while not held:
+        await trader.page.wait_for_timeout(20)
+    await trader.field("Exchange account").select_option(second)
+    await expect(trader.card("SOL/USDT").get_by_role("button")).to_be_visible()
+    for late in held:
+        await late.fulfill(status=409, json={"code": "API_ACCOUNT_ON_HOLD", "detail": "On hold."})
+    await trader.page.wait_for_timeout(200)
+    await expect(trader.page.locator("#no-quotes")).to_be_hidden()
 
 
 async def test_of_two_accounts_one_that_can_be_read_is_shown_first(

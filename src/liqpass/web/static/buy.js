@@ -48,7 +48,7 @@ async function read() {
   try {
     /** @type {{positions: Position[], readAt: string}} */
     const { positions, readAt } = await call("GET", `/api/okx/positions?${query}`)
-    const quoted = await quotes(query)
+    const quoted = await quotes(query, question)
     if (question !== asked) return
     show("#failed", false)
     showPositions(positions, quoted)
@@ -63,15 +63,17 @@ async function read() {
 /**
  * What each product costs for each position; without them the positions are shown all the same.
  * @param {string} query
+ * @param {number} question an earlier one has nothing to say any more
  * @returns {Promise<Map<string, Quoted>>}
  */
-async function quotes(query) {
+async function quotes(query, question) {
   try {
     /** @type {{positions: Quoted[]}} */
     const { positions } = await call("GET", `/api/insurance/quotes?${query}`)
-    show("#no-quotes", false)
+    if (question === asked) show("#no-quotes", false)
     return new Map(positions.map((one) => [keyOf(one), one]))
   } catch (error) {
+    if (question !== asked) return new Map()
     const words = /** @type {Error} */ (error).message
     find("#no-quotes").textContent = _("Prices are not available: %(words)s", { words })
     show("#no-quotes", true)
