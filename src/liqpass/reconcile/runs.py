@@ -99,8 +99,8 @@ async def reconcile(
 async def reconcile_due(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock: Clock) -> None:
     """A run over everything, if the last such one is an hour old: however often workers begin anew."""
     async with db.pool.acquire() as conn:
-        last = await sql.last_finished(conn)
-    if last is None or clock() - last >= EVERY:
+        last = await sql.last_whole(conn)
+    if last is None or clock() - last.finished_at >= EVERY:
         await reconcile(db, nodes, chain, clock)
 
 

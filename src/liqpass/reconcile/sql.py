@@ -118,12 +118,12 @@ async def open_counts(conn: Connection) -> list[OpenCount]:
     ...
 
 
-@query("""
-    select finished_at from reconciliation_runs where num_nonnulls(period_from, period_to) = 0
+@query(f"""
+    select {_RUN} from reconciliation_runs where num_nonnulls(period_from, period_to) = 0
     order by id desc limit 1
 """)
-async def last_finished(conn: Connection) -> datetime | None:
-    """When the last run over everything ended."""
+async def last_whole(conn: Connection) -> Run | None:
+    """The newest run over everything: one of a period says nothing of the rest."""
     ...
 
 

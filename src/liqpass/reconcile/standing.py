@@ -6,7 +6,6 @@ import msgspec
 
 from liqpass.db import Connection
 from liqpass.reconcile import sql
-from liqpass.reconcile.kept import newest
 from liqpass.reconcile.views import BreakView, OpenType, Overview, break_view, rule_view, run_view
 
 
@@ -20,16 +19,17 @@ class Standing(msgspec.Struct, frozen=True):
 async def standing(conn: Connection) -> Standing:
     """As it is now."""
     counts = {count.type: count.breaks for count in await sql.open_counts(conn)}
-    return Standing(counts, await sql.last_finished(conn))
+    last = await sql.last_whole(conn)
+    return Standing(counts, last.finished_at if last else None)
 
 
 async def overview(conn: Connection) -> Overview:
     """The first thing to look at."""
-    runs = await newest(conn, 1)
+    run = await sql.last_whole(conn)
     counts = await sql.open_counts(conn)
     checks = await sql.kept_checks(conn)
     return Overview(
-        run=run_view(runs[0]) if runs else None,
+        run=run_view(run) if run else None,
         open_breaks=[OpenType(c.type, c.breaks, c.oldest) for c in counts if c.breaks],
         books=[rule_view(check) for check in checks],
     )
