@@ -8,8 +8,11 @@ import pytest
 from liqpass.db import APP_ROLE
 from liqpass.problems import Problem
 from liqpass.reconcile import closing
+from liqpass.reconcile.invariants import broken
 from liqpass.reconcile.periods import Period
-from tests.flows.newcomers import Newcomer
+from liqpass.reconcile.standing import overview
+from liqpass.sandbox.chain import USDC
+from tests.flows.newcomers import Newcomer, new_wallet
 from tests.reconcile.hands import by_hand, covered, found, open_breaks, row, run_once
 from tests.world import TestWorld
 
@@ -84,6 +87,24 @@ async def test_one_that_was_closed_by_name_stays_closed_until_its_amounts_change
     assert await found(world) == {("LEDGER_INCONSISTENT", "account CLAIMS_PAYABLE")}
     told = await row(world, "select * from reconciliation_closings")
     assert (told["closed_by"], told["reason"], told["found"] - told["expected"]) == (NAME, "known", 5)
+
+
+async def test_a_balance_that_was_accepted_may_move_as_long_as_it_is_off_by_the_same(
+    world: TestWorld, alice: Newcomer, database_url: str
+) -> None:
+    await by_hand(database_url, "update ledger_accounts set balance = balance + 5 where id = 'TREASURY'")
+    differs = ("BALANCE_DIFFERS", "treasury")
+    assert await found(world) == {differs, ("LEDGER_INCONSISTENT", "account TREASURY")}
+    for one in await open_breaks(world):
+        await close(world, one["id"])
+    await covered(world, alice)
+    assert await found(world) == set()
+    await world.chain.transfer(await new_wallet(world), world.chain.treasury, 7 * USDC)
+    await world.confirm()
+    async with world.db.pool.acquire() as conn:
+        assert "closed_by_somebody" not in {one.name for one in await broken(conn, world.clock.now)}
+    await by_hand(database_url, "update ledger_accounts set balance = balance + 1 where id = 'TREASURY'")
+    assert differs in await found(world)
 
 
 async def test_one_without_amounts_is_open_again_when_something_else_is_wrong(
@@ -165,6 +186,15 @@ async def test_a_run_over_a_period_finds_and_closes_what_belongs_to_it_and_nothi
     (left,) = await open_breaks(world)
     assert "0x" + left["purchase_order_id"].hex() == young["purchaseOrderId"]
     assert await found(world) == set()
+
+
+async def test_a_run_of_a_period_is_not_taken_for_how_everything_stands(world: TestWorld) -> None:
+    whole = await run_once(world)
+    await run_once(world, Period(None, world.clock.now - timedelta(days=900)))
+    async with world.db.pool.acquire() as conn:
+        shown = (await overview(conn)).run
+    assert shown is not None
+    assert shown.id == whole
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ these hold the books against themselves, reconciliation holds them against the c
 import msgspec
 
 from liqpass.ledger.book import SIGNED
+from liqpass.reconcile.checks import SAME_AMOUNTS
 
 
 class Invariant(msgspec.Struct, frozen=True):
@@ -377,14 +378,14 @@ INVARIANTS: tuple[Invariant, ...] = (
         "closed_by_somebody",
         "A break is closed, and that somebody closed it, why, and at which amounts is not written down.",
         3,
-        """
+        f"""
         select format('%s %s', b.type, b.subject) as subject,
             format('break %s is closed by %s: %s', b.id, b.closed_by, b.close_reason) as said
         from reconciliation_breaks b
         left join reconciliation_closings c on c.break_id = b.id and c.first_run = b.first_run
         where b.closed_at is not null and ((b.closed_at, b.closed_by, b.close_reason)
             is distinct from (c.closed_at, c.closed_by, c.reason)
-            or b.accepted and (b.expected, b.found) is distinct from (c.expected, c.found))
+            or b.accepted and not {SAME_AMOUNTS.format("c")})
         """,
     ),
 )

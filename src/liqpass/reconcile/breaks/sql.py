@@ -5,14 +5,14 @@ from datetime import datetime
 import msgspec
 
 from liqpass.db import Connection, query
-from liqpass.reconcile.checks import BreakType
+from liqpass.reconcile.checks import SAME_AMOUNTS, BreakType
 
 PATIENCE_SEC = 3600.0
 
 # An accepted break stays closed as long as its amounts are those that were accepted; one without amounts, as
 # long as the same is said of it.
-_STILL_ACCEPTED = """b.accepted and (b.expected, b.found) is not distinct from (f.expected, f.found)
-    and (b.found is not null or b.said = f.said)"""
+_STILL_ACCEPTED = f"""(b.accepted and {SAME_AMOUNTS.format("f")}
+    and (b.found is not null or b.said = f.said))"""
 _STAYS = f"(b.closed_at is null or {_STILL_ACCEPTED})"
 
 
