@@ -71,8 +71,8 @@ async def test_books_that_are_broken_are_exit_status_1_and_say_what_is(env: dict
     assert (done.status, done.err) == (1, "")
     lines = done.out.splitlines()
     assert "FAIL  debits_equal_credits: The balances of all accounts together are not zero. (1)" in lines
-    assert "        all accounts: debits exceed credits by -7" in lines
-    assert "        EARNED_PREMIUM: the balance is 7, its transfers make 0" in lines
+    assert "        all accounts: debits exceed credits by -0.000007" in lines
+    assert "        EARNED_PREMIUM: the balance is 0.000007, its transfers make 0.00" in lines
     assert len([line for line in lines if line.startswith("ok ")]) == len(INVARIANTS) - 2
 
 

@@ -36,6 +36,11 @@ def _stands(*kinds: str) -> str:
     """
 
 
+def _usd(micro: str) -> str:
+    """An amount as `money.usd` writes it, for people."""
+    return f"to_char(({micro}) / 1000000.0, 'FM999999999999990.009999')"
+
+
 _HEX = "'0x' || encode({}, 'hex')"
 _ORDER = _HEX.format("o.purchase_order_id")
 _LEG = "kind || ' ' || " + _HEX.format("ref")
@@ -48,18 +53,17 @@ INVARIANTS: tuple[Invariant, ...] = (
         "debits_equal_credits",
         "The balances of all accounts together are not zero.",
         2,
-        """
-        select 'all accounts' as subject,
-            'debits exceed credits by ' || sum(case side when 'DEBIT' then balance else -balance end) as said
-        from ledger_accounts
-        having sum(case side when 'DEBIT' then balance else -balance end) <> 0
+        f"""
+        select 'all accounts' as subject, 'debits exceed credits by ' || {_usd("sum(debits)")} as said
+        from (select case side when 'DEBIT' then balance else -balance end as debits from ledger_accounts) a
+        having sum(debits) <> 0
         """,
     ),
     Invariant(
         "balances_are_sums",
         "An account's balance is not the sum of its transfers.",
         2,
-        """
+        f"""
         with pairs as (
             select debit, credit, sum(amount)::bigint as amount from ledger_transfers group by debit, credit
         ),
@@ -70,8 +74,9 @@ INVARIANTS: tuple[Invariant, ...] = (
             group by account
         )
         select coalesce(a.id, s.account)::text as subject,
-            format('the balance is %s, its transfers make %s', coalesce(a.balance::text, 'missing'),
-                case a.side when 'CREDIT' then -1 else 1 end * coalesce(s.debits, 0)) as said
+            format('the balance is %s, its transfers make %s',
+                coalesce({_usd("a.balance")}, 'missing'),
+                {_usd("case a.side when 'CREDIT' then -1 else 1 end * coalesce(s.debits, 0)")}) as said
         from ledger_accounts a full join sums s on s.account = a.id
         where a.balance is distinct from case a.side when 'DEBIT' then 1 else -1 end * coalesce(s.debits, 0)
         """,
@@ -81,7 +86,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         "A transfer in the ledger is between two accounts between which its kind moves nothing.",
         2,
         f"""
-        select {_LEG} as subject, format('leg %s: %s from %s to %s', leg, amount, credit, debit) as said
+        select {_LEG} as subject,
+            format('leg %s: %s from %s to %s', leg, {_usd("amount")}, credit, debit) as said
         from ledger_transfers t
         where not exists (
             select from ledger_kinds k where (k.kind, k.debit, k.credit) = (t.kind, t.debit, t.credit))
@@ -108,7 +114,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             where not k.forward and t.kind <> 'HELD'
         )
         select {_LEG} as subject,
-            'stands at ' || sum({SIGNED}) as said
+            'stands at ' || {_usd(f"sum({SIGNED})")} as said
         from reversed join ledger_transfers t using (kind, ref)
         join ledger_kinds k using (kind, debit, credit)
         group by kind, ref
@@ -121,7 +127,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         2,
         f"""
         select {_HEX.format("coalesce(o.purchase_order_id, b.ref)")} as subject,
-            format('%s: earned %s of %s', coalesce(o.status::text, 'no such order'), b.earned, b.paid) as said
+            format('%s: earned %s of %s', coalesce(o.status::text, 'no such order'), {_usd("b.earned")},
+                {_usd("b.paid")}) as said
         from (
             select t.ref, coalesce(sum({SIGNED}) filter (where t.kind = 'PREMIUM'), 0)::bigint as paid,
                 coalesce(sum({SIGNED}) filter (where t.kind = 'EARNED'), 0)::bigint as earned
@@ -138,7 +145,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         2,
         f"""
         select {_ORDER} as subject,
-            format('the premium is %s, paid is %s', o.premium_amount, coalesce(p.stands, 0)) as said
+            format('the premium is %s, paid is %s', {_usd("o.premium_amount")},
+                {_usd("coalesce(p.stands, 0)")}) as said
         from purchase_orders o left join ({_stands("PREMIUM")}) p on p.ref = o.purchase_order_id
         where o.status = 'ACTIVE' and o.premium_amount <> coalesce(p.stands, 0)
           and not exists (
@@ -152,7 +160,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         2,
         f"""
         select {_HEX.format("g.ref")} as subject,
-            format('given away %s of %s', g.stands, coalesce(c.stands, 0)) as said
+            format('given away %s of %s', {_usd("g.stands")}, {_usd("coalesce(c.stands, 0)")}) as said
         from ({_stands("CAPITAL", "REFUND")}) g left join ({_stands("RECEIVED", "OPENING")}) c using (ref)
         where g.stands > coalesce(c.stands, 0)
         """,
@@ -164,7 +172,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         f"""
         select {_HEX.format("coalesce(o.purchase_order_id, h.ref)")} as subject,
             format('%s: the payout is %s, held is %s', coalesce(o.status::text, 'no such order'),
-                o.payout_amount, coalesce(h.stands, 0)) as said
+                {_usd("o.payout_amount")}, {_usd("coalesce(h.stands, 0)")}) as said
         from purchase_orders o full join ({_stands("HELD")}) h on h.ref = o.purchase_order_id
         where coalesce(h.stands, 0) <> case
             when o.status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') then o.payout_amount else 0 end
@@ -232,9 +240,9 @@ INVARIANTS: tuple[Invariant, ...] = (
         2,
         f"""
         select {_TX} as subject, format('came in %s, premiums %s, booked by themselves %s',
-            coalesce(sum(amount) filter (where what = 'came'), 0),
-            coalesce(-sum(amount) filter (where what = 'paid'), 0),
-            coalesce(-sum(amount) filter (where what = 'booked'), 0)) as said
+            {_usd("coalesce(sum(amount) filter (where what = 'came'), 0)")},
+            {_usd("coalesce(-sum(amount) filter (where what = 'paid'), 0)")},
+            {_usd("coalesce(-sum(amount) filter (where what = 'booked'), 0)")}) as said
         from (
             select 'came' as what, chain_id, tx_hash, amount from usdc_transfers
             where stage = 'FINAL' and recipient is null
@@ -257,9 +265,9 @@ INVARIANTS: tuple[Invariant, ...] = (
         "A final transfer out of the treasury is not booked with its amount, or not as it was asked for.",
         2,
         f"""
-        select {_TX} || ' ' || log_index as subject, concat('went out ', t.amount, ' to ',
-            {_HEX.format("t.recipient")}, ', booked ', coalesce(b.stands, 0),
-            ', asked for ' || d.amount || ' to ' || {_HEX.format("d.recipient")}) as said
+        select {_TX} || ' ' || log_index as subject, concat('went out ', {_usd("t.amount")}, ' to ',
+            {_HEX.format("t.recipient")}, ', booked ', {_usd("coalesce(b.stands, 0)")},
+            ', asked for ' || {_usd("d.amount")} || ' to ' || {_HEX.format("d.recipient")}) as said
         from usdc_transfers t
         left join disbursements_made m using (chain_id, tx_hash, log_index)
         left join disbursements d on d.id = m.disbursement_id
@@ -337,9 +345,9 @@ INVARIANTS: tuple[Invariant, ...] = (
         "disbursements_are_due",
         "What is still to be paid out is not what the ledger says is due.",
         2,
-        """
-        select a.id::text as subject, format('due are %s, open disbursements make %s', a.balance,
-            coalesce(d.amount, 0)) as said
+        f"""
+        select a.id::text as subject, format('due are %s, open disbursements make %s',
+            {_usd("a.balance")}, {_usd("coalesce(d.amount, 0)")}) as said
         from ledger_accounts a
         left join (
             select purpose, sum(amount)::bigint as amount from disbursements d
@@ -368,8 +376,8 @@ INVARIANTS: tuple[Invariant, ...] = (
             from disbursements where cancelled_at is null group by purpose, ref
         )
         select format('%s 0x%s', kind, encode(ref, 'hex')) as subject,
-            format('the ledger has %s, what was asked for makes %s', coalesce(p.stands, 0),
-                coalesce(w.amount, 0)) as said
+            format('the ledger has %s, what was asked for makes %s',
+                {_usd("coalesce(p.stands, 0)")}, {_usd("coalesce(w.amount, 0)")}) as said
         from posted p full join written w using (kind, ref)
         where coalesce(p.stands, 0) <> coalesce(w.amount, 0)
         """,
