@@ -141,6 +141,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.refuse_change_of_disbursement() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'a disbursement stays as it was asked for: cancel it and ask for another'
+        using errcode = 'restrict_violation';
+end
+$$;
+
 CREATE FUNCTION public.refuse_change_of_final() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -800,6 +809,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconci
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconciliation_runs FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
+CREATE TRIGGER asked_for_is_kept BEFORE UPDATE ON public.disbursements FOR EACH ROW WHEN ((((((((((old.id IS DISTINCT FROM new.id) OR (old.chain_id IS DISTINCT FROM new.chain_id)) OR (old.purpose IS DISTINCT FROM new.purpose)) OR (old.ref IS DISTINCT FROM new.ref)) OR (old.recipient IS DISTINCT FROM new.recipient)) OR (old.amount IS DISTINCT FROM new.amount)) OR (old.reason IS DISTINCT FROM new.reason)) OR (old.asked_by IS DISTINCT FROM new.asked_by)) OR (old.asked_at IS DISTINCT FROM new.asked_at))) EXECUTE FUNCTION public.refuse_change_of_disbursement();
+
 CREATE TRIGGER balances_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_balances();
 
 CREATE TRIGGER changed_payment_is_booked AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
@@ -811,6 +822,8 @@ CREATE TRIGGER changed_transfer_is_booked AFTER INSERT OR UPDATE ON public.usdc_
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON public.disbursements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_disbursement();
 
 ALTER TABLE ONLY public.disbursements_made
     ADD CONSTRAINT disbursements_made_chain_id_tx_hash_log_index_fkey FOREIGN KEY (chain_id, tx_hash, log_index) REFERENCES public.usdc_transfers(chain_id, tx_hash, log_index) ON DELETE RESTRICT;
@@ -865,7 +878,15 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.book_checks TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.chain_cursors TO liqpass_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.disbursements TO liqpass_app;
+GRANT SELECT,INSERT ON TABLE public.disbursements TO liqpass_app;
+
+GRANT UPDATE(batched_at) ON TABLE public.disbursements TO liqpass_app;
+
+GRANT UPDATE(cancelled_at) ON TABLE public.disbursements TO liqpass_app;
+
+GRANT UPDATE(cancelled_by) ON TABLE public.disbursements TO liqpass_app;
+
+GRANT UPDATE(cancel_reason) ON TABLE public.disbursements TO liqpass_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.disbursements_made TO liqpass_app;
 
@@ -895,7 +916,25 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.premium_payments TO liqpass_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.purchase_orders TO liqpass_app;
+GRANT SELECT,INSERT ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(binding_id) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(status) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(event_seq) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(pay_tx_hash) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(payer) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(submitted_at) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(paid_at) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(coverage_start_at) ON TABLE public.purchase_orders TO liqpass_app;
+
+GRANT UPDATE(coverage_end_at) ON TABLE public.purchase_orders TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.reconciliation_breaks TO liqpass_app;
 

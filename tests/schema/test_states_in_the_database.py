@@ -73,6 +73,17 @@ async def test_an_enum_has_the_same_members_in_python_and_in_the_database(
 # Orders and their history ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "column",
+    ["premium_amount", "payout_amount", "sku", "duration_sec", "coverage_delay_sec", "pay_before"],
+)
+async def test_the_application_may_not_change_what_an_order_promises(
+    app: asyncpg.Connection, column: str
+) -> None:
+    async with refused(app, FORBIDDEN):
+        await app.execute(f"update purchase_orders set {column} = {column}")
+
+
 async def test_a_move_is_stored_exactly_when_it_is_legal(app: asyncpg.Connection) -> None:
     for seq, (before, after) in enumerate(product(OrderStatus, OrderStatus), 2):
         if (before, after) in LEGAL_MOVES:

@@ -1,5 +1,6 @@
 """Money in suspense goes back: to whom, how much, when it may, and how it is taken back."""
 
+import asyncpg
 import pytest
 
 from liqpass.hexes import checksum, to_hex
@@ -166,7 +167,7 @@ async def test_what_stands_in_a_batch_is_left_out_of_the_next_unless_asked_for(
 @pytest.mark.parametrize(
     "hand",
     [
-        "update disbursements set amount = amount + 1",
+        "set session_replication_role = replica; update disbursements set amount = amount + 1",
         "insert into disbursements select (jsonb_populate_record(d, jsonb_build_object('id', "
         "gen_random_uuid()))).* from disbursements d",
     ],
@@ -180,6 +181,24 @@ async def test_what_the_ledger_does_not_say_is_due_goes_into_no_batch(
     with pytest.raises(Problem) as refused:
         await desk.batch(again=True)
     assert "is not what the ledger says is due" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"update disbursements set recipient = '\\x{TO.hex()}'",
+        "update disbursements set amount = amount + 1",
+        "delete from disbursements",
+    ],
+)
+async def test_what_was_asked_for_stays_as_it_was_asked_for(desk: Desk, item: bytes, change: str) -> None:
+    asked = await desk.refund(item)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await desk.db.pool.execute(change)
+    with pytest.raises(asyncpg.RestrictViolationError, match="stays as it was asked for"):
+        await desk.owner(change)
+    (due,) = await desk.db.run(lambda conn: dues(conn, desk.settings))
+    assert (due.recipient, due.amount) == (asked.recipient, 70)
 
 
 async def test_what_is_seen_on_its_way_goes_into_no_batch(desk: Desk, item: bytes) -> None:
