@@ -38,6 +38,7 @@ contract PremiumCheckout is EIP712, Ownable2Step, Pausable {
     error QuoteExpired(uint256 deadline);
     error QuoteNotSigned();
     error AlreadyPaid(bytes32 purchaseOrderId);
+    error TreasuryCannotPay();
     error OwnerRequired();
 
     /// @param owner_ may pause, change the signer and rescue; it cannot reach the premiums.
@@ -102,10 +103,12 @@ contract PremiumCheckout is EIP712, Ownable2Step, Pausable {
         revert OwnerRequired();
     }
 
-    /// @dev The order is marked before the token is called, so a token that calls back finds it paid.
+    /// @dev The order is marked before the token is called, so a token that calls back finds it paid. The treasury
+    /// paying itself would move nothing, and count as a premium.
     function _pay(bytes32 purchaseOrderId, uint256 amount, uint256 deadline, bytes calldata signature) private {
         if (purchaseOrderId == bytes32(0)) revert ZeroPurchaseOrderId();
         if (amount == 0) revert ZeroAmount();
+        if (msg.sender == treasury) revert TreasuryCannotPay();
         if (block.timestamp > deadline) revert QuoteExpired(deadline);
         if (paid[purchaseOrderId]) revert AlreadyPaid(purchaseOrderId);
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(QUOTE_TYPEHASH, purchaseOrderId, amount, deadline)));

@@ -63,6 +63,14 @@ async def test_anyone_may_pay_for_anyone(chain: SandboxChain) -> None:
     assert await refusal(chain, chain.wallets[0], quote.data()) == "AlreadyPaid"
 
 
+async def test_the_treasury_cannot_pay_itself_and_so_pay_nothing(chain: SandboxChain) -> None:
+    quote = await new_quote(chain)
+    await chain.mint(chain.treasury, PREMIUM)
+    await approve(chain, chain.treasury_wallet)
+    assert await refusal(chain, chain.treasury_wallet, quote.data()) == "TreasuryCannotPay"
+    assert not await is_paid(chain, quote.order_id)
+
+
 async def test_a_contract_wallet_pays_from_its_own_balance_and_is_the_payer(chain: SandboxChain) -> None:
     contract = wallet("contract wallet").address
     await chain.rpc("anvil_setCode", [to_hex(contract), to_hex(FORWARDER)])

@@ -24,6 +24,7 @@ ERRORS = (
     "SafeERC20FailedOperation(address)",
     "StringTooLong(string)",
     "TokenWithoutCode(address)",
+    "TreasuryCannotPay()",
     "ZeroAddress()",
     "ZeroAmount()",
     "ZeroPurchaseOrderId()",
