@@ -96,6 +96,16 @@ async def test_a_cancelled_order_frees_its_position_for_any_wallet(
     assert (await alice.refusal("POST", BIND, {**same, "apiAccountId": alice.account}))[0] == 409
 
 
+async def test_nobody_makes_and_cancels_orders_without_end(world: TestWorld, alice: Newcomer) -> None:
+    order = await alice.order()
+    cancel = {"purchaseOrderId": order["purchaseOrderId"]}
+    for _ in range(100):
+        assert await alice.trader.call("POST", CANCEL, cancel) == {"ok": True, "status": "CANCELLED"}
+    assert await alice.refusal("POST", CANCEL, cancel) == (429, "TOO_MANY_REQUESTS")
+    world.clock.advance(seconds=2)
+    await alice.trader.call("POST", CANCEL, cancel)
+
+
 async def test_an_order_that_waits_for_its_payment_cannot_be_cancelled(
     world: TestWorld, alice: Newcomer
 ) -> None:

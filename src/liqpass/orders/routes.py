@@ -1,6 +1,7 @@
 """Quotes; making, listing, showing, following and cancelling orders, under /api/insurance."""
 
 import os
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from litestar.response import ServerSentEvent
 from msgspec import Meta
 
 from liqpass import hexes
-from liqpass.limits import Places
+from liqpass.limits import Limiter, Places, Rate
 from liqpass.orders import following, orders, quotes, reading, sql
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import CLOSED, OrderStatus
@@ -23,6 +24,9 @@ from liqpass.signin.sessions import User
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
+
+# Nobody needs more. An order that was made and cancelled stays in the books for ever, and costs nothing.
+CANCELLED = (Rate(100, timedelta(minutes=1)), Rate(300, timedelta(hours=1)))
 
 
 class CreateRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -83,9 +87,12 @@ async def create_order(
 
 
 @post("/cancel", status_code=200, summary="Cancel an order that is not paid")
-async def cancel_order(user: User, reader: Reader, data: JSONBody[OrderRequest]) -> CancelAnswer:
+async def cancel_order(
+    user: User, reader: Reader, cancels: NamedDependency[Limiter], data: JSONBody[OrderRequest]
+) -> CancelAnswer:
     """Only a draft can be cancelled; the binding ends with it. Again is harmless."""
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
+    cancels.take(user, reader.clock(), "Too many orders were cancelled from this wallet. Wait a little.")
     status = await reader.db.run(
         lambda conn: orders.cancel(conn, reader.clock(), user, order_id), one_statement=True
     )
@@ -144,7 +151,7 @@ async def order_events(
 
 def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
     """For signed-in users; `user` is provided by the app."""
-    streams = Places(following.STREAMS_PER_USER)
+    streams, cancels = Places(following.STREAMS_PER_USER), Limiter(*CANCELLED)
     return Router(
         path="/api/insurance",
         route_handlers=[list_quotes, create_order, cancel_order, list_orders, get_order, order_events],
@@ -152,6 +159,7 @@ def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "terms": Provide(lambda: terms, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
+            "cancels": Provide(lambda: cancels, sync_to_thread=False),
         },
         tags=["orders"],
     )
