@@ -25,6 +25,7 @@ async def test_a_user_holds_eight_streams_open_and_a_closed_one_makes_room(world
         streams = [await stack.enter_async_context(get(alice.api + path)) for _ in range(8)]
         for stream in streams:
             assert stream.headers["Cache-Control"] == "no-store"
+            assert stream.headers["X-Accel-Buffering"] == "no"
             await begun(stream)
         async with get(alice.api + path) as ninth:
             said: dict[str, Any] = await ninth.json(content_type=None)

@@ -146,7 +146,8 @@ async def order_events(
         return Response(None, status_code=204)
     news = following.followed(reader.db, streams, user, order, after_seq)
     await anext(news)
-    return ServerSentEvent(news, headers={"Cache-Control": "no-store"})  # no-cache would let it be kept
+    # no-cache would let it be kept, and nginx would wait for more before it passes an event on
+    return ServerSentEvent(news, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
 def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
