@@ -65,7 +65,7 @@ SAID_OF_RIGHT: Mapping[str, str] = {
 SAID_OF_ACTOR: Mapping[str, str] = {
     "USER": N_("You"),
     "CHAIN": N_("Chain"),
-    "CLOCK": N_("Clock"),
+    "CLOCK": N_("Automatic"),
     "OPERATOR": N_("Operator"),
 }
 

@@ -1,7 +1,7 @@
 // What every page does: times in the reader's zone, copying, signing out, counting down.
 
 import { call } from "./api.js"
-import { _, moment } from "./texts.js"
+import { _, moment, zone } from "./texts.js"
 
 /**
  * Say something to everybody, screen readers included; gone after some seconds.
@@ -96,5 +96,6 @@ document.addEventListener("click", (event) => {
 // A page that the browser kept shows what was: what is may be another thing, and its reader signed out.
 addEventListener("pageshow", (event) => event.persisted && location.reload())
 
+find("#zone").textContent = _("Times are in %(zone)s.", { zone: zone() })
 enliven(document)
 setInterval(tick, 1000)

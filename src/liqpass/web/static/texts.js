@@ -70,3 +70,9 @@ export function minute(iso) {
 export function clock(iso) {
   return new Date(iso).toLocaleTimeString(language, { timeStyle: "medium", hourCycle: "h23" })
 }
+
+/** The reader's zone by its distance from Greenwich: GMT+8. */
+export function zone() {
+  const parts = new Intl.DateTimeFormat(language, { timeZoneName: "shortOffset" }).formatToParts()
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? ""
+}
