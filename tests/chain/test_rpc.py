@@ -191,7 +191,11 @@ async def test_a_port_where_nobody_listens_is_down_and_no_error_tells_the_access
     async with Node(server.url) as node:
         with pytest.raises(NodeError) as other:
             await node.call("eth_chainId", [])
-    for error in (raised, other):
+    server.say = _error(-32005, "project key-4711 has used up its plan")
+    async with Node(server.url) as node:
+        with pytest.raises(NodeError, match="project … has used up its plan") as quoted:
+            await node.call("eth_chainId", [])
+    for error in (raised, other, quoted):
         assert "key-4711" not in str(error.value)
         assert "hush" not in str(error.value)
         assert "127.0.0.1" in str(error.value)

@@ -4,6 +4,7 @@ Nothing is retried here: whoever asks knows whether another endpoint may answer 
 their access key in the path of their address, so only the host is ever named.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from types import TracebackType
@@ -59,6 +60,9 @@ class _Error(msgspec.Struct):
     data: Any = None
 
 
+_LONG_PART = re.compile(r"[^/?&=:@]{6,}")
+
+
 class _Answer(msgspec.Struct):
     id: int | None = None
     result: Any = msgspec.UNSET
@@ -77,7 +81,9 @@ class Node:
     """
 
     def __init__(self, url: str, *, timeout_sec: float = 10, max_bytes: int = MAX_ANSWER_BYTES) -> None:
-        self.name = urlsplit(url).netloc.rpartition("@")[2]
+        parts = urlsplit(url)
+        user, _, self.name = parts.netloc.rpartition("@")
+        self._keys = _LONG_PART.findall(f"{user}/{parts.path}?{parts.query}")
         self.range_width = WIDEST_RANGE
         self.crowded: set[int] = set()
         self._url = url
@@ -125,7 +131,10 @@ class Node:
         self, kind: NodeErrorKind, what: str, *, code: int | None = None, data: object = None
     ) -> NodeError:
         """An error whose sentence begins with the endpoint's host. `what` may quote the endpoint, and is kept
-        and shown: no control characters (PostgreSQL takes no NUL), and not without end."""
+        and shown to anybody: nothing else of its address, which may have the key of a plan in it, no control
+        characters (PostgreSQL takes no NUL), and not without end."""
+        for key in self._keys:
+            what = what.replace(key, "…")
         printable = "".join(char if char.isprintable() else " " for char in what[:SENTENCE_AT_MOST])
         return NodeError(kind, f"{self.name} {printable}", code=code, data=data)
 
