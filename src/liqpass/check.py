@@ -75,7 +75,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield Finding("database", False, str(error))
         return
     try:
-        yield Finding("database", True, await _server(db))
+        yield Finding("database", True, await _server(db, place))
         migrations = await _migrations(db)
         yield migrations
         if migrations.ok and settings is not None:
@@ -85,10 +85,12 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         await db.close()
 
 
-async def _server(db: Database) -> str:
+async def _server(db: Database, place: Place) -> str:
+    where = f", the embedded one in {place.embedded.data_dir}" if place.embedded else ""
     async with db.pool.acquire() as conn:
         version = await conn.fetchval("show server_version")
-        return f"PostgreSQL {version}, connected as {await conn.fetchval('select current_user')}"
+        role = await conn.fetchval("select current_user")
+    return f"PostgreSQL {version}{where}, connected as {role}"
 
 
 async def _migrations(db: Database) -> Finding:
