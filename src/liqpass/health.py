@@ -90,7 +90,7 @@ class Watched:
         self.chain = chain
         self._obstacles = obstacles
         self._answer: tuple[datetime, str] | None = None
-        self._asking = asyncio.Lock()
+        self._asking, self._looking = asyncio.Lock(), asyncio.Lock()
         self._counted: tuple[datetime, dict[OrderStatus, int]] | None = None
 
     async def sale(self) -> str:
@@ -106,9 +106,9 @@ class Watched:
             return self._answer[1]
 
     async def seen(self) -> Seen | None:
-        """None while the database does not answer."""
+        """None while the database does not answer. One look at a time: whoever asks often waits."""
         try:
-            async with self.db.pool.acquire(timeout=DATABASE_SEC) as conn:
+            async with self._looking, self.db.pool.acquire(timeout=DATABASE_SEC) as conn:
                 return Seen(
                     orders=await self._count(conn),
                     cursor=await cursor_of(conn, self.chain.chain_id),
