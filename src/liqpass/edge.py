@@ -1,5 +1,6 @@
 """What every request goes through: an id, the origin check, the mapper of errors, times, log lines."""
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,7 @@ from liqpass.vault.exchange_trouble import problem_of as exchange_problem
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_SEC = 20.0  # for all of it: whoever sends half of one would hold a connection for ever
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
@@ -47,6 +49,7 @@ _BY_STATUS = {
     413: ("BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES // 1024} KB."),
 }
 _FOREIGN = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
+_TOO_SLOW = Problem("BODY_TOO_SLOW", f"The body did not come within {BODY_SEC:.0f} seconds.")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -179,7 +182,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             if _is_foreign(scope, origin):
                 await _refuse(send_noted, _FOREIGN)
             else:
-                await app(scope, receive, send_noted)
+                await app(scope, _in_time(receive), send_noted)
         except Exception as error:  # out of what answers errors: the server's own answer would be bare
             log.exception("request_failed")
             if begun:
@@ -192,6 +195,25 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             log.info("request", method=scope["method"], route=route, status=status, ms=round(spent * 1000, 1))
 
     return wrapped
+
+
+def _in_time(receive: Receive) -> Receive:
+    """The body within BODY_SEC; what comes after it, that the client went away, may take any time."""
+    until, is_whole = asyncio.get_running_loop().time() + BODY_SEC, False
+
+    async def receive_in_time() -> Any:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise _TOO_SLOW from None
+        is_whole = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+    return receive_in_time
 
 
 def _known(method: str) -> str:

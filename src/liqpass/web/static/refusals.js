@@ -101,6 +101,7 @@ export const BY_CODE = {
   PERMIT_UNAVAILABLE: () => _("A signed permit cannot be used here. Approve the amount instead."),
   PERMIT_REJECTED: () => _("The permit was not signed by the payer’s account. Try again."),
   BODY_TOO_LARGE: () => _("What was sent is too large."),
+  BODY_TOO_SLOW: () => _("What was sent took too long to arrive. Try again."),
   API_KEY_REJECTED: ({ exchangeCode }) => KEY_REJECTED[exchangeCode]?.() ?? _("OKX rejects this key, secret or passphrase. Enter them again."),
   API_KEY_UNKNOWN: () => _("OKX does not know this key: it was deleted, or it belongs to another region of OKX."),
   TOO_MANY_REQUESTS: ({ retryAfterSec }) => _("Too many requests in a short time. Try again in %(seconds)s seconds.", { seconds: retryAfterSec ?? 60 }),
