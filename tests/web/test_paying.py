@@ -119,6 +119,25 @@ async def test_of_two_wallets_the_payer_is_chosen_once(
     assert bear.asked == []
 
 
+async def test_who_cannot_pay_with_one_wallet_pays_with_another(
+    town: TestWorld, visit: Visit, alice: Newcomer, order: Order
+) -> None:
+    bear = await new_fake_wallet(town, name="Bear Wallet", rdns="test.bear")
+    visitor = await visit(BrowserWallet(town.chain, alice.trader.wallet, connected=True), bear)
+    await town.chain.transfer(alice.trader.wallet, town.chain.wallets[0].address, 10_000 * USDC)
+    await visitor.is_signed_in_as(alice.trader)
+    await visitor.open(path_of(order))
+    trader = reader(visitor)
+    await expect(trader.button("Pay with another wallet")).to_be_hidden()
+    await trader.pay_button().click()
+    await trader.button("Fox Wallet").click()
+    await trader.is_told("This wallet holds 0.00 USDC")
+    await trader.button("Pay with another wallet").click()
+    await trader.button("Bear Wallet").click()
+    await trader.sees("Your payment is on its way")
+    assert len(bear.sent) == 1
+
+
 async def test_without_a_wallet_the_reader_is_told_where_to_go(
     visit: Visit, alice: Newcomer, order: Order
 ) -> None:

@@ -4,6 +4,7 @@ import { call } from "./api.js"
 import { busy, enliven, find, present, say } from "./page.js"
 import { pay } from "./pay.js"
 import { moment } from "./texts.js"
+import { forget } from "./wallet.js"
 
 const OVER = ["EXPIRED", "CANCELLED"]
 const LOOK_AGAIN_MS = 10_000
@@ -144,8 +145,14 @@ async function cancel() {
 document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("button")
   const dialog = cancelDialog()
-  if (button?.id === "pay-button" && !paying) {
-    const mine = paying = /** @type {HTMLButtonElement} */ (button)
+  const withAnother = button?.id === "other-wallet"
+  if ((button?.id === "pay-button" || withAnother) && !paying) {
+    /** @type {HTMLButtonElement} */
+    const mine = paying = find("#pay-button")
+    if (withAnother) {
+      forget()
+      mine.focus() // it stays; the one that was pressed goes
+    }
     pay(mine).then((sent) => {
       if (paying === mine) paying = undefined
       if (sent || missed) look()

@@ -6,7 +6,7 @@ import { wordsOf } from "./obstacles.js"
 import { busy, find } from "./page.js"
 import { cannot, mined, pause, send, sendAsOne, sendsAsOne, transactionOf } from "./sending.js"
 import { _ } from "./texts.js"
-import { account, ask, onChain } from "./wallet.js"
+import { account, ask, onChain, wallets } from "./wallet.js"
 
 /**
  * @typedef {import("./sending.js").Call} Call
@@ -35,13 +35,17 @@ export async function pay(button) {
   panel = find("#pay")
   /** @type {HTMLButtonElement} */
   const cancel = find("#cancel-button", panel)
+  const other = find("#other-wallet", panel)
   // what the wallet sends for an order that was cancelled meanwhile would buy nothing
-  cancel.disabled = true
+  cancel.disabled = other.hidden = true
   find("#pay-said", panel).replaceChildren()
   find("#pay-notes", panel).replaceChildren()
   await busy(button, async () => { told = await payment(button) }, (error) => note("bad", error.message))
   cancel.disabled = button.disabled
-  if (!told && !button.disabled) rest()
+  if (!told && !button.disabled) {
+    rest()
+    wallets().then((found) => { other.hidden = found.length < 2 })
+  }
   return told
 }
 

@@ -94,6 +94,11 @@ export function remember(wallet) {
   localStorage.setItem(CHOSEN, wallet.rdns)
 }
 
+/** The reader is to choose again, if there are several. */
+export function forget() {
+  localStorage.removeItem(CHOSEN)
+}
+
 /**
  * The account that the wallet lets us use; it may ask its owner.
  * @param {Wallet} wallet
