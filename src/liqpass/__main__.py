@@ -5,6 +5,7 @@ shows its trace.
 """
 
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -203,7 +204,10 @@ def main() -> None:
         cli(prog_name="liqpass")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        code = 128 + signal.SIGPIPE
     sys.stderr.flush()
     os._exit(code)
 
