@@ -67,7 +67,7 @@ async def template(server_url: str) -> AsyncIterator[str]:
 async def database_url(server_url: str, template: str) -> AsyncIterator[str]:
     """A fresh migrated database, gone after the test."""
     name = f"{template}_{next(_numbers)}"
-    await on_server(server_url, f"create database {name} template {template}")
+    await copy_database(server_url, template, name)
     yield in_database(server_url, name)
     await on_server(server_url, f"drop database {name} with (force)")
 
@@ -78,6 +78,11 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = await open_database(database_url, name="test")
     yield database
     await database.close()
+
+
+async def copy_database(server_url: str, template: str, name: str) -> None:
+    """Make one like the template: file by file, which takes a third of what logging every page takes."""
+    await on_server(server_url, f"create database {name} template {template} strategy file_copy")
 
 
 async def on_server(url: str, statement: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from liqpass.db import open_database
 from liqpass.hexes import to_hex
-from tests.conftest import in_database, on_server
+from tests.conftest import copy_database, in_database, on_server
 from tests.exports.facts import FINALIZED, HELD_ON_CHAIN, Books, block_hash
 from tests.exports.node import BalanceNode, balance_node
 from tests.schema.rows import CHAIN
@@ -30,7 +30,7 @@ async def node() -> AsyncIterator[BalanceNode]:
 async def books(server_url: str, template: str) -> AsyncIterator[Books]:
     """All of `facts`, for all tests: none of them changes anything in it."""
     name = f"{template}_books"
-    await on_server(server_url, f"create database {name} template {template}")
+    await copy_database(server_url, template, name)
     async with books_at(in_database(server_url, name)) as books:
         await books.write_all()
         yield books

@@ -17,7 +17,7 @@ from liqpass.sandbox.okx_control import key_json
 from liqpass.sandbox.okx_margin import Account
 from liqpass.sandbox.trader import Refused, Trader
 from tests.clock import SettableClock
-from tests.conftest import in_database, on_server
+from tests.conftest import copy_database, in_database, on_server
 from tests.world import SKU, TestWorld, running_world
 
 INST = "BTC-USDT-SWAP"
@@ -31,7 +31,7 @@ async def shared_world(
 ) -> AsyncIterator[TestWorld]:
     """The whole product on a fresh database, for as long as the caller likes."""
     name = f"{template}_shared_{next(_numbers)}"
-    await on_server(server_url, f"create database {name} template {template}")
+    await copy_database(server_url, template, name)
     db = await open_database(in_database(server_url, name), name="test")
     try:
         clock = SettableClock(datetime.now(UTC).replace(microsecond=0))

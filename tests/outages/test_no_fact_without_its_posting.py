@@ -13,7 +13,7 @@ import pytest
 from liqpass.clock import system_clock
 from liqpass.hexes import to_hex
 from liqpass.sandbox.world import command
-from tests.conftest import in_database, on_server
+from tests.conftest import copy_database, in_database, on_server
 from tests.outages.gate import STAND, Gate, Place
 from tests.outages.two_workers import STRAY, Legs, Ordered, Town, ref_of, two_workers, until
 
@@ -25,7 +25,7 @@ async def town(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     name = f"{template}_killed"
-    await on_server(server_url, f"create database {name} template {template}")
+    await copy_database(server_url, template, name)
     async with two_workers(in_database(server_url, name), tmp_path_factory.mktemp("killed")) as town:
         await town.owner.execute(STAND)
         yield town

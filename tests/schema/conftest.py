@@ -10,7 +10,7 @@ import pytest
 
 from liqpass.db import APP_ROLE
 from liqpass.embedded import embedded_postgres
-from tests.conftest import QUICK, in_database, on_server
+from tests.conftest import QUICK, copy_database, in_database, on_server
 
 _numbers = count(1)
 
@@ -19,7 +19,7 @@ _numbers = count(1)
 async def connection(server_url: str, template: str) -> AsyncIterator[asyncpg.Connection]:
     """To a migrated database in which nothing is ever committed."""
     name = f"{template}_schema"
-    await on_server(server_url, f"create database {name} template {template}")
+    await copy_database(server_url, template, name)
     conn = await asyncpg.connect(in_database(server_url, name))
     yield conn
     await conn.close()

@@ -20,7 +20,7 @@ from liqpass.sandbox.anvil import Wallet, wallet
 from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.trader import Trader
 from tests.clock import SettableClock
-from tests.conftest import in_database, on_server
+from tests.conftest import copy_database, in_database, on_server
 from tests.flows.newcomers import new_wallet
 from tests.web.wallets import install
 from tests.world import TestWorld, running_world
@@ -50,7 +50,7 @@ async def lively_world(
 ) -> AsyncIterator[TestWorld]:
     """The whole product on a fresh database, in running time; `env` changes settings."""
     database = f"{template}_{name}"
-    await on_server(server_url, f"create database {database} template {template}")
+    await copy_database(server_url, template, database)
     db = await open_database(in_database(server_url, database), name="test")
     try:
         env = {"LIQPASS_ADMIN_WALLETS": checksum(OPERATOR.address), **env}
