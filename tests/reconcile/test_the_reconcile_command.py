@@ -57,7 +57,10 @@ async def test_no_more_is_said_to_agree_than_was_looked_at(books: dict[str, str]
     blind = (await reconcile(no_node)).out
     assert "chain: unknown" in blind and "holds on chain is unknown" in blind
     assert "agree" not in blind
-    assert (await reconcile(books, "breaks")).out.startswith("No breaks are open, as of run ")
+    whole = (await reconcile(books, "breaks")).out
+    assert whole.startswith("No breaks are open, as of run ")
+    await reconcile(books, "--to", "2020-01-01")
+    assert (await reconcile(books, "breaks")).out == whole
 
 
 async def test_before_the_first_run_nothing_is_said_to_agree(env: dict[str, str]) -> None:

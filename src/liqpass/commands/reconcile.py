@@ -184,14 +184,14 @@ async def _breaks(form: Form) -> None:
 
     async with database(NAME) as db, db.pool.acquire() as conn:
         standing = await report.sampled(kept.open_pages(conn))
-        newest = await kept.newest(conn, 1)
+        whole = await kept.newest_whole(conn)
         if form is Form.JSON:
             await _print_list(kept.open_pages(conn))
             typer.echo("")
         elif form is Form.CSV:
             await _print_csv(kept.open_pages(conn))
         else:
-            for line in report.break_lines(standing, system_clock(), report.none_now(newest)):
+            for line in report.break_lines(standing, system_clock(), report.none_now(whole)):
                 typer.echo(line)
     if standing.counts:
         raise typer.Exit(1)

@@ -15,11 +15,13 @@ EARN_SLACK = timedelta(hours=1)
 """The worker earns the days of long covers within this time."""
 
 
+# Subjects of breaks of balances; behind the second stands the account's name.
+OF_TREASURY, OF_ACCOUNT = "treasury", "account "
 # In SQL: whether a break `b` has the amounts of another row. A balance moves with every payment, on both
 # sides: of the treasury's and of an account's it is the difference that counts.
-SAME_AMOUNTS = """case when b.subject = 'treasury' or b.subject like 'account %'
-    then (b.found - b.expected) is not distinct from ({0}.found - {0}.expected)
-    else (b.expected, b.found) is not distinct from ({0}.expected, {0}.found) end"""
+SAME_AMOUNTS = f"""case when b.subject = '{OF_TREASURY}' or b.subject like '{OF_ACCOUNT}%'
+    then (b.found - b.expected) is not distinct from ({{0}}.found - {{0}}.expected)
+    else (b.expected, b.found) is not distinct from ({{0}}.expected, {{0}}.found) end"""
 
 
 class BreakType(StrEnum):

@@ -54,6 +54,11 @@ async def open_pages(conn: Connection) -> AsyncIterator[Page]:
         yield msgspec.json.decode(msgspec.json.encode([told(one) for one in page]))
 
 
+async def newest_whole(conn: Connection) -> sql.Run | None:
+    """The newest run over everything: one of a period says nothing of the rest."""
+    return await sql.last_whole(conn)
+
+
 async def newest(conn: Connection, at_most: int) -> list[sql.Run]:
     """The newest runs."""
     return await sql.runs_before(conn, NEWEST, at_most)

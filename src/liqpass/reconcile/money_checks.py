@@ -11,7 +11,7 @@ from liqpass.hexes import to_hex
 from liqpass.ledger.book import DEBIT_SIDE, LEGAL_TRANSFERS, Account, Kind
 from liqpass.money import usd
 from liqpass.payments.matching import Outcome
-from liqpass.reconcile.checks import BreakType, Found, log_subject
+from liqpass.reconcile.checks import OF_ACCOUNT, OF_TREASURY, BreakType, Found, log_subject
 from liqpass.reconcile.facts.records import LogFacts, OddRef, OpeningFacts, RefFacts
 from liqpass.treasury.pairing import Premium, Transfer, explained
 
@@ -223,7 +223,7 @@ def judge_balance(balance: Balance) -> list[Found]:
     return [
         Found(
             type=BreakType.BALANCE_DIFFERS,
-            subject="treasury",
+            subject=OF_TREASURY,
             said=said + usd(balance.transfers),
             accounts=(Account.TREASURY,),
             expected=balance.ledger,
@@ -242,7 +242,7 @@ def judge_accounts(kept: Mapping[Account, int], debits: Mapping[Account, int]) -
             found.append(
                 Found(
                     type=BreakType.LEDGER_INCONSISTENT,
-                    subject=f"account {account}",
+                    subject=f"{OF_ACCOUNT}{account}",
                     said=said,
                     accounts=(account,),
                     expected=made,

@@ -133,11 +133,11 @@ def none_open(run: sql.Run) -> str:
     return "No breaks are open: orders, chain and ledger agree."
 
 
-def none_now(newest: Sequence[sql.Run]) -> str:
-    """The same of all runs; `newest` is the last one, if there is any."""
-    if not newest:
+def none_now(run: sql.Run | None) -> str:
+    """The same of all there ever were; `run`: the newest over everything, if there is any."""
+    if run is None:
         return NO_RUN
-    return f"No breaks are open, as of run {newest[0].id}, {moment(newest[0].finished_at)}."
+    return f"No breaks are open, as of run {run.id}, {moment(run.finished_at)}."
 
 
 def break_lines(sample: Sample, now: datetime, clean: str) -> Iterator[str]:
