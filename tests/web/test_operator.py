@@ -3,7 +3,9 @@
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,18 @@ async def office(
         await cancelled(carol)
         await run_once(world)
         yield world
+
+
+@asynccontextmanager
+async def new_office(server_url: str, template: str, folder: Path) -> AsyncIterator[tuple[TestWorld, Trader]]:
+    """A product in which nothing has happened, and its operator, signed in."""
+    admins = checksum(ADMIN.address)
+    async with (
+        shared_world(server_url, template, folder, LIQPASS_ADMIN_WALLETS=admins) as world,
+        Trader(world.api, ADMIN) as somebody,
+    ):
+        await somebody.sign_in()
+        yield world, somebody
 
 
 async def strays(world: TestWorld) -> None:
@@ -217,12 +231,7 @@ async def test_the_watcher_and_the_exchange_are_watched(office: TestWorld, opera
 async def test_what_nobody_looked_at_for_long_is_not_called_good(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder, admins = tmp_path_factory.mktemp("idle"), checksum(ADMIN.address)
-    async with (
-        shared_world(server_url, template, folder, LIQPASS_ADMIN_WALLETS=admins) as world,
-        Trader(world.api, ADMIN) as somebody,
-    ):
-        await somebody.sign_in()
+    async with new_office(server_url, template, tmp_path_factory.mktemp("idle")) as (world, somebody):
         await world.work()
         await run_once(world)
         said = words(await html(somebody, "/operator"))
@@ -258,12 +267,7 @@ async def test_the_chart_has_a_table_and_says_its_sum(operator: Trader) -> None:
 async def test_an_overview_of_nothing_can_be_shown(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder, admins = tmp_path_factory.mktemp("new"), checksum(ADMIN.address)
-    async with (
-        shared_world(server_url, template, folder, LIQPASS_ADMIN_WALLETS=admins) as world,
-        Trader(world.api, ADMIN) as somebody,
-    ):
-        await somebody.sign_in()
+    async with new_office(server_url, template, tmp_path_factory.mktemp("new")) as (_, somebody):
         said = words(await html(somebody, "/operator"))
     assert "There was no run yet" in said
     assert "Not checked yet" in said
