@@ -11,7 +11,8 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import payment_calls, sign_quote
-from liqpass.sandbox.anvil import NodeError, RevertedError, Wallet, encode_call
+from liqpass.chain.rpc import NodeError
+from liqpass.sandbox.anvil import RevertedError, Wallet, encode_call
 from liqpass.sandbox.chain import SandboxChain
 
 ABI: list[dict[str, Any]] = json.loads((files("liqpass.chain") / "premium_checkout.json").read_text())["abi"]

@@ -6,10 +6,12 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from liqpass.chain.rpc import Node
 from liqpass.chain.verify import USDBC, Row, deployed_code, sale_obstacles, verify, verify_usdc
 from liqpass.hexes import to_hex
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import RpcProxy
+from tests.chain.ways_of_reverting import WITH_NOTHING, Way
 from tests.contracts.actors import as_owner
 
 STRANGER = bytes.fromhex("5e" * 20)
@@ -118,6 +120,18 @@ async def test_a_token_without_version_is_named(chain: SandboxChain) -> None:
 async def test_the_old_bridged_token_is_called_by_its_name(chain: SandboxChain) -> None:
     rows = await verify_usdc(chain.rpc, replace(chain.terms(), usdc=USDBC))
     assert "USDbC" in rows[0].detail
+
+
+@pytest.mark.parametrize("way", WITH_NOTHING.values(), ids=WITH_NOTHING)
+async def test_a_contract_without_a_function_is_no_outage_however_a_node_tells_it(
+    chain: SandboxChain, way: Way
+) -> None:
+    async with RpcProxy(chain.url) as endpoint, Node(endpoint.url) as node:
+        endpoint.retell = way
+        rows = await verify_usdc(node.call, replace(chain.terms(), usdc=chain.checkout))
+    assert [(row.ok, row.detail.partition(" ")[2]) for row in rows] == [
+        (False, "has no name() or no version()")
+    ]
 
 
 async def test_an_outage_is_not_a_difference(chain: SandboxChain) -> None:

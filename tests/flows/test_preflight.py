@@ -11,11 +11,14 @@ from liqpass.money import usd
 from liqpass.sandbox.anvil import Wallet, encode_call, wallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import calls_of
+from tests.chain.ways_of_reverting import WITH_DATA, WITH_NOTHING, WITH_WORDS, Way
 from tests.contracts.actors import ABI, as_owner
 from tests.flows.newcomers import Newcomer, new_wallet, newcomer
 from tests.world import TestWorld
 
 Order = dict[str, Any]
+EVERY_WAY = WITH_DATA | {f"words: {name}": way for name, way in WITH_WORDS.items()}
+EVERY_WAY |= {f"nothing: {name}": way for name, way in WITH_NOTHING.items()}
 
 
 @pytest.fixture
@@ -39,9 +42,10 @@ async def payer(town: TestWorld) -> Wallet:
 
 @pytest.fixture
 async def calm(town: TestWorld) -> AsyncIterator[None]:
-    """What a test does to the chain is undone."""
+    """What a test does to the chain, and to how its endpoint speaks, is undone."""
     snapshot = await town.chain.snapshot()
     yield
+    town.node.retell = None
     await town.chain.revert(snapshot)
 
 
@@ -94,6 +98,38 @@ async def test_a_balance_too_low_says_how_much_is_missing(
         "missingUsd": "0.000001",
     }
     assert usd(premium - 1) in said["detail"]
+
+
+@pytest.mark.parametrize("way", EVERY_WAY.values(), ids=EVERY_WAY)
+async def test_who_has_not_approved_yet_can_pay_however_a_node_says_that_it_reverts(
+    town: TestWorld, trader: Newcomer, order: Order, payer: Wallet, calm: None, way: Way
+) -> None:
+    town.node.retell = way
+    said = await ask(trader, order, payer)
+    assert (said["obstacles"], said["needsApproval"], said["permit"]) == ([], True, True)
+    await approve(town, order, payer)
+    said = await ask(trader, order, payer)
+    assert (said["obstacles"], said["needsApproval"]) == ([], False)
+
+
+@pytest.mark.parametrize("way", WITH_DATA.values(), ids=WITH_DATA)
+async def test_a_refusal_of_our_contract_has_its_code_wherever_a_node_puts_the_data(
+    town: TestWorld, trader: Newcomer, order: Order, payer: Wallet, calm: None, way: Way
+) -> None:
+    await as_owner(town.chain, "setSigner(address)", wallet("another signer").address)
+    town.node.retell = way
+    assert await codes(trader, order, payer) == ["QUOTE_NOT_ACCEPTED"]
+
+
+async def test_a_refusal_without_a_reason_is_said_once_it_cannot_be_the_allowance(
+    town: TestWorld, trader: Newcomer, order: Order, payer: Wallet, calm: None
+) -> None:
+    await approve(town, order, payer)
+    await as_owner(town.chain, "setSigner(address)", wallet("another signer").address)
+    town.node.retell = WITH_NOTHING["empty data"]
+    (said,) = (await ask(trader, order, payer))["obstacles"]
+    assert (said["code"], said["blocking"]) == ("WOULD_FAIL", True)
+    assert said["values"] == {"words": "the contract gives no reason"}
 
 
 @pytest.mark.parametrize("approved", [True, False])

@@ -4,7 +4,6 @@ Whatever is asked is asked of the endpoints one after another until one answers;
 one's NodeError is raised: unknown, which is neither yes nor no.
 """
 
-import re
 from collections.abc import Sequence
 
 from eth_hash.auto import keccak
@@ -12,15 +11,13 @@ from msgspec import Struct
 
 from liqpass.chain.checkout import Call, word
 from liqpass.chain.permits import TokenDomain
-from liqpass.chain.reverts import Revert, abi_text, decoded
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer
+from liqpass.chain.reverts import UNEXPLAINED, Revert, abi_text, decoded
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer, revert_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
-REVERTED = 3  # JSON-RPC's code of a revert, in geth and most others
 DELEGATION = bytes.fromhex("ef0100")  # EIP-7702: before the address of the code that an ordinary account runs
 
-_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 Asked = tuple[str, list[object]]
 
 
@@ -96,30 +93,37 @@ async def permit_terms(nodes: Sequence[Node], chain: ChainSettings, owner: bytes
 
 async def tried(nodes: Sequence[Node], payer: bytes, call: Call) -> Revert | None:
     """Let a node execute the payer's call on the chain's head, and forget it: why it fails, or None. A payer
-    without ether may try too. Raises NodeError when no node says."""
+    without ether may try too. The call is one that returns nothing when it succeeds.
+
+    Some nodes say of a refusal only that it is one: then the next is asked, and UNEXPLAINED is what no node
+    explains. Raises NodeError when no node says anything.
+    """
     transaction = {"from": to_hex(payer), "to": to_hex(call.to), "data": to_hex(call.data)}
-
-    async def on(node: Node) -> Revert | None:
+    unexplained, failure = None, None
+    for node in nodes:
         try:
-            await node.call("eth_call", [transaction, "latest"])
+            revert = await _try(node, transaction)
         except NodeError as error:
-            revert = revert_of(error)
-            if revert is None:
-                raise
+            failure = error
+            continue
+        if revert != UNEXPLAINED:
             return revert
-        return None
+        unexplained = revert
+    if unexplained is None and failure is not None:
+        raise failure
+    return unexplained
 
-    return await first_answer(nodes, on)
 
-
-def revert_of(error: NodeError) -> Revert | None:
-    """The refusal of a contract, which is an answer; None for any other failure. Nodes put its data into
-    `error.data`, some after a word of their own."""
-    said = f"{error.detail} {error.data}".lower()
-    if error.kind is not NodeErrorKind.REFUSED or (error.code != REVERTED and "revert" not in said):
-        return None
-    found = _DATA.search(error.data) if isinstance(error.data, str) else None
-    return decoded(bytes.fromhex(found[0][2:]) if found else b"")
+async def _try(node: Node, transaction: dict[str, str]) -> Revert | None:
+    try:
+        (answer,) = await _read(node, [("eth_call", [transaction, "latest"])])
+    except NodeError as error:
+        revert = revert_of(error)
+        if revert is None:
+            raise
+        return revert
+    # geth before 1.9.15, and some to this day, give a refusal's data as if it were the result
+    return decoded(answer) if answer else None
 
 
 def _view(to: bytes, function: str, *addresses: bytes) -> Asked:

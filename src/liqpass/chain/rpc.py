@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from liqpass.chain.reverts import NESTED_MOST, Revert, told
+
 BATCH_CALLS = 50  # in one request; providers refuse batches of some hundred and more
 MAX_ANSWER_BYTES = 32 * 2**20
 SENTENCE_AT_MOST = 300  # characters that are told of one failure
@@ -42,15 +44,23 @@ class NodeErrorKind(StrEnum):
 
 
 class NodeError(Exception):
-    """An endpoint did not answer. It says nothing about the chain: unknown is not failed."""
+    """An endpoint did not answer. It says nothing about the chain: unknown is not failed. `code`, `said`
+    (its message, whole) and `data` are those of its JSON-RPC error, where it gave one."""
 
     def __init__(
-        self, kind: NodeErrorKind, detail: str, *, code: int | None = None, data: object = None
+        self,
+        kind: NodeErrorKind,
+        detail: str,
+        *,
+        code: int | None = None,
+        said: str = "",
+        data: object = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.code = code
+        self.said = said
         self.data = data
 
 
@@ -112,7 +122,7 @@ class Node:
 
     async def eth_call(self, to: bytes, data: bytes, block: str | dict[str, object] = "latest") -> bytes:
         """What a contract answers to `data`; `block` is a tag, a number or an object of EIP-1898. Raises
-        NodeError: REFUSED with code 3 when it reverts."""
+        NodeError; `revert_of` says whether the contract refused."""
         asked = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
         answer = await self.call("eth_call", [asked, block])
         try:
@@ -127,16 +137,27 @@ class Node:
             results += await self._request(calls[start : start + BATCH_CALLS])
         return results
 
-    def error(
-        self, kind: NodeErrorKind, what: str, *, code: int | None = None, data: object = None
-    ) -> NodeError:
+    def error(self, kind: NodeErrorKind, what: str, of: _Error | None = None) -> NodeError:
         """An error whose sentence begins with the endpoint's host. `what` may quote the endpoint, and is kept
         and shown to anybody: nothing else of its address, which may have the key of a plan in it, no control
-        characters (PostgreSQL takes no NUL), and not without end."""
-        for key in self._keys:
-            what = what.replace(key, "…")
+        characters (PostgreSQL takes no NUL), and not without end. `of`: the JSON-RPC error that it gave."""
+        what = self._without_keys(what)
         printable = "".join(char if char.isprintable() else " " for char in what[:SENTENCE_AT_MOST])
-        return NodeError(kind, f"{self.name} {printable}", code=code, data=data)
+        if of is None:
+            return NodeError(kind, f"{self.name} {printable}")
+        said, data = self._without_keys(of.message), self._without_keys(of.data)
+        return NodeError(kind, f"{self.name} {printable}", code=of.code, said=said, data=data)
+
+    def _without_keys(self, said: Any, depth: int = NESTED_MOST) -> Any:
+        """What it said, as deep as anybody looks, and without what may be the key of a plan."""
+        if isinstance(said, str):
+            for key in self._keys:
+                said = said.replace(key, "…")
+        elif isinstance(said, dict):
+            return {name: self._without_keys(part, depth - 1) for name, part in said.items()} if depth else {}
+        elif isinstance(said, list):
+            return [self._without_keys(part, depth - 1) for part in said] if depth else []
+        return said
 
     def narrow(self) -> bool:
         """Ask for half as many blocks of logs from now on. False when one block was too much already."""
@@ -216,7 +237,14 @@ class Node:
         kind = _kind(error.code, f"{error.message} {error.data or ''}".lower(), logs_asked=logs_asked)
         method = calls[0][0] if len(calls) == 1 else "a batch"
         what = f"refused {method}: {error.message[:200]} ({error.code})"
-        return self.error(kind, what, code=error.code, data=error.data)
+        return self.error(kind, what, error)
+
+
+def revert_of(error: NodeError) -> Revert | None:
+    """The refusal of a contract, which is an answer; None for any other failure."""
+    if error.kind is not NodeErrorKind.REFUSED:
+        return None
+    return told(error.code, error.said, error.data)
 
 
 async def first_answer(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]]) -> T:

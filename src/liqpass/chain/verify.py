@@ -1,7 +1,7 @@
 """Is the deployed checkout the committed one, made for these settings? And is anything stopping the sale?
 
 Serves `liqpass contract verify`, `liqpass check` and the start of the server. `rpc` is any function that does
-one JSON-RPC call: an outage is its exception and passes through, because unknown is not wrong.
+one JSON-RPC call: an outage is its NodeError and passes through, because unknown is not wrong.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import DOMAIN_NAME, DOMAIN_VERSION, domain_separator, word
 from liqpass.chain.reverts import abi_text
+from liqpass.chain.rpc import NodeError, revert_of
 from liqpass.hexes import checksum, to_hex
 
 Rpc = Callable[[str, list[object]], Awaitable[object]]
@@ -107,10 +108,10 @@ async def ask(rpc: Rpc, to: bytes, function: str, arguments: bytes = b"") -> byt
     data = to_hex(keccak(function.encode())[:4] + arguments)
     try:
         answer = await rpc("eth_call", [{"to": to_hex(to), "data": data}, "latest"])
-    except Exception as error:
-        if "revert" in str(error).lower():
-            return None
-        raise
+    except NodeError as error:
+        if revert_of(error) is None:
+            raise
+        return None
     return bytes.fromhex(str(answer)[2:]) or None
 
 

@@ -7,6 +7,7 @@ from liqpass.chain import payer as asking
 from liqpass.chain import reverts
 from liqpass.chain.checkout import Call
 from liqpass.chain.permits import Permit, digest, with_permit
+from liqpass.chain.reverts import Revert
 from liqpass.chain.rpc import Node
 from liqpass.orders.paying import Bill
 from liqpass.problems import Problem
@@ -49,7 +50,7 @@ async def paid_with(nodes: Sequence[Node], bill: Bill, permit: Permit, signature
         )
     call = with_permit(bill.pay, permit, signature)
     revert = await asking.tried(nodes, permit.owner, call)
-    if revert is not None and revert.words == reverts.TOO_LITTLE_ALLOWED:
+    if revert in (Revert(words=reverts.TOO_LITTLE_ALLOWED), reverts.UNEXPLAINED):
         raise _unavailable("The token does not take this wallet's permit.")
     return call
 

@@ -64,6 +64,7 @@ EXPLAINED_BY = {
     reverts.BLACKLISTED: {Code.PAYER_BLACKLISTED, Code.TREASURY_BLACKLISTED},
     reverts.TOO_LITTLE_HELD: {Code.BALANCE_TOO_LOW},
 }
+TOO_LITTLE_ALLOWED = Revert(words=reverts.TOO_LITTLE_ALLOWED)
 NO_REASON = "the contract gives no reason"
 
 
@@ -81,7 +82,8 @@ def obstacles(
     bill: Bill, now: datetime, payer: bytes, treasury: bytes, found: Standing, revert: Revert | None
 ) -> list[Obstacle]:
     """All of them, each once. `revert` is how payPremium would fail from the payer: the token looks at pause,
-    blacklist, allowance and balance in this order, so short of an allowance the rest is as it was read."""
+    blacklist, allowance and balance in this order, so short of an allowance the rest is as it was read, and
+    a refusal without a reason is no more than that."""
     codes: dict[Code, dict[str, Any]] = {code: {} for code in _read(bill, now, payer, treasury, found)}
     if found.balance < bill.amount:
         codes[Code.BALANCE_TOO_LOW] = {
@@ -89,7 +91,8 @@ def obstacles(
             "needUsd": usd(bill.amount),
             "missingUsd": usd(bill.amount - found.balance),
         }
-    if revert is not None and revert.words != reverts.TOO_LITTLE_ALLOWED:
+    is_short = needs_approval(bill, found, revert) and revert in (TOO_LITTLE_ALLOWED, reverts.UNEXPLAINED)
+    if revert is not None and not is_short:
         code = BY_NAME.get(revert.name)
         if code is not None:
             codes[code] = {}
@@ -119,6 +122,4 @@ def _read(bill: Bill, now: datetime, payer: bytes, treasury: bytes, found: Stand
 
 def needs_approval(bill: Bill, found: Standing, revert: Revert | None) -> bool:
     """Whether the payer has to approve, or to sign a permit, before paying."""
-    return found.allowance < bill.amount or (
-        revert is not None and revert.words == reverts.TOO_LITTLE_ALLOWED
-    )
+    return found.allowance < bill.amount or revert == TOO_LITTLE_ALLOWED

@@ -16,20 +16,12 @@ from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import address_of
+from liqpass.chain.rpc import NodeError, NodeErrorKind
 from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.children import end_with_parent
 
 GAS = 1_000_000
 DEPLOY_GAS = 8_000_000
-
-
-class NodeError(Exception):
-    """The node answered a JSON-RPC error."""
-
-    def __init__(self, code: int, message: str, data: object = None) -> None:
-        super().__init__(f"{message} ({code})")
-        self.code = code
-        self.data = data
 
 
 class RevertedError(Exception):
@@ -128,7 +120,10 @@ class Anvil:
         async with self._http.post(self.url, json=body) as response:
             answer = await response.json()
         if error := answer.get("error"):
-            raise NodeError(error["code"], error["message"], error.get("data"))
+            code, said = error["code"], error["message"]
+            raise NodeError(
+                NodeErrorKind.REFUSED, f"{said} ({code})", code=code, said=said, data=error.get("data")
+            )
         return answer.get("result")
 
     async def call(self, to: bytes, function: str, *values: object, sender: bytes = bytes(20)) -> bytes:

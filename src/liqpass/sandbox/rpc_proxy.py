@@ -49,6 +49,8 @@ class RpcProxy:
         self.before: Callable[[list[Request]], Awaitable[None]] | None = None
         # (method, params, result) → result: the place to lie.
         self.rewrite: Callable[[str, list[Any], Any], Any] | None = None
+        # (answer with an error) → answer: the place to tell a refusal in another node's way.
+        self.retell: Callable[[Request], Request] | None = None
         self.seen: list[str] = []  # the methods asked for, in order
         self._port = 0
         self._runner: web.AppRunner | None = None
@@ -156,7 +158,7 @@ class RpcProxy:
         """What comes back of an answer of the true node."""
         method, answer = one["method"], {**answer, "id": one.get("id")}
         if "error" in answer:
-            return answer
+            return self.retell(answer) if self.retell else answer
         result = answer["result"]
         if self.lag:
             result = _forgotten(method, result, heads["latest"])
