@@ -94,10 +94,16 @@ def create_app(of: Clients) -> AsgiApp:
             orders_router(reader=reader, terms=terms),
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
             reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
-            treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain),
+            treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain, nodes=of.nodes),
             pages_router(site=site, admins=admins),
             operator_router(
-                site=site, admins=admins, db=db, clock=clock, cookie=cookie, exchange_errors=_exchange_errors
+                site=site,
+                admins=admins,
+                db=db,
+                clock=clock,
+                cookie=cookie,
+                nodes=of.nodes,
+                exchange_errors=_exchange_errors,
             ),
             static_file,
             health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),

@@ -139,9 +139,7 @@ class Desk:
         )
 
     async def batch(self, *, again: bool = False) -> disbursements.Batch:
-        return await self.db.run(
-            lambda conn: disbursements.batch(conn, self.clock(), self.settings, again=again)
-        )
+        return await disbursements.make_batch(self.db, self.nodes, self.settings, self.clock(), again=again)
 
     async def deposit(self, amount: int | None = None, ref: bytes | None = None) -> pool.Deposited:
         return await self.db.run(lambda conn: self.deposit_by(conn, amount, ref))

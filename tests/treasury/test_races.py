@@ -12,6 +12,7 @@ from liqpass.db import Connection
 from liqpass.ledger.book import Account, chain_ref
 from liqpass.problems import Problem
 from liqpass.treasury import booking, disbursements
+from liqpass.treasury.holding import token_says_of
 from tests.treasury.conftest import CAPITAL, Desk
 from tests.treasury.test_booking import seen
 
@@ -163,7 +164,8 @@ async def test_two_batches_at_once_hold_every_refund_once(desk: Desk) -> None:
     opening = chain_ref(desk.chain.chain_id)
     for _ in range(3):
         await desk.refund(opening, amount=5, to=TO)
-    first = partial(disbursements.batch, now=desk.clock(), chain=desk.settings, again=False)
+    said = await token_says_of(desk.nodes, desk.settings, {TO: 5})
+    first = partial(disbursements.batch, now=desk.clock(), chain=desk.settings, said=said, again=False)
     second = await overtaking(desk, first, desk.batch())
     assert (len(second.included), len(second.batched)) == (0, 3)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from liqpass.terminal import tell
 
 if TYPE_CHECKING:
+    from liqpass.chain.rpc import Node
     from liqpass.db import Database
     from liqpass.settings import ChainSettings
 
@@ -45,6 +46,15 @@ async def opened(name: str) -> "AsyncIterator[tuple[Database, ChainSettings]]":
     chain = chain_from_env(os.environ)
     async with database(name) as db:
         yield db, chain
+
+
+@asynccontextmanager
+async def endpoints(chain: "ChainSettings") -> "AsyncIterator[tuple[Node, ...]]":
+    """The nodes of these settings, closed in the end."""
+    from liqpass.chain.rpc import Node
+
+    async with AsyncExitStack() as stack:
+        yield tuple([await stack.enter_async_context(Node(url)) for url in chain.rpc_urls])
 
 
 @asynccontextmanager

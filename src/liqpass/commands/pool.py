@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import By, counted, opened
+from liqpass.commands.opened import By, counted, endpoints, opened
 from liqpass.commands.suspense import Reason, tell_next
 from liqpass.terminal import run
 
@@ -129,10 +129,12 @@ async def _withdraw(amount: str, to: str, by: str, reason: str) -> None:
     from liqpass.ids import RANDOM_BYTES
     from liqpass.money import micro, usd
     from liqpass.treasury import disbursements
+    from liqpass.treasury.holding import token_says_of
 
     taken, goes_to = micro(amount, "AMOUNT"), address(to, "--to")
     now, random = system_clock(), os.urandom(RANDOM_BYTES)
-    async with opened("liqpass pool") as (db, chain):
+    async with opened("liqpass pool") as (db, chain), endpoints(chain) as nodes:
+        said = await token_says_of(nodes, chain, {goes_to: taken})
         asked = await db.run(
             lambda conn: disbursements.withdraw(
                 conn, now, random, chain, taken, goes_to, by=by, reason=reason
@@ -141,4 +143,4 @@ async def _withdraw(amount: str, to: str, by: str, reason: str) -> None:
     typer.echo(f"A withdrawal of {usd(taken)} USDC to {checksum(goes_to)} is due: {asked.id}")
     typer.echo(f"Posted: {usd(taken)} USDC from the free pool to withdrawals due.")
     typer.echo(f"Free capital: {usd(asked.left)} USDC.")
-    tell_next(asked.shown)
+    tell_next(asked, said)

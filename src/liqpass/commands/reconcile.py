@@ -3,12 +3,11 @@
 import csv
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import By, Form, FormOption, database, opened, text
+from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text
 from liqpass.terminal import run, tell
 
 if TYPE_CHECKING:
@@ -89,7 +88,6 @@ def verify() -> None:
 
 
 async def _reconcile(first: str | None, last: str | None, date: str | None, form: Form) -> None:
-    from liqpass.chain.rpc import Node
     from liqpass.clock import system_clock
     from liqpass.logs import configure_logs
     from liqpass.reconcile.periods import period_of
@@ -97,8 +95,7 @@ async def _reconcile(first: str | None, last: str | None, date: str | None, form
 
     configure_logs(level="ERROR")
     period = period_of(system_clock(), first, last, date)
-    async with opened(NAME) as (db, chain), AsyncExitStack() as stack:
-        nodes = [await stack.enter_async_context(Node(url)) for url in chain.rpc_urls]
+    async with opened(NAME) as (db, chain), endpoints(chain) as nodes:
         run_id = await make_run(db, nodes, chain, system_clock, period, tell)
         still_open = await _print_run(db, run_id, form)
     if still_open:

@@ -4,20 +4,23 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
-from liqpass.commands.opened import By, Form, FormOption, opened, text
+from liqpass.commands.opened import By, Form, FormOption, endpoints, opened, text
 from liqpass.terminal import run
 
 if TYPE_CHECKING:
+    from liqpass.chain.outgoing import Outgoing
     from liqpass.settings import ChainSettings
-    from liqpass.treasury.disbursements import Batch
+    from liqpass.treasury.disbursements import Asked, Batch
+    from liqpass.treasury.holding import Held
     from liqpass.treasury.records import Disbursement, Suspended
 
 suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
@@ -73,13 +76,17 @@ def batch(
 
 async def _list(form: Form) -> None:
     from liqpass.treasury import disbursements, suspense
+    from liqpass.treasury.holding import seen
 
-    async with opened("liqpass suspense") as (db, chain), db.one_moment() as conn:
-        items, dues = await suspense.items(conn, chain), await disbursements.dues(conn, chain)
-    if form is Form.TABLE:
-        _show_items(items, chain)
-        _show_dues(dues)
-        return
+    async with opened("liqpass suspense") as (db, chain):
+        async with db.one_moment() as conn:
+            items, dues = await suspense.items(conn, chain), await disbursements.dues(conn, chain)
+        if form is Form.TABLE:
+            async with endpoints(chain) as nodes:
+                held = await seen(nodes, chain, dues)
+            _show_items(items, chain)
+            _show_dues(dues, held)
+            return
     rows = [_row(item, chain) for item in items]
     if form is Form.JSON:
         typer.echo(json.dumps(rows, indent=2))
@@ -129,7 +136,7 @@ def _show_items(items: "list[Suspended]", chain: "ChainSettings") -> None:
     typer.echo(f"{len(items)} in suspense, {usd(sum(item.remaining for item in items))} USDC.")
 
 
-def _show_dues(dues: "list[Disbursement]") -> None:
+def _show_dues(dues: "list[Disbursement]", held: "Mapping[UUID, Held]") -> None:
     from liqpass.hexes import checksum, to_hex
     from liqpass.money import usd
 
@@ -146,6 +153,16 @@ def _show_dues(dues: "list[Disbursement]") -> None:
             f"{due.id}\n    {due.purpose.lower()} of {usd(due.amount)} USDC to {checksum(due.recipient)}"
         )
         typer.echo(f"    asked for by {due.asked_by}, {_moment(due.asked_at)}: {due.reason}\n    {state}")
+        if due.id in held:
+            typer.echo(f"    held back: {held[due.id].detail}")
+    if held:
+        typer.echo(HELD_BACK)
+
+
+HELD_BACK = (
+    "What is held back would make a Safe refuse a whole batch (GS013): it is in none until USDC takes it,\n"
+    "and then by itself. A file that holds it already fails: write it again with --again, without it."
+)
 
 
 def _moment(at: datetime | None) -> str | None:
@@ -162,8 +179,9 @@ async def _refund(item: str, by: str, reason: str, to: str | None, amount: str |
     goes_to = address(to, "--to") if to is not None else None
     taken = micro(amount, "--amount") if amount is not None else None
     now, random = system_clock(), os.urandom(RANDOM_BYTES)
-    async with opened("liqpass suspense") as (db, chain):
+    async with opened("liqpass suspense") as (db, chain), endpoints(chain) as nodes:
         ref = suspense.ref_of(item, chain, "ITEM")
+        said = await disbursements.token_says_of_refund(db, nodes, chain, ref, to=goes_to)
         asked = await db.run(
             lambda conn: disbursements.refund(
                 conn, now, random, chain, ref, by=by, reason=reason, to=goes_to, amount=taken
@@ -176,14 +194,19 @@ async def _refund(item: str, by: str, reason: str, to: str | None, amount: str |
         typer.echo(
             "That address is its sender; if it is an exchange's, cancel, and ask its owner for another."
         )
-    tell_next(asked.shown)
+    tell_next(asked, said)
 
 
-def tell_next(shown: bytes | None) -> None:
-    """What to do about a new disbursement; `shown` is a transfer that will be taken for it."""
+def tell_next(asked: "Asked", said: "Outgoing") -> None:
+    """What to do about a new disbursement, by what the token `said` of its recipient."""
     from liqpass.hexes import to_hex
+    from liqpass.treasury.holding import refusal
 
-    if shown is None:
+    shown = asked.shown
+    if shown is None and (why := refusal(asked.recipient, said)) is not None:
+        typer.echo(f"Held back: {why.detail}. It is in no batch until USDC takes it, and then by itself.")
+        typer.echo(f"Next: nothing, or liqpass suspense cancel {asked.id} and another address.")
+    elif shown is None:
         typer.echo("Next: liqpass suspense batch --out FILE writes what the treasury's owners have to sign.")
     else:
         typer.echo(f"Next: nothing. The transfer in {to_hex(shown)} is of this amount to this address,")
@@ -215,9 +238,9 @@ async def _batch(out: Path, again: bool) -> None:
     from liqpass.treasury.batch_file import content_of, file_of
 
     now = system_clock()
-    async with opened("liqpass suspense") as (db, chain):
+    async with opened("liqpass suspense") as (db, chain), endpoints(chain) as nodes:
         with _new_file(out) as file:
-            made = await db.run(lambda conn: disbursements.batch(conn, now, chain, again=again))
+            made = await disbursements.make_batch(db, nodes, chain, now, again=again)
             if made.included:
                 _write(file, content_of(file_of(made.included, chain, now)))
     _tell_batch(made, out, chain.treasury)
@@ -252,6 +275,29 @@ def _write(file: IO[str], content: str) -> None:
         raise OSError(f"{what}; what should be in it counts as batched: type it again with --again") from None
 
 
+def _tell_held(made: "Batch") -> None:
+    """What the token refuses: left out of this file, or in an earlier one that cannot be sent therefore."""
+    from liqpass.hexes import checksum
+    from liqpass.money import usd
+    from liqpass.treasury.batch_file import sum_of
+
+    spoilt = [due for due in made.batched if due.id in made.held]
+    for dues, said in (
+        (made.held_back, "Held back, since USDC would refuse it, and with it the whole file"),
+        (
+            spoilt,
+            "In an earlier file, which fails as a whole (GS013) because of it: --again writes it without",
+        ),
+    ):
+        if dues:
+            typer.echo(f"{said}: {sum_of(dues)}.")
+        for due in dues:
+            typer.echo(
+                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}: "
+                f"{made.held[due.id].detail}"
+            )
+
+
 def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
     from liqpass.hexes import checksum
     from liqpass.money import usd
@@ -269,6 +315,7 @@ def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
         typer.echo("the file and sign. When the transfers are on chain, liqpass work finds them by itself.")
     else:
         typer.echo("Nothing new is to be paid out: no file was written.")
+    _tell_held(made)
     if made.batched:
         typer.echo(
             f"Left out, since an earlier batch holds them: {sum_of(made.batched)}. If nobody will ever sign"

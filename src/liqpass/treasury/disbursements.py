@@ -8,7 +8,9 @@ from uuid import UUID
 import msgspec
 from asyncpg import CheckViolationError
 
-from liqpass.db import Connection
+from liqpass.chain.outgoing import Outgoing
+from liqpass.chain.rpc import Node
+from liqpass.db import Connection, Database
 from liqpass.hexes import checksum, to_hex
 from liqpass.ids import uuid7
 from liqpass.ledger.book import Account, Entry, Kind
@@ -17,9 +19,10 @@ from liqpass.money import usd
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
+from liqpass.treasury.holding import Held, held, token_says, token_says_of
 from liqpass.treasury.pairing import Purpose
 from liqpass.treasury.records import Disbursement
-from liqpass.treasury.suspense import hold, key_of, may_receive, part
+from liqpass.treasury.suspense import hold, items, key_of, may_receive, part
 
 BATCH_MOST = 200  # transfers in one file: a Safe sends them as one transaction
 WORDS_MOST = 200
@@ -46,12 +49,15 @@ class Dues(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What goes into a batch file, and what does not: batched before, or seen on its way, or too many."""
+    """What goes into a batch file, and what does not: held back, batched before, seen on its way, or too
+    many. `held` says why, also of what was batched before: then that file fails as a whole."""
 
     included: list[Disbursement]
+    held_back: list[Disbursement]
     batched: list[Disbursement]
     on_their_way: list[Disbursement]
     later: list[Disbursement]
+    held: dict[UUID, Held]
 
 
 async def refund(
@@ -79,6 +85,17 @@ async def refund(
     shown = await _ask(conn, now, chain, asked)
     await post(conn, now, [Entry(Kind.REFUND, ref, held.refund + taken)])
     return Asked(asked.id, asked.recipient, taken, held.remaining - taken, shown)
+
+
+async def token_says_of_refund(
+    db: Database, nodes: Sequence[Node], chain: ChainSettings, ref: bytes, *, to: bytes | None
+) -> Outgoing:
+    """Ask the token whom a refund of this item would go to. Whether it may be refunded, `refund` says.
+    Raises Problem NODE_UNAVAILABLE: nothing is posted of which nobody knows whether it can be paid."""
+    async with db.pool.acquire() as conn:
+        found = [item for item in await items(conn, chain) if item.ref == ref]
+    recipient = to or (found[0].sender if found else None)
+    return await token_says_of(nodes, chain, {recipient: found[0].remaining} if recipient and found else {})
 
 
 async def withdraw(
@@ -171,19 +188,34 @@ async def _found(conn: Connection, chain: ChainSettings, text: str) -> Disbursem
     return found
 
 
-async def batch(conn: Connection, now: datetime, chain: ChainSettings, *, again: bool) -> Batch:
+async def make_batch(
+    db: Database, nodes: Sequence[Node], chain: ChainSettings, now: datetime, *, again: bool
+) -> Batch:
+    """Ask the token about all that is due, then `batch`. Raises Problem, NODE_UNAVAILABLE too."""
+    async with db.pool.acquire() as conn:
+        waiting = [due for due in await dues(conn, chain) if due.shown is None]
+    said = await token_says(nodes, chain, waiting)
+    return await db.run(lambda conn: batch(conn, now, chain, said, again=again))
+
+
+async def batch(
+    conn: Connection, now: datetime, chain: ChainSettings, said: Outgoing, *, again: bool
+) -> Batch:
     """Mark what goes into a batch file. What stands in an earlier one is left out unless `again`: two files
-    with the same transfer pay it twice. Raises Problem when the ledger does not say that so much is due: what
-    nobody posted was written into the table by a hand.
+    with the same transfer pay it twice. What the token refuses, as it `said`, is held back. Raises Problem
+    when the ledger does not say that so much is due: what nobody posted was written into the table by a hand.
     """
     await sql.lock_disbursements(conn, chain.chain_id, [due.id for due in await dues(conn, chain)])
     now_open = parted(await dues(conn, chain), again=again)
-    included, later = now_open.ready[:BATCH_MOST], now_open.ready[BATCH_MOST:]
+    why = held([*now_open.batched, *now_open.ready], said)
+    payable = [due for due in now_open.ready if due.id not in why]
+    included, later = payable[:BATCH_MOST], payable[BATCH_MOST:]
     if (odd := await sql.not_booked(conn, chain.chain_id, [due.id for due in included])) is not None:
         what = "is not what the ledger says is due: liqpass check --books says more. No batch was made"
         raise Problem("INVALID_FIELD", f"{odd} {what}.", field="DISBURSEMENT")
     await sql.mark_batched(conn, [due.id for due in included], now)
-    return Batch(included, now_open.batched, now_open.on_their_way, later)
+    held_back = [due for due in now_open.ready if due.id in why]
+    return Batch(included, held_back, now_open.batched, now_open.on_their_way, later, why)
 
 
 async def dues(conn: Connection, chain: ChainSettings) -> list[Disbursement]:

@@ -17,6 +17,7 @@ from liqpass.settings import ChainSettings
 from liqpass.signin.admins import only
 from liqpass.treasury import disbursements, suspense
 from liqpass.treasury.batch_file import file_of, name_of
+from liqpass.treasury.holding import Nodes, seen
 from liqpass.treasury.views import BatchView, SuspenseView, due_view, item_view
 
 
@@ -27,12 +28,17 @@ class BatchRequest(msgspec.Struct, frozen=True):
 
 
 @get("/suspense", summary="Money that pays no order, and what is to be paid out")
-async def show_suspense(db: NamedDependency[Database], chain: NamedDependency[ChainSettings]) -> SuspenseView:
+async def show_suspense(
+    db: NamedDependency[Database], chain: NamedDependency[ChainSettings], nodes: NamedDependency[Nodes]
+) -> SuspenseView:
     """What `liqpass suspense list` shows."""
     async with db.one_moment() as conn:
         items = await suspense.items(conn, chain)
         dues = await disbursements.dues(conn, chain)
-    return SuspenseView([item_view(item, chain) for item in items], [due_view(due) for due in dues])
+    held = await seen(nodes, chain, dues)
+    return SuspenseView(
+        [item_view(item, chain) for item in items], [due_view(due, held.get(due.id)) for due in dues]
+    )
 
 
 @post("/batch", status_code=200, summary="Make a batch of all that is to be paid out")
@@ -40,15 +46,17 @@ async def make_batch(
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     chain: NamedDependency[ChainSettings],
+    nodes: NamedDependency[Nodes],
     data: JSONBody[BatchRequest],
 ) -> BatchView:
     """What is in it counts as batched from now on, as with `liqpass suspense batch`: two signed files with
-    the same payout pay it twice."""
-    made = await db.run(lambda conn: disbursements.batch(conn, now, chain, again=data.again))
+    the same payout pay it twice. What USDC refuses to pay is held back, and named."""
+    made = await disbursements.make_batch(db, nodes, chain, now, again=data.again)
     return BatchView(
         file=file_of(made.included, chain, now) if made.included else None,
         name=name_of(now),
         included=len(made.included),
+        held=[due_view(due, made.held[due.id]) for due in made.held_back],
         batched=len(made.batched),
         on_their_way=len(made.on_their_way),
         later=len(made.later),
@@ -56,13 +64,16 @@ async def make_batch(
 
 
 def treasury_router(
-    *, db: Database, clock: Clock, cookie: str, admins: frozenset[bytes], chain: ChainSettings
+    *, db: Database, clock: Clock, cookie: str, admins: frozenset[bytes], chain: ChainSettings, nodes: Nodes
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db` and `now` are provided by the app."""
     return Router(
         path="/api/admin/treasury",
         route_handlers=[show_suspense, make_batch],
         guards=[only(admins, db, clock, cookie)],
-        dependencies={"chain": Provide(lambda: chain, sync_to_thread=False)},
+        dependencies={
+            "chain": Provide(lambda: chain, sync_to_thread=False),
+            "nodes": Provide(lambda: nodes, sync_to_thread=False),
+        },
         tags=["treasury"],
     )

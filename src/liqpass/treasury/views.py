@@ -10,6 +10,7 @@ import msgspec
 from liqpass.hexes import checksum, to_hex
 from liqpass.settings import ChainSettings
 from liqpass.treasury import suspense
+from liqpass.treasury.holding import Held
 from liqpass.treasury.pairing import Purpose
 from liqpass.treasury.records import Disbursement, Suspended
 from liqpass.treasury.suspense import Why
@@ -33,7 +34,8 @@ class SuspenseItem(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class DueView(msgspec.Struct, frozen=True, rename="camel"):
-    """What is to be paid out. `shown`: the transaction, at whatever stage, that pays it."""
+    """What is to be paid out. `shown`: the transaction, at whatever stage, that pays it. `held`: why it
+    cannot be paid now; it stays out of every batch until it can."""
 
     id: UUID
     purpose: Purpose
@@ -44,6 +46,7 @@ class DueView(msgspec.Struct, frozen=True, rename="camel"):
     asked_at: datetime
     batched_at: datetime | None
     shown: str | None
+    held: Held | None = None
 
 
 class SuspenseView(msgspec.Struct, frozen=True):
@@ -55,11 +58,13 @@ class SuspenseView(msgspec.Struct, frozen=True):
 
 class BatchView(msgspec.Struct, frozen=True, rename="camel"):
     """A batch for Safe's Transaction Builder (null when nothing new is to be paid out) and how to name its
-    file; how many payouts are in it, and how many are not: in an earlier batch, seen on chain, too many."""
+    file; how many payouts are in it, and what is not: held back, in an earlier batch, seen on chain, too
+    many."""
 
     file: dict[str, Any] | None
     name: str
     included: int
+    held: list[DueView]
     batched: int
     on_their_way: int
     later: int
@@ -82,7 +87,7 @@ def item_view(item: Suspended, chain: ChainSettings) -> SuspenseItem:
     )
 
 
-def due_view(due: Disbursement) -> DueView:
+def due_view(due: Disbursement, held: Held | None) -> DueView:
     """A payout for its reader."""
     return DueView(
         id=due.id,
@@ -94,4 +99,5 @@ def due_view(due: Disbursement) -> DueView:
         asked_at=due.asked_at,
         batched_at=due.batched_at,
         shown=to_hex(due.shown) if due.shown else None,
+        held=held,
     )

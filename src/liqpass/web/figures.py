@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -15,6 +16,8 @@ from liqpass.reconcile.standing import overview
 from liqpass.reconcile.views import Overview
 from liqpass.settings import ChainSettings
 from liqpass.treasury import disbursements, suspense
+from liqpass.treasury.holding import Held
+from liqpass.treasury.records import Disbursement
 from liqpass.treasury.views import DueView, SuspenseItem, due_view, item_view
 from liqpass.web import sql
 
@@ -23,8 +26,10 @@ KEPT = timedelta(minutes=1)
 
 
 class Payouts(msgspec.Struct, frozen=True):
-    """To be paid out, the oldest first: ready for a batch file, in an earlier one, or seen on chain."""
+    """To be paid out, the oldest first: held back, ready for a batch file, in an earlier one, or seen on
+    chain."""
 
+    held: list[DueView]
     ready: list[DueView]
     batched: list[DueView]
     on_their_way: list[DueView]
@@ -72,7 +77,7 @@ class Figures(msgspec.Struct, frozen=True):
     balances: Mapping[Account, int]
     reconciliation: Overview
     suspended: list[SuspenseItem]
-    payouts: Payouts
+    dues: list[Disbursement]
     cursor: Cursor | None
     keys: sql.Keys
     days: list[Day]
@@ -94,7 +99,7 @@ async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: 
         balances=await balances(conn),
         reconciliation=await overview(conn),
         suspended=await suspended(conn, chain),
-        payouts=await payouts(conn, chain),
+        dues=await disbursements.dues(conn, chain),
         cursor=await cursor_of(conn, chain.chain_id),
         keys=await sql.keys(conn),
         days=days,
@@ -107,13 +112,14 @@ async def suspended(conn: Connection, chain: ChainSettings) -> list[SuspenseItem
     return [item_view(found, chain) for found in await suspense.items(conn, chain)]
 
 
-async def payouts(conn: Connection, chain: ChainSettings) -> Payouts:
-    """What is to be paid out, as a batch file would part it."""
-    found = disbursements.parted(await disbursements.dues(conn, chain))
+def payouts(dues: Sequence[Disbursement], held: Mapping[UUID, Held]) -> Payouts:
+    """What is to be paid out, as a batch file would part it; `held`: why what cannot be paid now."""
+    found = disbursements.parted(dues)
     return Payouts(
-        ready=[due_view(due) for due in found.ready],
-        batched=[due_view(due) for due in found.batched],
-        on_their_way=[due_view(due) for due in found.on_their_way],
+        held=[due_view(due, held[due.id]) for due in found.ready if due.id in held],
+        ready=[due_view(due, None) for due in found.ready if due.id not in held],
+        batched=[due_view(due, held.get(due.id)) for due in found.batched],
+        on_their_way=[due_view(due, None) for due in found.on_their_way],
     )
 
 

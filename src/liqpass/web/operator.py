@@ -21,11 +21,20 @@ from liqpass.reconcile.rules import INVARIANTS
 from liqpass.reconcile.standing import breaks_by_type, overview
 from liqpass.reconcile.views import RuleView
 from liqpass.signin.admins import only
+from liqpass.treasury import disbursements
 from liqpass.treasury.disbursements import BATCH_MOST
+from liqpass.treasury.holding import Nodes, seen
 from liqpass.vault.api_accounts import CHECK_EVERY
 from liqpass.web import charts
 from liqpass.web.figures import Figures, Month, figures, payouts, suspended
-from liqpass.web.operator_words import SAID_OF_ACCOUNT, SAID_OF_BREAK, SAID_OF_PURPOSE, SAID_OF_WHY, coded
+from liqpass.web.operator_words import (
+    SAID_OF_ACCOUNT,
+    SAID_OF_BREAK,
+    SAID_OF_HELD,
+    SAID_OF_PURPOSE,
+    SAID_OF_WHY,
+    coded,
+)
 from liqpass.web.refusals import answer, answer_page
 from liqpass.web.rendering import number, page
 from liqpass.web.site import Site
@@ -53,17 +62,19 @@ async def show_overview(
     site: Of,
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
+    nodes: NamedDependency[Nodes],
     exchange_errors: NamedDependency[ErrorCounts],
     month: NamedDependency[Month],
 ) -> Response[str]:
     """Everything at a glance."""
     async with db.one_moment() as conn:
         found = await figures(conn, now, site.chain, month)
+    held = await seen(nodes, site.chain, found.dues)
     late = lag(found.cursor, now).total_seconds() if found.cursor else None
     return _page(
         viewer, "operator.html", site, now,
         of=found, chart=_chart(viewer, found), lag=late, late=WATCHER_LATE.total_seconds(),
-        errors=sorted(exchange_errors().items()), rules=_rules(found),
+        errors=sorted(exchange_errors().items()), rules=_rules(found), payouts=payouts(found.dues, held),
         overdue=_overdue(found, now),
     )  # fmt: skip
 
@@ -96,15 +107,17 @@ async def show_suspense(
     site: Of,
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
+    nodes: NamedDependency[Nodes],
     skip: Annotated[int, QueryParameter(ge=0, le=NEWEST)] = 0,
 ) -> Response[str]:
     """What is in suspense, the oldest first, and what is to be paid out."""
     async with db.one_moment() as conn:
-        items, due = await suspended(conn, site.chain), await payouts(conn, site.chain)
+        items, dues = await suspended(conn, site.chain), await disbursements.dues(conn, site.chain)
+    held = await seen(nodes, site.chain, dues)
     until = skip + PER_PAGE
     return _page(
         viewer, "operator_suspense.html", site, now,
-        items=items[skip:until], all=len(items), skip=skip, payouts=due,
+        items=items[skip:until], all=len(items), skip=skip, payouts=payouts(dues, held),
         next=until if until < len(items) else None,
     )  # fmt: skip
 
@@ -113,7 +126,7 @@ def _page(viewer: Viewer, name: str, site: Site, now: datetime, **shown: Any) ->
     return page(
         viewer, name, here=HERE, site=site, now=now, coded=coded, charts=charts, batch_most=BATCH_MOST,
         said_of_break=SAID_OF_BREAK, said_of_account=SAID_OF_ACCOUNT, said_of_why=SAID_OF_WHY,
-        said_of_purpose=SAID_OF_PURPOSE, next_steps=NEXT_STEPS, **shown,
+        said_of_purpose=SAID_OF_PURPOSE, said_of_held=SAID_OF_HELD, next_steps=NEXT_STEPS, **shown,
     )  # fmt: skip
 
 
@@ -179,7 +192,14 @@ def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
 
 
 def operator_router(
-    *, site: Site, admins: Admins, db: Database, clock: Clock, cookie: str, exchange_errors: ErrorCounts
+    *,
+    site: Site,
+    admins: Admins,
+    db: Database,
+    clock: Clock,
+    cookie: str,
+    nodes: Nodes,
+    exchange_errors: ErrorCounts,
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
     month = Month()
@@ -191,6 +211,7 @@ def operator_router(
             "site": Provide(lambda: site, sync_to_thread=False),
             "admins": Provide(lambda: admins, sync_to_thread=False),
             "viewer": Provide(viewer_of),
+            "nodes": Provide(lambda: nodes, sync_to_thread=False),
             "month": Provide(lambda: month, sync_to_thread=False),
             "exchange_errors": Provide(lambda: exchange_errors, sync_to_thread=False),
         },

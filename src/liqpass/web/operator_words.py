@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from liqpass.ledger.book import Account
 from liqpass.reconcile.checks import BreakType
+from liqpass.treasury.holding import Code
 from liqpass.treasury.pairing import Purpose
 from liqpass.treasury.suspense import Why
 from liqpass.web.words import N_
@@ -54,6 +55,15 @@ SAID_OF_WHY: Mapping[str, str] = {
 SAID_OF_PURPOSE: Mapping[str, str] = {
     Purpose.REFUND: N_("Refund"),
     Purpose.WITHDRAWAL: N_("Withdrawal"),
+}
+
+SAID_OF_HELD: Mapping[str, str] = {
+    Code.USDC_PAUSED: N_("USDC is paused by its issuer."),
+    Code.TREASURY_BLACKLISTED: N_("The treasury is on the blacklist of USDC."),
+    Code.RECIPIENT_BLACKLISTED: N_("This address is on the blacklist of USDC."),
+    Code.WOULD_FAIL: N_("USDC refuses the transfer: %(words)s"),
+    Code.TREASURY_SHORT: N_("The treasury holds less than this and what is due before it."),
+    Code.NOT_KNOWN: N_("No endpoint says whether USDC would take it."),
 }
 
 
