@@ -12,9 +12,8 @@ from msgspec import Struct
 
 from liqpass.chain.balances import BALANCE_OF
 from liqpass.chain.checkout import word
-from liqpass.chain.payer import revert_of
 from liqpass.chain.reverts import Revert
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer
+from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer, revert_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
