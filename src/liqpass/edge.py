@@ -1,9 +1,8 @@
 """What every request goes through: an id, the origin check, the mapper of errors, times, log lines."""
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from litestar.utils import normalize_path
 from prometheus_client import Histogram
 
 from liqpass.apidocs import STYLE_HASH
+from liqpass.bodies import Body
 from liqpass.chain.rpc import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
@@ -33,7 +33,6 @@ from liqpass.vault.exchange_trouble import problem_of as exchange_problem
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
-BODY_SEC = 20.0  # for all of it: whoever sends half of one would hold a connection for ever
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_TYPE = "application/problem+json"
@@ -49,7 +48,6 @@ _BY_STATUS = {
     413: ("BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES // 1024} KB."),
 }
 _FOREIGN = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
-_TOO_SLOW = Problem("BODY_TOO_SLOW", f"The body did not come within {BODY_SEC:.0f} seconds.")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -167,6 +165,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, begun = time.perf_counter(), 500, False
+        body = Body(scope, receive)
 
         async def send_noted(message: Message) -> None:
             nonlocal status, begun
@@ -176,13 +175,15 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
                 usual = (header for header in _UNLESS_SAID if header[0] not in said)
                 own = (b"x-request-id", request_id.encode())
                 message["headers"] = [*message["headers"], own, *_HEADERS, *usual]
+                if not await body.leaves_room():
+                    message["headers"] = _closing(message["headers"])
             await send(message)
 
         try:
             if _is_foreign(scope, origin):
                 await _refuse(send_noted, _FOREIGN)
             else:
-                await app(scope, _in_time(receive), send_noted)
+                await app(scope, body.receive, send_noted)
         except Exception as error:  # out of what answers errors: the server's own answer would be bare
             log.exception("request_failed")
             if begun:
@@ -193,27 +194,13 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             spent = time.perf_counter() - started
             request_seconds.labels(_known(scope["method"]), route, str(status)).observe(spent)
             log.info("request", method=scope["method"], route=route, status=status, ms=round(spent * 1000, 1))
+        await body.linger()
 
     return wrapped
 
 
-def _in_time(receive: Receive) -> Receive:
-    """The body within BODY_SEC; what comes after it, that the client went away, may take any time."""
-    until, is_whole = asyncio.get_running_loop().time() + BODY_SEC, False
-
-    async def receive_in_time() -> Any:
-        nonlocal is_whole
-        if is_whole:
-            return await receive()
-        try:
-            async with asyncio.timeout_at(until):
-                message = await receive()
-        except TimeoutError:
-            raise _TOO_SLOW from None
-        is_whole = message["type"] != "http.request" or not message.get("more_body")
-        return message
-
-    return receive_in_time
+def _closing(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [*(header for header in headers if header[0].lower() != b"connection"), (b"connection", b"close")]
 
 
 def _known(method: str) -> str:
