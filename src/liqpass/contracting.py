@@ -10,7 +10,7 @@ from liqpass.chain import deploy
 from liqpass.chain.checkout import address_of
 from liqpass.chain.rpc import Node, NodeError
 from liqpass.chain.verify import Row, Terms, verify
-from liqpass.hexes import address
+from liqpass.hexes import address, checksum, to_hex
 from liqpass.place import Progress
 from liqpass.problems import Problem
 from liqpass.settings import HOW_TO_MAKE_A_SIGNER, SettingError, chain_from_env, http_url, private_key
@@ -43,15 +43,19 @@ async def deploy_checkout(
                 raise typer.Exit(1)
             if not yes and not typer.confirm("Send this transaction?"):
                 raise typer.Exit(1)
-            tell("sent; waiting for its block …")
-            done = await deploy.deploy(node.call, deployer, prepared)
+            sending = deploy.signed(prepared, deployer)
+            # Said before it is sent: whatever fails from here on, whoever sent it knows what to look for.
+            typer.echo(f"transaction {to_hex(sending.tx_hash)}, checkout {checksum(sending.checkout)}")
+            tell("sending, then waiting for its block …")
+            done = await deploy.deploy(node.call, sending)
+            typer.echo("\n# put these into the environment, with LIQPASS_QUOTE_SIGNER_KEY of the signer:")
+            for name, value in deploy.environment(done).items():
+                typer.echo(f"{name}={value}")
+            typer.echo("\n# what stands there now, compared:")
             if not _shown(await verify(node.call, done.checkout, terms)):
                 raise typer.Exit(1)
         except (NodeError, deploy.DeployError) as error:
             raise SettingError("contract deploy", str(error)) from error
-    typer.echo("\n# put these into the environment, with LIQPASS_QUOTE_SIGNER_KEY of the signer:")
-    for name, value in deploy.environment(done).items():
-        typer.echo(f"{name}={value}")
 
 
 async def verify_checkout(env: Mapping[str, str]) -> None:

@@ -1,12 +1,14 @@
 """`liqpass contract deploy` and `verify` against anvil."""
 
 import asyncio
+import signal
 
 from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import SandboxChain
+from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.serving import free_port
-from tests.commands.cli import Done, liqpass
+from tests.commands.cli import SPARE_SEC, Done, ended, hear, liqpass, start
 
 
 def options(chain: SandboxChain, **changed: str) -> list[str]:
@@ -104,6 +106,60 @@ async def test_what_cannot_be_deployed_is_said_and_nothing_is_sent(chain: Sandbo
         assert done.err.startswith(f"liqpass: {name}: ")
         assert done.err.count("\n") == 1
     assert await sent(chain) == before
+
+
+async def test_an_old_chain_is_told_and_nothing_is_sent() -> None:
+    async with SandboxChain(hardfork="shanghai") as old:
+        before = await sent(old)
+        done = await deploy(old, "--yes")
+        assert await sent(old) == before
+    assert done.status == 1
+    assert "FAIL  machine: the chain cannot run the contract" in done.out
+    assert "LIQPASS_CHECKOUT=" not in done.out
+
+
+async def test_what_is_sent_is_named_before_and_so_whoever_stops_waiting_can_look_for_it(
+    chain: SandboxChain,
+) -> None:
+    await chain.set_automine(False)
+    is_waiting = asyncio.Event()
+
+    def look(method: str, params: list[object], result: object) -> object:
+        if method == "eth_getTransactionReceipt":
+            is_waiting.set()
+        return result
+
+    async with RpcProxy(chain.url) as endpoint:
+        endpoint.rewrite = look
+        told = options(chain, rpc=endpoint.url)
+        key = {"LIQPASS_DEPLOYER_KEY": to_hex(chain.deployer.key)}
+        command = await start("contract", "deploy", *told, "--yes", env=key)
+        heard = await hear(command.stdout, "transaction 0x")
+        await asyncio.wait_for(is_waiting.wait(), SPARE_SEC)
+        command.send_signal(signal.SIGINT)
+        done = await ended(command)
+    assert done.status == 128 + signal.SIGINT
+    assert "Traceback" not in done.err
+    await chain.set_automine(True)
+    await chain.mine()
+    _, tx_hash, _, checkout = heard.splitlines()[-1].replace(",", "").split()
+    receipt = await chain.wait(bytes.fromhex(tx_hash[2:]))
+    assert receipt["contractAddress"] == checkout.lower()
+
+
+async def test_an_endpoint_that_is_lost_after_the_block_takes_no_setting_with_it(chain: SandboxChain) -> None:
+    async with RpcProxy(chain.url) as endpoint:
+
+        def last_words(method: str, params: list[object], result: object) -> object:
+            endpoint.unavailable = method == "eth_getTransactionReceipt"
+            return result
+
+        endpoint.rewrite = last_words
+        done = await deploy(chain, "--yes", rpc=endpoint.url)
+    assert done.status == 1
+    assert done.err.splitlines()[-1].startswith("liqpass: contract deploy: 127.0.0.1:")
+    (checkout,) = (line for line in done.out.splitlines() if line.startswith("LIQPASS_CHECKOUT="))
+    assert await chain.rpc("eth_getCode", [checkout.partition("=")[2], "latest"]) != "0x"
 
 
 async def test_verify_without_a_node_is_one_line(env: dict[str, str]) -> None:

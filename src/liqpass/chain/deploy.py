@@ -12,10 +12,22 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import address_of
+from liqpass.chain.rpc import NodeError, NodeErrorKind
 from liqpass.chain.verify import Row, Rpc, Terms, creation_code, verify_usdc
 from liqpass.hexes import checksum, to_hex
 
 WAIT_SEC = 180
+FAILURES_MOST = 30  # in a row, of the endpoint that is asked what became of the transaction
+
+# Creates the code that is appended to it, calls the new contract's eip712Domain(), and gives back what that
+# gives. It uses no instruction that a chain in use lacks.
+_TRIAL = (
+    "61{size:04x}6030600039"  # CODECOPY of what follows these 48 bytes
+    "61{size:04x}60006000f0"  # CREATE
+    "6384b0196e60e01b600052"  # the function's selector
+    "6000600060046000845afa"  # STATICCALL
+    "3d600060003e3d6000f3"  # RETURNDATACOPY, RETURN
+)
 
 
 class DeployError(Exception):
@@ -29,6 +41,15 @@ class Prepared(msgspec.Struct, frozen=True):
     terms: Terms
     checkout: bytes
     transaction: dict[str, Any] | None
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """The transaction `raw`, which makes the checkout."""
+
+    terms: Terms
+    checkout: bytes
+    tx_hash: bytes
+    raw: bytes
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -49,6 +70,9 @@ async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
     if not all(row.ok for row in rows):
         return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=None)
     code = creation_code(terms, owner)
+    rows.append(await _machine_row(rpc, deployer, code))
+    if not rows[-1].ok:
+        return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=None)
     gas = await _number(rpc, "eth_estimateGas", [{"from": to_hex(deployer), "data": to_hex(code)}])
     tip = await _number(rpc, "eth_maxPriorityFeePerGas", [])
     head: Any = await rpc("eth_getBlockByNumber", ["latest", False])
@@ -75,30 +99,61 @@ async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
     return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=transaction if ready else None)
 
 
-async def deploy(
-    rpc: Rpc, key: bytes, prepared: Prepared, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> Deployment:
-    """Send what was prepared and wait for its block. Raises DeployError; `verify` it afterwards."""
+def signed(prepared: Prepared, key: bytes) -> Signed:
+    """What `deploy` will send: its hash is known before, and told before. Raises DeployError."""
     if prepared.transaction is None:
         raise DeployError("The deployment was not ready to be sent.")
-    signed = Account.sign_transaction(prepared.transaction, key)
-    tx_hash = bytes.fromhex(str(await rpc("eth_sendRawTransaction", [to_hex(signed.raw_transaction)]))[2:])
-    for _ in range(WAIT_SEC):
-        receipt: Any = await rpc("eth_getTransactionReceipt", [to_hex(tx_hash)])
-        if receipt is not None:
-            break
-        await sleep(1)
-    else:
-        raise DeployError(
-            f"{to_hex(tx_hash)} was sent and is in no block yet: look for it before you try again."
-        )
+    made = Account.sign_transaction(prepared.transaction, key)
+    return Signed(prepared.terms, prepared.checkout, bytes(made.hash), bytes(made.raw_transaction))
+
+
+async def deploy(
+    rpc: Rpc, sending: Signed, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Deployment:
+    """Send it and wait for its block; `verify` it afterwards. Raises DeployError, which names the transaction
+    and the contract as soon as they may exist."""
+    tx_hash = to_hex(sending.tx_hash)
+    try:
+        await rpc("eth_sendRawTransaction", [to_hex(sending.raw)])
+    except NodeError as error:
+        if error.kind is NodeErrorKind.REFUSED and not await _is_known(rpc, tx_hash):
+            raise DeployError(f"{error}; nothing was sent") from None
+    receipt = await _receipt(rpc, sending, sleep)
     if int(receipt["status"], 16) != 1:
-        raise DeployError(f"{to_hex(tx_hash)} failed; no checkout stands.")
+        raise DeployError(f"{tx_hash} failed; no checkout stands.")
     return Deployment(
-        terms=prepared.terms,
-        checkout=prepared.checkout,
-        tx_hash=tx_hash,
+        terms=sending.terms,
+        checkout=sending.checkout,
+        tx_hash=sending.tx_hash,
         start_block=int(receipt["blockNumber"], 16),
+    )
+
+
+async def _is_known(rpc: Rpc, tx_hash: str) -> bool:
+    """Whether what was refused was taken all the same: a load balancer sends twice. In doubt it was."""
+    try:
+        return await rpc("eth_getTransactionByHash", [tx_hash]) is not None
+    except NodeError:
+        return True
+
+
+async def _receipt(rpc: Rpc, sending: Signed, sleep: Callable[[float], Awaitable[None]]) -> dict[str, Any]:
+    """Of a block. An endpoint that fails now and then is asked again. Raises DeployError."""
+    tx_hash, failed, last = to_hex(sending.tx_hash), 0, ""
+    for _ in range(WAIT_SEC):
+        try:
+            found: Any = await rpc("eth_getTransactionReceipt", [tx_hash])
+            failed = 0
+            if isinstance(found, dict) and found.get("blockNumber") and found.get("status"):
+                return found
+        except NodeError as error:
+            failed, last = failed + 1, f" ({error})"
+            if failed == FAILURES_MOST:
+                break
+        await sleep(1)
+    raise DeployError(
+        f"{tx_hash} was sent and is in no block yet, as far as is known{last}: look for it, and for "
+        f"{checksum(sending.checkout)}, which it makes, before you try again."
     )
 
 
@@ -134,6 +189,15 @@ async def _party_rows(rpc: Rpc, terms: Terms, owner: bytes) -> list[Row]:
         kind = "an ordinary account" if code == "0x" else "a contract"
         rows.append(Row(role, any(address), f"{checksum(address)}, {kind}"))
     return rows
+
+
+async def _machine_row(rpc: Rpc, deployer: bytes, code: bytes) -> Row:
+    """Whether the chain's machine runs the contract: created, called and forgotten in an eth_call. A chain of
+    before Cancun would take the deployment, and refuse the first payment."""
+    trial = bytes.fromhex(_TRIAL.format(size=len(code))) + code
+    ran = await rpc("eth_call", [{"from": to_hex(deployer), "data": to_hex(trial)}, "latest"]) != "0x"
+    told = "runs the contract" if ran else "cannot run the contract: it wants the rules of the Cancun fork"
+    return Row("machine", ran, f"the chain {told}")
 
 
 async def _number(rpc: Rpc, method: str, params: list[object]) -> int:

@@ -53,7 +53,8 @@ class Anvil:
 
     `safe` is `slots_in_an_epoch` blocks behind the head and `finalized` twice as many.
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
-    `first_block` is the number of the first block, `begins` its time in unix seconds (left away: now).
+    `first_block` is the number of the first block, `begins` its time in unix seconds (left away: now);
+    `hardfork` is the newest whose rules hold (left away: the newest that anvil knows).
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Anvil:
         slots_in_an_epoch: int = 4,
         begins: int | None = None,
         first_block: int = 0,
+        hardfork: str = "",
     ) -> None:
         self.chain_id = chain_id
         self.slots_in_an_epoch = slots_in_an_epoch
         self.begins = begins
         self.first_block = first_block
+        self.hardfork = hardfork
         self.url = ""
         self.deployer = wallet("deployer")
         self._automine = True
@@ -95,6 +98,7 @@ class Anvil:
         options += ["--chain-id", str(self.chain_id), "--slots-in-an-epoch", str(self.slots_in_an_epoch)]
         options += [] if self.begins is None else ["--timestamp", str(self.begins)]
         options += ["--number", str(self.first_block)] if self.first_block else []
+        options += ["--hardfork", self.hardfork] if self.hardfork else []
         process = await asyncio.create_subprocess_exec(
             node_modules() / _anvil(),
             *options,

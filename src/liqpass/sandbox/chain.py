@@ -32,12 +32,14 @@ class SandboxChain(Anvil):
         first_block: int = 0,
         wallets: int = 8,
         capital: int = 0,
+        hardfork: str = "",
     ) -> None:
         super().__init__(
             chain_id=chain_id,
             slots_in_an_epoch=slots_in_an_epoch,
             begins=begins,
             first_block=first_block,
+            hardfork=hardfork,
         )
         self.capital = capital
         self.wallets = [wallet(f"trader {n}") for n in range(1, wallets + 1)]
