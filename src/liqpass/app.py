@@ -16,7 +16,8 @@ from prometheus_client import Counter
 from liqpass.apidocs import DocumentPlugin, PagePlugin
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer
+from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.rpc import Node, first_answer
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.edge import MAX_BODY_BYTES, edge

@@ -9,7 +9,8 @@ from functools import partial
 import aiohttp
 
 from liqpass.app import ask_any, checkout_terms
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.verify import sale_obstacles, verify
 from liqpass.clock import Clock, system_clock

@@ -8,7 +8,8 @@ import typer
 from liqpass.app import ask_any, checkout_terms
 from liqpass.chain import deploy
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.verify import Row, Terms, verify
 from liqpass.hexes import address, checksum, to_hex
 from liqpass.place import Progress

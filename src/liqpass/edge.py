@@ -23,7 +23,7 @@ from prometheus_client import Histogram
 
 from liqpass.apidocs import STYLE_HASH
 from liqpass.bodies import Body
-from liqpass.chain.rpc import NodeError
+from liqpass.chain.failures import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
 from liqpass.problems import Problem

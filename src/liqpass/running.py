@@ -11,7 +11,8 @@ from prometheus_client import start_http_server
 
 from liqpass import check
 from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
 from liqpass.chain.watcher import lift_halt
 from liqpass.migrate import MigrationError

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from liqpass.chain.balances import treasury_balance
-from liqpass.chain.rpc import Node, NodeError
-from liqpass.chain.rpc import NodeErrorKind as Kind
+from liqpass.chain.failures import NodeError
+from liqpass.chain.failures import NodeErrorKind as Kind
+from liqpass.chain.rpc import Node
 from liqpass.hexes import to_hex
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import RpcProxy

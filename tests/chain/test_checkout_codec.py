@@ -178,10 +178,11 @@ def test_hexadecimal_in_upper_case_is_the_same_log() -> None:
     assert decode_premium_paid(shouted, CHECKOUT) == decode_premium_paid(paid_log(), CHECKOUT)
 
 
-def test_a_log_without_the_removed_field_is_read() -> None:
+def test_a_log_without_the_removed_field_is_read_and_so_is_one_where_it_is_null() -> None:
     plain = paid_log()
     del plain["removed"]
     assert decode_premium_paid(plain, CHECKOUT).amount == 3_000_000
+    assert decode_premium_paid({**plain, "removed": None}, CHECKOUT).amount == 3_000_000
 
 
 DECODERS: list[tuple[Callable[[object, bytes], object], dict[str, Any], bytes]] = [
@@ -235,7 +236,7 @@ def test_a_log_that_lacks_a_field_is_refused(
 
 
 @pytest.mark.parametrize(("decode", "good", "contract"), DECODERS)
-@pytest.mark.parametrize("removed", [True, "false", 1, None])
+@pytest.mark.parametrize("removed", [True, "false", 1])
 def test_a_removed_log_is_refused(
     decode: Callable[[object, bytes], object], good: dict[str, Any], contract: bytes, removed: object
 ) -> None:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from liqpass.chain.checkout import Call
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.payer import tried
 from liqpass.chain.reverts import TOO_LITTLE_ALLOWED, UNEXPLAINED, Revert, told
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, revert_of
+from liqpass.chain.rpc import Node, revert_of
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import RpcProxy

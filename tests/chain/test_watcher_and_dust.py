@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liqpass.chain import reading, reading_logs
+from liqpass.chain import reading_logs
 from liqpass.chain.watcher import Outcome
 from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.chain import SandboxChain
@@ -55,7 +55,7 @@ async def test_a_block_with_more_transfers_than_a_node_gives_at_once_is_read_fro
     assert report.detail is None
     assert await amounts(watched, "SEEN") == [1, 2, 3, 4, 5, 6]
     assert await watched.stages() == {1: "SEEN"}
-    assert watched.nodes[0].range_width == 1000, "payments do not suffer for the crowd"
+    assert watched.nodes[0].blocks.size == 1000, "payments do not suffer for the crowd"
     endpoint.seen.clear()
     await watched.good_step()
     assert endpoint.seen.count("eth_getBlockReceipts") == 1
@@ -197,10 +197,29 @@ async def test_transfers_that_a_node_does_not_answer_in_time_hold_no_payment(
     report = await watched.good_step()
     assert "answered HTTP 503" in str(report.detail)
     assert await watched.stages() == {1: "SAFE"}
-    assert watched.nodes[0].range_width == 500, "half as much is asked for next time"
+    assert watched.nodes[0].blocks.size == 1000, "one block alone is not answered either: less is no cure"
     endpoint.before, endpoint.unavailable = None, False
     await watched.good_step()
     assert (await watched.cursor())["doubt"] is None
+
+
+async def test_transfers_that_a_node_answers_only_of_fewer_blocks_are_all_read(
+    watched: Watched, chain: SandboxChain, endpoint: RpcProxy
+) -> None:
+    await watched.good_step()
+    await watched.pay(1)
+    await chain.mine(8)
+
+    def is_hard(request: Request) -> bool:
+        if not asks_for_transfers(request):
+            return False
+        asked = request["params"][0]
+        return int(asked["toBlock"], 16) - int(asked["fromBlock"], 16) >= 3
+
+    tires_over(endpoint, is_hard)
+    assert (await watched.good_step()).detail is None
+    assert await watched.stages() == {1: "FINAL"}
+    assert await watched.db.pool.fetchval("select count(*) from usdc_transfers") == 1
 
 
 async def test_receipts_that_a_node_does_not_answer_in_time_hold_no_payment(
@@ -215,7 +234,7 @@ async def test_receipts_that_a_node_does_not_answer_in_time_hold_no_payment(
     report = await watched.good_step()
     assert f"USDC transfers of block {crowded:,}" in str(report.detail)
     assert await watched.stages() == {1: "SAFE"}
-    assert watched.nodes[0].range_width == 1000
+    assert watched.nodes[0].blocks.size == 1000
 
 
 async def test_receipts_of_another_block_or_shape_are_a_bad_answer(
@@ -271,7 +290,7 @@ async def test_a_node_that_has_no_receipts_of_a_block_yet_is_asked_again(
 async def test_a_watcher_that_waits_for_long_still_reads_payments_up_to_the_head(
     watched: Watched, chain: SandboxChain, endpoint: RpcProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CATCH_UP_BLOCKS", 20)
+    watched.nodes[0].stride.size = 20
     await watched.good_step()
     endpoint.max_logs, endpoint.no_receipts = CAP, True
     crowded = await dust(chain, [1, 2, 3, 4, 5, 6])

@@ -191,20 +191,21 @@ async def test_ranges_that_are_too_wide_are_halved_until_the_node_gives_them(
         setattr(endpoint, name, value)
     await watched.good_step()
     assert list(await watched.stages()) == [1, 2, 3, 4, 5, 6]
-    assert watched.nodes[0].range_width < 10
+    assert watched.nodes[0].blocks.size < 10
     asked = len(endpoint.seen)
     await watched.good_step()
     assert len(endpoint.seen) - asked < asked, "the width that was found is kept"
 
 
-async def test_a_refused_width_is_tried_again_after_a_hundred_good_steps() -> None:
+async def test_what_was_refused_is_tried_again_after_a_hundred_good_steps() -> None:
     node = Node("http://127.0.0.1:1")
-    assert node.narrow()
+    for portion in (node.calls, node.blocks, node.stride):
+        portion.halve(portion.most)
     for _ in range(99):
-        node.widen()
-    assert node.range_width == 500
-    node.widen()
-    assert node.range_width == 1000
+        node.step()
+    assert [portion.size for portion in (node.calls, node.blocks, node.stride)] == [25, 500, 5_000]
+    node.step()
+    assert [portion.size for portion in (node.calls, node.blocks, node.stride)] == [50, 1_000, 10_000]
 
 
 async def test_a_node_that_does_not_give_one_block_is_an_error(watched: Watched, endpoint: RpcProxy) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from liqpass.chain import reading
 from liqpass.chain.rpc import Node
 from liqpass.chain.watcher import Outcome, lift_halt
 from liqpass.db import Database
@@ -18,12 +17,12 @@ from tests.chain.conftest import Watched
 
 
 async def test_catching_up_goes_step_by_step_and_the_cursor_shows_it(
-    watched: Watched, chain: SandboxChain, endpoint: RpcProxy, monkeypatch: pytest.MonkeyPatch
+    watched: Watched, chain: SandboxChain, endpoint: RpcProxy
 ) -> None:
     await watched.good_step()
     start = int(str((await watched.cursor())["safe_number"]))
-    monkeypatch.setattr(reading, "CATCH_UP_BLOCKS", 20)
-    endpoint.max_range = watched.nodes[0].range_width = 8
+    watched.nodes[0].stride.size = 20
+    endpoint.max_range = watched.nodes[0].blocks.size = 8
     await watched.pay(1)
     await chain.mine(30)
     await watched.pay(2)
@@ -48,7 +47,7 @@ async def test_a_payment_made_while_the_watcher_was_away_is_found_from_the_curso
     await watched.pay(1)
     await chain.mine(300)
     watched.nodes = [open_node(endpoint.url)]
-    endpoint.max_range = watched.nodes[0].range_width = 100
+    endpoint.max_range = watched.nodes[0].blocks.size = 100
     await watched.good_step()
     assert await watched.stages() == {1: "FINAL"}
 

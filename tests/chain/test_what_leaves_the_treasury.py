@@ -132,7 +132,7 @@ async def test_a_payout_in_a_crowded_block_is_read_from_its_receipts(
     assert "eth_getBlockReceipts" in endpoint.seen
     assert await left(watched) == [(SOMEBODY, 11, "SEEN"), (SOMEBODY, 22, "SEEN")]
     assert await came(watched) == [(7, "SEEN")]
-    assert watched.nodes[0].range_width == 1000, "payments do not suffer for the crowd"
+    assert watched.nodes[0].blocks.size == 1000, "payments do not suffer for the crowd"
     await chain.finalize()
     await watched.good_step()
     assert await left(watched) == [(SOMEBODY, 11, "FINAL"), (SOMEBODY, 22, "FINAL")]

@@ -11,7 +11,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import payment_calls, sign_quote
-from liqpass.chain.rpc import NodeError
+from liqpass.chain.failures import NodeError
 from liqpass.sandbox.anvil import RevertedError, Wallet, encode_call
 from liqpass.sandbox.chain import SandboxChain
 

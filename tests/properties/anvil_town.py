@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, TRANSFER_TOPIC, payment_calls, sign_quote
-from liqpass.chain.rpc import NodeError
+from liqpass.chain.failures import NodeError
 from liqpass.db import open_database
 from liqpass.hexes import to_hex
 from liqpass.sandbox.chain import SandboxChain

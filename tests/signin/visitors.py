@@ -12,7 +12,7 @@ from eth_account.messages import encode_defunct
 from litestar import Litestar, Router
 from litestar.di import Provide
 
-from liqpass.chain.rpc import NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.db import Database
 from liqpass.edge import answer_problem
 from liqpass.hexes import checksum, to_hex

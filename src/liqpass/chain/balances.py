@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import word
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.rpc import Node
 from liqpass.hexes import to_hex
 from liqpass.money import usd
 from liqpass.settings import ChainSettings

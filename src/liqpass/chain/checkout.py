@@ -144,7 +144,7 @@ def _event(log: object, contract: bytes, topic: bytes) -> tuple[list[bytes], int
     """Both events have this shape: two indexed words after the topic, one word of data."""
     if not isinstance(log, Mapping):
         _refuse("it is not an object")
-    if log.get("removed", False) is not False:
+    if log.get("removed") not in (None, False):
         _refuse("it is marked as removed")
     if _raw(log, "address", 20) != contract:
         _refuse("another contract wrote it")

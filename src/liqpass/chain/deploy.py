@@ -12,7 +12,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.verify import Row, Rpc, Terms, creation_code, verify_usdc
 from liqpass.hexes import checksum, to_hex
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from liqpass.chain.balances import BALANCE_OF
 from liqpass.chain.checkout import word
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.reverts import Revert
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer, revert_of
+from liqpass.chain.rpc import Node, first_answer, revert_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 

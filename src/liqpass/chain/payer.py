@@ -10,9 +10,10 @@ from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import Call, word
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.permits import TokenDomain
 from liqpass.chain.reverts import UNEXPLAINED, Revert, abi_text, decoded
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind, first_answer, revert_of
+from liqpass.chain.rpc import Node, first_answer, revert_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 

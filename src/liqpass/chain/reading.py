@@ -1,7 +1,8 @@
 """What the watcher reads through an endpoint: heads, logs and headers, typed and held against each other."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,16 @@ from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, PremiumPaid
-from liqpass.chain.reading_logs import TOO_MUCH, payment_call, payments_in, read_payments, read_transfers
-from liqpass.chain.rpc import BATCH_CALLS, Node, NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.portions import LESS_MAY_DO, LESS_NEXT_TIME
+from liqpass.chain.reading_logs import payment_call, payments_in, read_payments, read_transfers
+from liqpass.chain.rpc import BATCH_CALLS, Node
 from liqpass.chain.view import Cursor, Head, Heads, Log, StoredLog, View, Witness, key_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
-CATCH_UP_BLOCKS = 10_000  # read in one step by who is that far behind; then progress shows
+REQUESTS_IN_A_STEP = 200  # at most, for the headers of a step alone; then progress shows
+SHORTEST_STRIDE = 100  # blocks; fewer are no catching up
 QUIET_BLOOM_BITS = 128  # of 2048; with more of them set, a bloom filter speaks of anything
 
 
@@ -53,33 +57,35 @@ async def read_start(node: Node, chain: ChainSettings) -> Head:
 
 
 async def read_view(
-    node: Node, chain: ChainSettings, cursor: Cursor, stored: Sequence[StoredLog], *, alone: bool
+    node: Node, others: Iterable[Node], chain: ChainSettings, cursor: Cursor, stored: Sequence[StoredLog]
 ) -> View:
     """All logs of ours after the cursor, and the headers that prove them. Raises NodeError, MovedError.
 
-    `stored` are the open rows: the block of each that is not shown is read as evidence. `alone`: there is
-    no second endpoint to ask, so the bloom filters of the headers are asked instead.
+    `stored` are the open rows: the block of each that is not shown is read as evidence. `others` will be
+    asked for the same afterwards; where there are none, the bloom filters of the headers are asked instead.
     """
     first = max(cursor.finalized_number + 1, chain.start_block)
     finalized, safe, latest, paid = await _tips(node, chain, first, cursor)
     upto = latest.head.number
     # The safe head tells how far payments were read: what is final may have waited for transfers.
-    if finalized.head.number - cursor.safe_number > CATCH_UP_BLOCKS:
-        upto = cursor.safe_number + CATCH_UP_BLOCKS
-    if paid is None:
-        paid = await read_payments(node, chain, first, upto)
-    transfers = await read_transfers(node, chain, first, upto)
-    # What is newer than the head is for the next step.
-    logs: list[Log] = [log for log in paid if log.place.block_number <= upto]
-    logs += transfers.logs
+    stride = min(_stride(one) for one in (node, *others))
+    if finalized.head.number - cursor.safe_number > stride:
+        upto = cursor.safe_number + stride
     safe_number = min(upto, safe.head.number if safe else _depth(chain, finalized, latest))
-    evidence = _evidence(cursor, stored, logs)
     passing: range = range(0)
-    if alone and _is_quiet(latest.bloom):
+    if not others and _is_quiet(latest.bloom):
         passing = range(max(cursor.safe_number + 1, first), safe_number + 1)
     tips = [finalized, latest] if safe is None else [finalized, safe, latest]
-    numbers = evidence | {tip.head.number for tip in tips} | {safe_number, upto}
-    blocks = await read_blocks(node, numbers.union(passing))
+    with _shorter_next_time(node, upto - cursor.safe_number):
+        if paid is None:
+            paid = await read_payments(node, chain, first, upto)
+        transfers = await read_transfers(node, chain, first, upto)
+        # What is newer than the head is for the next step.
+        logs: list[Log] = [log for log in paid if log.place.block_number <= upto]
+        logs += transfers.logs
+        evidence = _evidence(cursor, stored, logs)
+        numbers = evidence | {tip.head.number for tip in tips} | {safe_number, upto}
+        blocks = await read_blocks(node, numbers.union(passing))
     _check_together(node, tips, logs, blocks)
     heads = Heads(
         finalized=_head(node, blocks, min(upto, finalized.head.number)),
@@ -106,9 +112,10 @@ async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, view: V
     """
     safe = view.heads.safe
     first = max(cursor.finalized_number + 1, chain.start_block)
-    paid = await read_payments(node, chain, first, safe.number)
-    transfers = await read_transfers(node, chain, first, safe.number)
-    blocks = await read_blocks(node, {safe.number} | {log.place.block_number for log in paid})
+    with _shorter_next_time(node, safe.number - cursor.safe_number):
+        paid = await read_payments(node, chain, first, safe.number)
+        transfers = await read_transfers(node, chain, first, safe.number)
+        blocks = await read_blocks(node, {safe.number} | {log.place.block_number for log in paid})
     block = blocks[safe.number]
     if block is None or block.head.hash != safe.hash:
         raise MovedError(f"{node.name} does not have block {safe.number:,} {to_hex(safe.hash)} (yet)")
@@ -143,6 +150,23 @@ async def read_blocks(node: Node, numbers: Iterable[int]) -> dict[int, Block | N
     return blocks
 
 
+def _stride(node: Node) -> int:
+    """How many blocks to read in one step with this endpoint while catching up."""
+    return min(node.stride.size, REQUESTS_IN_A_STEP * node.calls.size)
+
+
+@contextmanager
+def _shorter_next_time(node: Node, blocks: int) -> Iterator[None]:
+    """Whoever was asked too much while catching up is asked for half as many blocks in the next step."""
+    try:
+        yield
+    except NodeError as error:
+        much = error.kind in LESS_NEXT_TIME or error.kind is NodeErrorKind.RATE_LIMITED
+        if much and blocks > SHORTEST_STRIDE:
+            node.stride.halve(blocks)
+        raise
+
+
 async def _tips(
     node: Node, chain: ChainSettings, first: int, cursor: Cursor
 ) -> tuple[Block, Block | None, Block, list[PremiumPaid] | None]:
@@ -150,21 +174,21 @@ async def _tips(
     on, in the same batch, if that is likely to be within what the node gives at once."""
     calls = [("eth_chainId", []), _header("finalized"), _header("latest")]
     if chain.confirmation == "safe":
-        calls.append(_header("safe"))
+        calls.insert(2, _header("safe"))
     log_calls = []
-    if first <= cursor.latest_number < first + node.range_width:
+    if first <= cursor.latest_number < first + node.blocks.size:
         log_calls = [payment_call(chain, first, "latest")]
     try:
         answers = await node.batch(calls + log_calls)
     except NodeError as error:
         # The head may have run far ahead while nobody looked, or the node is late and does not reach `first`:
         # then the logs are asked for range by range, up to where the node says that it is.
-        if error.kind not in (*TOO_MUCH, NodeErrorKind.REFUSED) or not log_calls:
+        if error.kind not in LESS_MAY_DO or error.place != len(calls):
             raise
         log_calls = []
         answers = await node.batch(calls)
     _check_chain(node, chain, answers[0])
-    finalized, latest, *safe = (_known(node, answer) for answer in answers[1 : len(calls)])
+    finalized, *safe, latest = (_known(node, answer) for answer in answers[1 : len(calls)])
     paid = payments_in(node, chain, answers[len(calls) :]) if log_calls else None
     return finalized, safe[0] if safe else None, latest, paid
 

@@ -7,6 +7,7 @@ the two are asked for apart, and what goes wrong with transfers does not stand i
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -21,7 +22,9 @@ from liqpass.chain.checkout import (
     decode_transfer,
     word,
 )
-from liqpass.chain.rpc import BATCH_CALLS, Node, NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.portions import LESS_NEXT_TIME, Portion
+from liqpass.chain.rpc import BATCH_CALLS, Node
 from liqpass.chain.view import Log
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
@@ -29,8 +32,8 @@ from liqpass.settings import ChainSettings
 CROWDED_BLOCKS = 4  # read by their receipts in one step: each may be tens of megabytes
 RANGES_AT_ONCE = BATCH_CALLS // 2  # of transfers: each is asked for twice, into the treasury and out of it
 
-TOO_MUCH = (NodeErrorKind.RANGE_TOO_WIDE, NodeErrorKind.TOO_LARGE)
-_TOO_SLOW = (NodeErrorKind.TIMEOUT, NodeErrorKind.BAD_STATUS)
+# One block's logs that are refused so: its receipts may be had.
+_TOO_MANY_LOGS = (NodeErrorKind.RANGE_TOO_WIDE, NodeErrorKind.TOO_LARGE, NodeErrorKind.REFUSED)
 
 Call = tuple[str, list[Any]]
 
@@ -45,19 +48,20 @@ class Transfers(Struct, frozen=True):
 
 
 async def read_payments(node: Node, chain: ChainSettings, first: int, last: int) -> list[PremiumPaid]:
-    """`PremiumPaid` of the checkout, both ends included. Ranges that the node finds too wide are halved.
-    Raises NodeError."""
+    """`PremiumPaid` of the checkout, both ends included. Ranges that the node refuses are halved where that
+    helps. Raises NodeError."""
     logs: list[PremiumPaid] = []
     while first <= last:
-        width = node.range_width
+        width = min(node.blocks.size, last - first + 1)
         starts = range(first, last + 1, width)[:BATCH_CALLS]
         calls = [payment_call(chain, start, min(last, start + width - 1)) for start in starts]
         try:
             answers = await node.batch(calls)
         except NodeError as error:
-            if error.kind not in TOO_MUCH or not node.narrow():
-                raise
+            one = payment_call(chain, starts[error.place], starts[error.place])
+            await node.blocks.less(width, error, partial(node.batch, [one]))
             continue
+        node.blocks.gave(width)
         logs += payments_in(node, chain, answers)
         first = starts[-1] + width
     return logs
@@ -72,7 +76,7 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
     """
     logs: list[UsdcTransfer] = []
     node.crowded = {number for number in node.crowded if number >= first}
-    reach = RANGES_AT_ONCE * node.range_width
+    reach = Portion(RANGES_AT_ONCE * node.blocks.size)
     receipts_left = CROWDED_BLOCKS
     while first <= last:
         crowded = first in node.crowded
@@ -81,7 +85,7 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
                 f"More than {CROWDED_BLOCKS} blocks are crowded with USDC transfers: the next steps go on."
             )
             return Transfers(logs, first - 1, f"{node.name}: {waits}")
-        end = _end(node, first, min(last, first + reach - 1))
+        end = _end(node, first, min(last, first + reach.size - 1))
         try:
             if crowded:
                 logs += await _transfers_by_receipts(node, chain, first)
@@ -91,17 +95,30 @@ async def read_transfers(node: Node, chain: ChainSettings, first: int, last: int
         except NodeError as error:
             if error.kind is NodeErrorKind.BAD_ANSWER:
                 raise
-            if crowded or error.kind not in TOO_MUCH:
-                if not crowded and error.kind in _TOO_SLOW:
-                    node.narrow()  # half as much is asked for in the next step
-                return Transfers(logs, first - 1, _waits(first, error))
-            if first == end:
-                node.crowded.add(first)
-            reach = max(1, (end - first + 1) // 2)
+            failure = error if crowded else await _after_refusal(node, chain, reach, first, end, error)
+            if failure is not None:
+                return Transfers(logs, first - 1, _waits(first, failure))
         else:
             first = end + 1
-            reach = min(2 * reach, RANGES_AT_ONCE * node.range_width)
+            reach.more()
     return Transfers(logs, last)
+
+
+async def _after_refusal(
+    node: Node, chain: ChainSettings, reach: Portion, first: int, end: int, refusal: NodeError
+) -> NodeError | None:
+    """None when the reading can go on from `first`: with a smaller reach, or with its block as crowded. Else
+    what is in the way."""
+    try:
+        await reach.less(end - first + 1, refusal, lambda: _transfers_by_ranges(node, chain, first, first))
+    except NodeError as error:
+        if error.kind in _TOO_MANY_LOGS:
+            node.crowded.add(first)
+            return None
+        if error.kind in LESS_NEXT_TIME:
+            node.blocks.halve(min(node.blocks.size, end - first + 1))
+        return error
+    return None
 
 
 def payment_call(chain: ChainSettings, first: int, last: int | str) -> Call:
@@ -137,7 +154,7 @@ def _waits(number: int, error: NodeError) -> str:
 async def _transfers_by_ranges(node: Node, chain: ChainSettings, first: int, last: int) -> list[UsdcTransfer]:
     topic, treasury = to_hex(TRANSFER_TOPIC), to_hex(word(chain.treasury))
     filters: list[list[str | None]] = [[topic, None, treasury], [topic, treasury]]
-    width = node.range_width
+    width = node.blocks.size
     calls = [
         _call(start, min(last, start + width - 1), {"address": to_hex(chain.usdc), "topics": topics})
         for start in range(first, last + 1, width)

@@ -1,12 +1,15 @@
 """One JSON-RPC endpoint over HTTP: what it answers, or one typed error that says in what way it failed.
 
-Nothing is retried here: whoever asks knows whether another endpoint may answer instead. Endpoints carry
-their access key in the path of their address, so only the host is ever named.
+What was refused is asked again here only in smaller parts (`Portion`): whoever asks knows whether another
+endpoint may answer instead. Endpoints carry their access key in the path of their address, so only the host
+is ever named.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -14,54 +17,21 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from liqpass.chain.failures import NodeError, NodeErrorKind, kind_of
+from liqpass.chain.portions import Portion
 from liqpass.chain.reverts import NESTED_MOST, Revert, told
 
-BATCH_CALLS = 50  # in one request; providers refuse batches of some hundred and more
+BATCH_CALLS = 50  # in one request at most; providers' own limits begin at 3 and are found out
 MAX_ANSWER_BYTES = 32 * 2**20
 SENTENCE_AT_MOST = 300  # characters that are told of one failure
 WIDEST_RANGE = 1000  # blocks in one eth_getLogs; Base asks for less than 2,000
-STEPS_BEFORE_WIDER = 100
+LONGEST_STRIDE = 10_000  # blocks read in one step by who is that far behind; then progress shows
+REST_AT_MOST_SEC = 60.0
 
 T = TypeVar("T")
 
 _CHUNK = 2**16
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
-
-
-class NodeErrorKind(StrEnum):
-    """In what way an endpoint failed."""
-
-    DOWN = "DOWN"  # no connection, or it broke
-    TIMEOUT = "TIMEOUT"  # no whole answer in time
-    BAD_STATUS = "BAD_STATUS"  # an HTTP status other than 200, without a JSON-RPC error in the body
-    BAD_ANSWER = "BAD_ANSWER"  # not what JSON-RPC allows: a page, another id, a block without a hash
-    TOO_LARGE = "TOO_LARGE"  # the answer is larger than anybody would send in good faith
-    RATE_LIMITED = "RATE_LIMITED"  # asked too often
-    RANGE_TOO_WIDE = "RANGE_TOO_WIDE"  # eth_getLogs over fewer blocks may succeed
-    WRONG_CHAIN = "WRONG_CHAIN"  # it serves another chain than the settings name
-    STATE_GONE = "STATE_GONE"  # it does not keep what accounts held at that block: an archive endpoint does
-    REFUSED = "REFUSED"  # any other JSON-RPC error; `code` and `data` are the node's
-
-
-class NodeError(Exception):
-    """An endpoint did not answer. It says nothing about the chain: unknown is not failed. `code`, `said`
-    (its message, whole) and `data` are those of its JSON-RPC error, where it gave one."""
-
-    def __init__(
-        self,
-        kind: NodeErrorKind,
-        detail: str,
-        *,
-        code: int | None = None,
-        said: str = "",
-        data: object = None,
-    ) -> None:
-        super().__init__(detail)
-        self.kind = kind
-        self.detail = detail
-        self.code = code
-        self.said = said
-        self.data = data
 
 
 class _Error(msgspec.Struct):
@@ -74,7 +44,7 @@ _LONG_PART = re.compile(r"[^/?&=:@]{6,}")
 
 
 class _Answer(msgspec.Struct):
-    id: int | None = None
+    id: int | str | None = None
     result: Any = msgspec.UNSET
     error: _Error | None = None
 
@@ -85,21 +55,30 @@ _ANSWER = msgspec.json.Decoder(_Answer | list[_Answer])
 class Node:
     """One endpoint. `async with Node(url) as node:`, or `close` it.
 
-    `range_width` is how many blocks of logs it was found to give at once: halved by `narrow`, and doubled
-    again after a hundred steps that `widen` counts. `crowded` are blocks of which it does not give all
-    transfers as logs.
+    `calls`, `blocks` and `stride` are how many calls of a batch, blocks of logs, and blocks in one step of
+    catching up it was found to give at once. `crowded` are blocks of which it does not give all transfers as
+    logs. `monotonic` tells seconds, from any beginning.
     """
 
-    def __init__(self, url: str, *, timeout_sec: float = 10, max_bytes: int = MAX_ANSWER_BYTES) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_sec: float = 10,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         parts = urlsplit(url)
         user, _, self.name = parts.netloc.rpartition("@")
         self._keys = _LONG_PART.findall(f"{user}/{parts.path}?{parts.query}")
-        self.range_width = WIDEST_RANGE
+        self.calls, self.blocks = Portion(BATCH_CALLS), Portion(WIDEST_RANGE)
+        self.stride = Portion(LONGEST_STRIDE)
         self.crowded: set[int] = set()
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_sec)
         self._max_bytes = max_bytes
-        self._steps = 0
+        self._monotonic = monotonic
+        self._rests_until = 0.0
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -131,11 +110,30 @@ class Node:
             raise self.error(NodeErrorKind.BAD_ANSWER, "answered eth_call with something else") from None
 
     async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-        """The results in the order of the calls, fifty to a request. Raises NodeError if any call fails."""
+        """The results in the order of the calls, as many to a request as the endpoint takes. Raises NodeError
+        if any call fails: `place` says which, where it is about one."""
         results: list[Any] = []
-        for start in range(0, len(calls), BATCH_CALLS):
-            results += await self._request(calls[start : start + BATCH_CALLS])
+        while len(results) < len(calls):
+            done = len(results)
+            part = calls[done : done + self.calls.size]
+            try:
+                results += await self._request(part)
+            except NodeError as error:
+                refused = part[error.place : error.place + 1]
+                error.place += done
+                try:
+                    await self.calls.less(len(part), error, partial(self._request, refused))
+                except NodeError as last:
+                    last.place = error.place
+                    raise
+            else:
+                self.calls.gave(len(part))
         return results
+
+    def step(self) -> None:
+        """A step went well: what was refused once may be given again."""
+        for portion in (self.calls, self.blocks, self.stride):
+            portion.step()
 
     def error(self, kind: NodeErrorKind, what: str, of: _Error | None = None) -> NodeError:
         """An error whose sentence begins with the endpoint's host. `what` may quote the endpoint, and is kept
@@ -159,28 +157,23 @@ class Node:
             return [self._without_keys(part, depth - 1) for part in said] if depth else []
         return said
 
-    def narrow(self) -> bool:
-        """Ask for half as many blocks of logs from now on. False when one block was too much already."""
-        if self.range_width == 1:
-            return False
-        self.range_width //= 2
-        self._steps = 0
-        return True
-
-    def widen(self) -> None:
-        """A step went well; after enough of them the limit may have been a passing one."""
-        self._steps += 1
-        if self._steps >= STEPS_BEFORE_WIDER:
-            self.range_width = min(2 * self.range_width, WIDEST_RANGE)
-            self._steps = 0
-
     async def _request(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         asked = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in enumerate(calls)
         ]
         # Not every node knows batches, so a single call goes alone.
-        status, body = await self._post(msgspec.json.encode(asked[0] if len(asked) == 1 else asked))
+        status, headers, body = await self._post(msgspec.json.encode(asked[0] if len(asked) == 1 else asked))
+        rest_sec = _rest(status, headers)
+        if rest_sec is not None:
+            self._rests_until = self._monotonic() + rest_sec
+        try:
+            return self._results(calls, status, body)
+        except NodeError as error:
+            error.rest_sec = rest_sec
+            raise
+
+    def _results(self, calls: Sequence[tuple[str, list[Any]]], status: int, body: bytes) -> list[Any]:
         try:
             answers = _ANSWER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -189,7 +182,7 @@ class Node:
             # An object in answer to a batch is an error about all of it.
             if answers.error is not None:
                 raise self._refusal(calls, answers.error)
-            answers = [answers] if len(asked) == 1 else []
+            answers = [answers] if len(calls) == 1 else []
         if status != 200 and not any(a.error for a in answers):
             kind = NodeErrorKind.RATE_LIMITED if status == 429 else NodeErrorKind.BAD_STATUS
             raise self.error(kind, f"answered HTTP {status}")
@@ -197,11 +190,15 @@ class Node:
 
     def _matched(self, calls: Sequence[tuple[str, list[Any]]], answers: list[_Answer]) -> list[Any]:
         """Results by id, whatever order they came in."""
-        by_id = {a.id: a for a in answers}
+        by_id = {_number(a.id): a for a in answers}
+        for place in range(len(calls)):
+            if (answer := by_id.get(place)) is not None and answer.error is not None:
+                error = self._refusal(calls[place : place + 1], answer.error)
+                error.place = place
+                raise error
         for answer in answers:
             if answer.error is not None:
-                place = answer.id if answer.id is not None and 0 <= answer.id < len(calls) else None
-                raise self._refusal(calls if place is None else [calls[place]], answer.error)
+                raise self._refusal(calls, answer.error)
         if len(answers) != len(calls) or set(by_id) != set(range(len(calls))):
             raise self.error(NodeErrorKind.BAD_ANSWER, "did not answer in JSON-RPC what was asked")
         results = [by_id[number].result for number in range(len(calls))]
@@ -209,8 +206,10 @@ class Node:
             raise self.error(NodeErrorKind.BAD_ANSWER, "answered without a result")
         return results
 
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
-        """HTTP status and body; every way in which that can fail is a NodeError."""
+    async def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """HTTP status, headers and body; every way in which that can fail is a NodeError."""
+        if (left := self._rests_until - self._monotonic()) > 0:
+            raise self.error(NodeErrorKind.RESTING, f"is left alone for {left:.0f} s more, as it asked")
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
@@ -224,17 +223,19 @@ class Node:
                         raise self.error(
                             NodeErrorKind.TOO_LARGE, f"answered more than {self._max_bytes:,} bytes"
                         )
-                return answer.status, bytes(received)
+                return answer.status, answer.headers, bytes(received)
         except TimeoutError:
             waited = f"gave no answer within {self._timeout.total:g} seconds"
             raise self.error(NodeErrorKind.TIMEOUT, waited) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             # The error's own text may hold the whole address, and with it the access key.
             raise self.error(NodeErrorKind.DOWN, f"cannot be reached ({type(error).__name__})") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self.error(NodeErrorKind.BROKEN, f"broke the connection ({type(error).__name__})") from None
 
     def _refusal(self, calls: Sequence[tuple[str, list[Any]]], error: _Error) -> NodeError:
         logs_asked = any(method == "eth_getLogs" for method, _ in calls)
-        kind = _kind(error.code, f"{error.message} {error.data or ''}".lower(), logs_asked=logs_asked)
+        kind = kind_of(error.code, f"{error.message} {error.data or ''}".lower(), logs_asked=logs_asked)
         method = calls[0][0] if len(calls) == 1 else "a batch"
         what = f"refused {method}: {error.message[:200]} ({error.code})"
         return self.error(kind, what, error)
@@ -247,6 +248,30 @@ def revert_of(error: NodeError) -> Revert | None:
     return told(error.code, error.said, error.data)
 
 
+def _number(answered: int | str | None) -> int | None:
+    """The id of a call; some send the number back as text."""
+    if isinstance(answered, str):
+        return int(answered) if answered.isascii() and answered.isdigit() and len(answered) < 10 else None
+    return answered
+
+
+def _rest(status: int, headers: Mapping[str, str]) -> float | None:
+    """For how many seconds `Retry-After` of 429 or 503 asks, a minute at most; a date is read against the
+    endpoint's own clock (RFC 9110, 10.2.3). None: it does not say."""
+    said = headers.get("Retry-After", "").strip()
+    if status not in (429, 503) or not said:
+        return None
+    if said.isascii() and said.isdigit():
+        wanted = float(said[:9])
+    else:
+        try:
+            its_now = parsedate_to_datetime(headers.get("Date", ""))
+            wanted = (parsedate_to_datetime(said) - its_now).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(wanted, REST_AT_MOST_SEC) if wanted > 0 else None
+
+
 async def first_answer(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]]) -> T:
     """Of the first endpoint that gives one. Raises the last one's NodeError."""
     for node in nodes[:-1]:
@@ -255,21 +280,3 @@ async def first_answer(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[T]
         except NodeError:
             continue
     return await ask(nodes[-1])
-
-
-# The codes do not tell a range that is too wide from a caller who is too quick: in use for the one are
-# -32000, -32005, -32600, -32602, -32614 and 35, for the other -32005, -32016, -32029 and 429. So the words
-# decide. To take one for the other costs time and nothing else: ranges are narrowed, or asked for again.
-_RATE_WORDS = ("rate limit", "request rate", "too many requests", "request count", "quota", "compute units")
-_AHEAD_WORDS = ("beyond", "future", "invalid block range", "unknown block", "not found")
-_RANGE_WORDS = ("range", "limit", "too many", "too large", "more than", "exceed", "timeout", "timed out")
-
-
-def _kind(code: int, text: str, *, logs_asked: bool) -> NodeErrorKind:
-    if code == 429 or any(words in text for words in _RATE_WORDS):
-        return NodeErrorKind.RATE_LIMITED
-    if not logs_asked or any(words in text for words in _AHEAD_WORDS):
-        return NodeErrorKind.RATE_LIMITED if code == -32005 else NodeErrorKind.REFUSED
-    if any(words in text for words in _RANGE_WORDS):
-        return NodeErrorKind.RANGE_TOO_WIDE
-    return NodeErrorKind.RATE_LIMITED if code == -32005 else NodeErrorKind.REFUSED

@@ -7,7 +7,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from liqpass.chain.checkout import BadLogError, PremiumPaid, decode_premium_paid
-from liqpass.chain.rpc import Node, NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.rpc import Node
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 

@@ -12,8 +12,9 @@ import msgspec
 from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import DOMAIN_NAME, DOMAIN_VERSION, domain_separator, word
+from liqpass.chain.failures import NodeError
 from liqpass.chain.reverts import abi_text
-from liqpass.chain.rpc import NodeError, revert_of
+from liqpass.chain.rpc import revert_of
 from liqpass.hexes import checksum, to_hex
 
 Rpc = Callable[[str, list[object]], Awaitable[object]]

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from liqpass.chain import sql
 from liqpass.chain.checkout import PremiumPaid
+from liqpass.chain.failures import NodeError
 from liqpass.chain.reading import (
     MovedError,
     read_blocks,
@@ -22,7 +23,7 @@ from liqpass.chain.reading import (
     read_view,
     read_witness,
 )
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.stored import halt, keep, known, note_doubt, stored_payment
 from liqpass.chain.view import (
     Changes,
@@ -153,7 +154,7 @@ async def _judge(
 
     `others` are the other endpoints, each with what is known to be wrong with it.
     """
-    view = await read_view(node, chain, cursor, stored, alone=not others)
+    view = await read_view(node, others, chain, cursor, stored)
     said = await asyncio.gather(
         *(_ask_witness(other, wrong, chain, cursor, view) for other, wrong in others.items())
     )
@@ -183,7 +184,7 @@ async def _take(
     if not await db.run(lambda conn: keep(conn, chain, cursor, after, view, changes)):
         return OVERTAKEN
     for node in nodes:
-        node.widen()
+        node.step()
     return StepReport(
         Outcome.GOOD,
         after.doubt,

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from liqpass.chain.balances import treasury_balance
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.db import Connection, Database
 from liqpass.exports import sql
 from liqpass.exports.files import write

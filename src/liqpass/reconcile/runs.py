@@ -15,7 +15,8 @@ import asyncpg
 import structlog
 
 from liqpass.chain.balances import treasury_balance
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import CONFIRMED, Cursor
 from liqpass.clock import Clock

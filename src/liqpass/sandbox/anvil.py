@@ -16,7 +16,7 @@ from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import address_of
-from liqpass.chain.rpc import NodeError, NodeErrorKind
+from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.children import end_with_parent
 

@@ -11,7 +11,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from liqpass.chain.rpc import NodeError
+from liqpass.chain.failures import NodeError
 from liqpass.hexes import checksum, to_hex
 from liqpass.sandbox.anvil import Wallet
 from liqpass.sandbox.chain import SandboxChain

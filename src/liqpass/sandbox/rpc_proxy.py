@@ -9,12 +9,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 from aiohttp import web
 
 Request = dict[str, Any]
+# Of those that providers were seen to send: one object with HTTP 200, 413 or 500, an error for each call, or
+# for each call above the limit.
+BatchRefusal = Literal["an object", "413", "500", "each", "the rest"]
 TAGS = ("latest", "safe", "finalized")
 
 # Where a method's parameters name a block.
@@ -40,6 +43,12 @@ class RpcProxy:
         self.html = False  # HTTP 200, and a page instead of an answer
         self.rate_limited = False  # JSON-RPC error -32005
         self.empty_logs = False  # eth_getLogs finds nothing
+        self.max_batch: int | None = None  # calls in one request
+        self.batch_refusal: BatchRefusal = "an object"  # how it says that there are more
+        self.max_body: int | None = None  # bytes of a request; else HTTP 413, and a page
+        self.too_many = False  # HTTP 429
+        self.retry_after: str | None = None  # the header that comes with 429 and 503
+        self.string_ids = False  # the ids of the calls come back as text
         self.max_range: int | None = None  # blocks in one eth_getLogs
         self.max_logs: int | None = None  # logs in one answer of eth_getLogs
         self.no_receipts = False  # eth_getBlockReceipts does not exist
@@ -90,21 +99,39 @@ class RpcProxy:
             self._runner = None
 
     async def _answer(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        read = await request.read()
+        if self.max_body is not None and len(read) > self.max_body:
+            return web.Response(status=413, text="<html>Request Entity Too Large</html>")
+        body = json.loads(read)
         requests: list[Request] = body if isinstance(body, list) else [body]
         self.seen += [one["method"] for one in requests]
         if self.before:
             await self.before(requests)
         if self.delay_sec:
             await asyncio.sleep(self.delay_sec)
-        if self.unavailable:
-            return web.Response(status=503, text="no healthy upstream")
+        if self.unavailable or self.too_many:
+            headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+            return web.Response(status=503 if self.unavailable else 429, headers=headers, text="not now")
         if self.html:
             return web.Response(
                 text="<!doctype html><title>Just a moment...</title>", content_type="text/html"
             )
+        if self.max_batch is not None and len(requests) > self.max_batch:
+            return await self._refused_batch(requests, self.max_batch)
         answers = await self._answers(requests)
+        if self.string_ids:
+            answers = [{**one, "id": str(one["id"])} for one in answers]
         return web.json_response(answers if isinstance(body, list) else answers[0])
+
+    async def _refused_batch(self, requests: list[Request], most: int) -> web.Response:
+        said = f"maximum {most} calls in 1 batch"
+        if self.batch_refusal in ("413", "500"):
+            return web.json_response(_error({}, -32600, said), status=int(self.batch_refusal))
+        if self.batch_refusal == "an object":
+            return web.json_response(_error({}, -32014, said))
+        answered = 0 if self.batch_refusal == "each" else most
+        answers = await self._answers(requests[:answered])
+        return web.json_response(answers + [_error(one, -32600, said) for one in requests[answered:]])
 
     async def _answers(self, requests: list[Request]) -> list[Request]:
         if self.rate_limited:

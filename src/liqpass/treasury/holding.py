@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 
 from liqpass.chain import reverts
+from liqpass.chain.failures import NodeError
 from liqpass.chain.outgoing import Outgoing, outgoing
 from liqpass.chain.reverts import Revert
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.rpc import Node
 from liqpass.money import usd
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings

@@ -7,7 +7,8 @@ from functools import partial
 import structlog
 
 from liqpass.chain.balances import treasury_balance
-from liqpass.chain.rpc import Node, NodeError
+from liqpass.chain.failures import NodeError
+from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock
