@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import aiohttp
+import pytest
 
 from liqpass.hexes import to_hex
+from liqpass.orders import following
 from tests.flows.newcomers import Newcomer
 from tests.world import TestWorld
 
@@ -99,6 +101,20 @@ async def test_the_event_stream_tells_where_the_payment_stands_at_the_beginning_
         await world.work(2)
         gone = await anext(payments)
         assert gone.data == {**seen.data, "stage": "DROPPED"}
+
+
+async def test_a_sign_of_life_is_a_comment_alone(
+    monkeypatch: pytest.MonkeyPatch, world: TestWorld, alice: Newcomer
+) -> None:
+    """Whoever listens to messages without a name would hear an empty one with every sign."""
+    monkeypatch.setattr(following, "HEARTBEAT_POLLS", 1)
+    order = await alice.order()
+    blocks: list[bytes] = []
+    async with alice.trader.http.get(url_of(alice, order)) as answer:
+        while sum(block.startswith(b":") for block in blocks) < 2:
+            blocks.append(await asyncio.wait_for(answer.content.readuntil(b"\r\n\r\n"), 10))
+    assert [block for block in blocks if block.startswith(b":")] == [b": waiting\r\n\r\n"] * 2
+    assert all(block.startswith((b":", b"id: ", b"event: ")) for block in blocks)
 
 
 async def test_who_comes_back_to_an_event_stream_is_told_the_payment_first_and_of_a_closed_order_as_well(

@@ -25,7 +25,7 @@ async def followed(db: Database, places: Places, user: bytes, order: sql.Order, 
     who begins with it: a generator that never began would not give its place back when the reader is gone
     already. Raises Problem TOO_MANY_REQUESTS."""
     with places.one(user, "You follow too many orders at once: close a page, or wait."):
-        yield ServerSentEventMessage(comment="begun")
+        yield ServerSentEventMessage(data=None, comment="begun")
         async for message in _news(db, user, order, after_seq):
             yield message
 
@@ -49,7 +49,7 @@ async def _news(db: Database, user: bytes, order: sql.Order, after_seq: int) -> 
         if ended:
             return
         if poll % HEARTBEAT_POLLS == 0:
-            yield ServerSentEventMessage(comment="waiting")
+            yield ServerSentEventMessage(data=None, comment="waiting")
         await asyncio.sleep(POLL_SEC)
 
 
