@@ -302,6 +302,19 @@ async def test_a_row_that_cannot_be_read_is_no_absence_of_a_position(
         return web.json_response({"code": "0", "data": [{"instId": BTC, "pos": "many"}], "msg": ""})
 
     async with serve(strange) as host:
+        reading = await make_gateway(hosts={"global": host}).positions(creds)
+    assert reading.open_position(BTC, "isolated", "long") is None
+    assert reading.hidden(BTC, "isolated", "long") is not None
+    assert errors == ["unread_row"]
+
+
+async def test_an_answer_without_rows_is_no_absence_of_positions(
+    serve: Serve, make_gateway: MakeGateway, creds: Credentials, errors: list[str]
+) -> None:
+    async def strange(_request: web.Request) -> web.Response:
+        return web.json_response({"code": "0", "data": {"instId": BTC}, "msg": ""})
+
+    async with serve(strange) as host:
         with pytest.raises(ExchangeError) as raised:
             await make_gateway(hosts={"global": host}).positions(creds)
     assert (raised.value.kind, errors) == (Kind.UNREADABLE, ["unreadable"])

@@ -49,7 +49,7 @@ NO_HEX = [
 ]
 NO_UUID = ["", "x", "0", SOME_ID[:-1], SOME_ID + "0", "../../etc/passwd", "' or 1=1 --", "null", "\x00"]
 NO_SLOT: dict[str, list[str]] = {
-    "instId": ["", "btc-usdt-swap", "BTC USDT", "B" * 65, "BTC'--", "BTC\x00", "ＢＴＣ"],
+    "instId": ["", "B" * 101, "币" * 101, "BTC\x00", "BTC\n", "BTC\u200f", "BTC\u202e", "BTC\u0085"],
     "mgnMode": ["", "CROSS", "portfolio", "isolated\x00"],
     "posSide": ["", "LONG", "both", "net "],
     "sku": ["", "S" * 33],
@@ -205,6 +205,9 @@ async def test_a_body_of_ten_megabytes_is_refused(town: TestWorld, visitor: Newc
         (BIND, {"sku": "liqpass_24h"}, "SKU_NOT_FOUND", "sku"),
         (BIND, {"sku": "LIQPASS_24H\x00"}, "SKU_NOT_FOUND", "sku"),
         (BIND, {"instId": "NOPE-USDT-SWAP"}, "POSITION_NOT_FOUND", "instId"),
+        (BIND, {"instId": "btc-usdt-swap"}, "POSITION_NOT_FOUND", "instId"),
+        (BIND, {"instId": "ＢＴＣ-USDT-SWAP"}, "POSITION_NOT_FOUND", "instId"),
+        (BIND, {"instId": "BTC'--"}, "POSITION_NOT_FOUND", "instId"),
         (BIND, {"posSide": "short"}, "POSITION_NOT_FOUND", "instId"),
         (BIND, {"mgnMode": "cross"}, "POSITION_NOT_FOUND", "instId"),
         (BIND, {"apiAccountId": SOME_ID}, "API_ACCOUNT_NOT_FOUND", "apiAccountId"),

@@ -249,6 +249,16 @@ async def test_a_region_that_does_not_answer_does_not_keep_the_others_from_their
     await half.close()
 
 
+async def test_keys_whose_answer_cannot_be_read_keep_no_other_from_its_turn(
+    http: httpx.AsyncClient, crowd: int, okx: SandboxExchange, key: Key, recheck: Recheck
+) -> None:
+    """However many come one after the other, they are not the silence of their region."""
+    await added(http, okx.books.add_key(okx.books.add_account().uid))
+    okx.books.accounts[key.uid].main_uid = ""  # it does not say any more whose key it is
+    for _ in range(3):  # in random order: by chance the other one comes first
+        assert await recheck() == 1
+
+
 async def test_a_step_checks_no_more_than_it_is_told(
     http: httpx.AsyncClient,
     db: Database,

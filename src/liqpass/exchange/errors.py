@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import msgspec
+from liqpass.exchange.fields import UnreadableRow, decoded, rows_of
 
 
 class Kind(StrEnum):
@@ -172,16 +172,13 @@ def error_for(code: str) -> ExchangeError:
     return ExchangeError(code, meaning.kind, meaning.message_for_user, meaning.retryable)
 
 
-def judge(status: int, body: bytes) -> list[dict[str, Any]]:
-    """The rows of OKX's answer, if it is one. Raises ExchangeError for everything else.
+def judge(status: int, body: bytes) -> list[Any]:
+    """The rows of OKX's answer, if it is one, whatever each row is. Raises ExchangeError for all else.
 
     Both shapes of an error are read (the authentication class has no `data`). The HTTP status decides only
     where there is no code: OKX sends errors with 200, and its documented statuses are not those it sends.
     """
-    try:
-        answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = None
+    answer = decoded(body)
     code = str(answer["code"]) if isinstance(answer, dict) and "code" in answer else None
     if code is None:
         raise error_for(_shape(status, body))
@@ -189,10 +186,10 @@ def judge(status: int, body: bytes) -> list[dict[str, Any]]:
         raise error_for(code if _CODE.fullmatch(code) else "unknown_code")
     if status != 200:
         raise error_for("http_error")
-    rows = answer.get("data")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise error_for("unreadable")
-    return rows
+    try:
+        return rows_of(answer)
+    except UnreadableRow:
+        raise error_for("unreadable") from None
 
 
 def _shape(status: int, body: bytes) -> str:

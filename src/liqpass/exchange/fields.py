@@ -1,10 +1,12 @@
 """How one field of an OKX row is read.
 
-Every scalar of OKX is a JSON string and "" means absent: numbers become Decimal, "" becomes None, times are
-integers of milliseconds since 1970. A field that we need and cannot read raises UnreadableRow, because a
-guess about a position is worse than no answer.
+Every scalar of OKX is a JSON string and "" means absent, as null and a missing field do: numbers become
+Decimal, "" becomes None, times are integers of milliseconds since 1970. A field that we need and cannot read
+raises UnreadableRow, because a guess about a position is worse than no answer.
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,7 +22,6 @@ PositionSide = Literal["long", "short", "net"]
 SHORT = 100
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
-_INSTRUMENT = re.compile(r"[A-Z0-9_-]{1,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,13}")
 
 
@@ -37,27 +38,77 @@ def canonical_json(row: Row) -> str:
     return msgspec.json.encode(row, order="sorted").decode()
 
 
-def decoded_rows(raw: bytes) -> list[dict[str, Any]]:
-    """The rows of a successful answer. Raises UnreadableRow."""
+def decoded(body: bytes) -> Any:
+    """What an answer says; None where it is no JSON.
+
+    One text with half a character in it, or one number that is none (NaN), must not take the whole answer
+    along: where it is no strict JSON, such a byte becomes a lone surrogate and such a number its text, which
+    whatever reads that field refuses.
+    """
     try:
-        answer: Any = msgspec.json.decode(raw)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = None
+        pass
+    try:
+        text = body.decode(errors="surrogateescape")
+        return json.loads(text, strict=False, parse_constant=str, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else digits
+
+
+def rows_of(answer: object) -> list[Any]:
+    """The rows of a successful answer; among them may be some that are none (`as_row`). Raises UnreadableRow
+    where it is no list, or nothing in it is a row."""
     rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or (rows and not any(isinstance(row, dict) for row in rows)):
         raise UnreadableRow("data", rows)
     return rows
 
 
+def as_row(value: object) -> dict[str, Any]:
+    """The row itself, where it is one that can be kept. Raises UnreadableRow by what cannot."""
+    if not isinstance(value, dict):
+        raise UnreadableRow("data", value)
+    if not _can_be_kept(value):
+        lost = (name for name, field in value.items() if not _can_be_kept({name: field}))
+        raise UnreadableRow(visible(next(lost, "data")), None)
+    return value
+
+
+def _can_be_kept(row: Row) -> bool:
+    try:
+        canonical_json(row)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def visible(value: object) -> str:
+    """A text of OKX's for people, whatever is in it: what cannot be printed is escaped, a long one is cut;
+    "" where it is no text."""
+    if not isinstance(value, str):
+        return ""
+    kept = value if len(value) <= SHORT else value[: SHORT - 1] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in kept)
+
+
 def text(row: Row, name: str) -> str:
-    value = row.get(name, "")
+    value = row.get(name)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise UnreadableRow(name, value)
     return value
 
 
 def short(row: Row, name: str) -> str:
-    """A text that gets stored, in an index maybe: PostgreSQL takes no NUL, and no index row of kilobytes."""
+    """A text that gets stored, in an index maybe, and shown: PostgreSQL takes no NUL and no index row of
+    kilobytes, and what cannot be printed (marks that turn the direction of writing, say) hides what it is."""
     value = text(row, name)
     if len(value) > SHORT or (value and not value.isprintable()):
         raise UnreadableRow(name, value)
@@ -89,13 +140,6 @@ def time_ms(row: Row, name: str) -> int:
 
 def optional_time_ms(row: Row, name: str) -> int | None:
     return time_ms(row, name) if text(row, name) else None
-
-
-def inst_id(row: Row) -> str:
-    value = text(row, "instId")
-    if not _INSTRUMENT.fullmatch(value):
-        raise UnreadableRow("instId", value)
-    return value
 
 
 def mgn_mode(row: Row) -> MarginMode:

@@ -15,15 +15,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from liqpass.clock import Clock
 from liqpass.exchange import records
 from liqpass.exchange.errors import ExchangeError, Kind, error_for, judge
-from liqpass.exchange.fields import Row, UnreadableRow, time_ms
+from liqpass.exchange.fields import Row, UnreadableRow, as_row, time_ms
 from liqpass.exchange.pace import (
     BILLS,
     CONFIG,
@@ -35,8 +36,11 @@ from liqpass.exchange.pace import (
     Pace,
 )
 from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
+from liqpass.exchange.rows import Unread, read_each
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 # OKX asks for a pause of 2 s after 50011.
 _PAUSE_AFTER_LIMIT_SEC = 2.0
@@ -84,7 +88,8 @@ class OkxGateway:
     """Owns the one HTTP session to OKX. Any number of readings may run at once.
 
     `hosts` maps a region to its base URL. Every method raises ExchangeError; a whole call, with its waits and
-    retries, takes at most `timeout_sec`. `on_error` is told the code of every failed try, for metrics.
+    retries, takes at most `timeout_sec`. `on_error` is told the code of every failed try, for metrics, and
+    "unread_row" of an answer with a row that cannot be read: those that can be are in what is returned.
     """
 
     def __init__(
@@ -123,9 +128,7 @@ class OkxGateway:
     async def account_config(self, creds: Credentials) -> AccountConfig:
         """Whose key it is and what it may do."""
         _, rows = await self._read(creds, CONFIG, {})
-        if len(rows) != 1:
-            raise self._told(error_for("unreadable"))
-        config = self._parsed(records.account_config, rows)[0]
+        config = self._only(records.account_config, rows)
         if self._uids.get(creds.api_key) != config.uid:
             # Limits count per OKX user: from now on, and with this request, its keys share one pace.
             self._uids[creds.api_key] = config.uid
@@ -144,7 +147,9 @@ class OkxGateway:
     async def positions(self, creds: Credentials, inst_id: str | None = None) -> Reading:
         """The open swap positions; with `inst_id` also its closed slots (pos 0)."""
         raw, rows = await self._read(creds, POSITIONS, {"instType": "SWAP", "instId": inst_id})
-        return Reading(raw, self._parsed(records.position, rows))
+        reading = Reading.of_rows(raw, rows)
+        self._note(POSITIONS, reading.unread)
+        return reading
 
     async def positions_history(
         self,
@@ -164,7 +169,7 @@ class OkxGateway:
             "limit": limit,
         }
         raw, rows = await self._read(creds, POSITIONS_HISTORY, params)
-        return Page(raw, self._parsed(records.history_row, rows))
+        return self._page(POSITIONS_HISTORY, raw, records.history_row, rows)
 
     async def orders_history(
         self,
@@ -185,7 +190,7 @@ class OkxGateway:
             "end": end_ms,
         }
         raw, rows = await self._read(creds, ORDERS_HISTORY + ("-archive" if archive else ""), params)
-        return Page(raw, self._parsed(records.order_row, rows))
+        return self._page(ORDERS_HISTORY, raw, records.order_row, rows)
 
     async def bills(
         self,
@@ -199,7 +204,7 @@ class OkxGateway:
         """The account's own ledger, its last 7 days (`archive`: three months), newest 100."""
         params = {"instType": "SWAP", "type": bill_type, "begin": begin_ms, "end": end_ms}
         raw, rows = await self._read(creds, BILLS + ("-archive" if archive else ""), params)
-        return Page(raw, self._parsed(records.bill_row, rows))
+        return self._page(BILLS, raw, records.bill_row, rows)
 
     async def server_time(self, region: str) -> datetime:
         """OKX's clock (no key needed)."""
@@ -224,13 +229,13 @@ class OkxGateway:
 
     async def _read(
         self, creds: Credentials, path: str, params: Mapping[str, str | int | None]
-    ) -> tuple[bytes, list[dict[str, Any]]]:
-        query = urlencode({name: value for name, value in params.items() if value is not None})
+    ) -> tuple[bytes, list[Any]]:
+        given = {name: value for name, value in params.items() if value is not None}
+        # What is signed is what is sent: the names of some instruments are Chinese, and are percent-encoded.
+        query = urlencode(given, quote_via=quote)
         return await self._in_time(self._persist(creds, path, f"{path}?{query}" if query else path))
 
-    async def _persist(
-        self, creds: Credentials, path: str, target: str
-    ) -> tuple[bytes, list[dict[str, Any]]]:
+    async def _persist(self, creds: Credentials, path: str, target: str) -> tuple[bytes, list[Any]]:
         """Send, and send again where that may help: a read changes nothing at OKX."""
         who = self._uids.get(creds.api_key, creds.api_key)
         attempt, resynced = 0, False
@@ -259,13 +264,9 @@ class OkxGateway:
     async def _server_time(self, region: str) -> datetime:
         await self._turn(region, TIME)
         _, rows = await self._ask(region, TIME, {})
-        if len(rows) != 1:
-            raise self._told(error_for("unreadable"))
-        return self._parsed(_time_of, rows)[0]
+        return self._only(_time_of, rows)
 
-    async def _ask(
-        self, region: str, target: str, headers: Mapping[str, str]
-    ) -> tuple[bytes, list[dict[str, Any]]]:
+    async def _ask(self, region: str, target: str, headers: Mapping[str, str]) -> tuple[bytes, list[Any]]:
         try:
             status, body = await self._get(region, target, headers)
             return body, judge(status, body)
@@ -306,11 +307,26 @@ class OkxGateway:
             pass
         raise self._told(error_for("timeout"))
 
-    def _parsed(self, read: Callable[[Row], T], rows: list[dict[str, Any]]) -> list[T]:
+    def _only(self, read: Callable[[Row], T], rows: list[Any]) -> T:
+        """The one row of an answer that has one."""
+        if len(rows) != 1:
+            raise self._told(error_for("unreadable"))
         try:
-            return [read(row) for row in rows]
+            return read(as_row(rows[0]))
         except UnreadableRow as unreadable:
             raise self._told(error_for("unreadable")) from unreadable
+
+    def _page(self, path: str, raw: bytes, read: Callable[[Row], T], rows: list[Any]) -> Page[T]:
+        found, rest = read_each(read, rows)
+        self._note(path, rest)
+        return Page(raw, found, rest)
+
+    def _note(self, path: str, rest: list[Unread]) -> None:
+        """What could not be read is told to whoever runs this: OKX may have begun to write something new."""
+        for one in rest:
+            log.warning("exchange_row_unread", path=path, inst_id=one.inst_id, field=one.field)
+        if rest:
+            self._on_error("unread_row")
 
     def _told(self, error: ExchangeError) -> ExchangeError:
         self._on_error(error.code)

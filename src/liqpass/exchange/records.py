@@ -17,17 +17,18 @@ from liqpass.exchange.fields import (
     Row,
     UnreadableRow,
     canonical_json,
-    decoded_rows,
-    inst_id,
+    decoded,
     mgn_mode,
     number,
     optional_time_ms,
     pos_side,
     present,
+    rows_of,
     short,
     text,
     time_ms,
 )
+from liqpass.exchange.rows import Unread, read_each, unread
 
 Side = Literal["long", "short"]
 T = TypeVar("T")
@@ -46,10 +47,6 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     perm: frozenset[str]
     label: str
     ip_bound: bool
-    account_type: str
-    acct_lv: str
-    pos_mode: str
-    kyc_lv: str
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +54,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
     `pos` is in contracts, negative for a short in net mode. `pos_id` names the slot and is used again when it
     re-opens: a position is (uid, pos_id, c_time_ms). `liq_px` is None where no positive price liquidates.
-    `mgn_ratio` is a multiple, 1 is the point of liquidation. `row` is the row exactly as OKX gave it.
+    `row` is the row exactly as OKX gave it.
     """
 
     inst_type: str
@@ -71,20 +68,18 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     avg_px: Decimal | None
     mark_px: Decimal | None
     liq_px: Decimal | None
-    upl: Decimal | None
     upl_ratio: Decimal | None
     margin: Decimal | None
-    imr: Decimal | None
-    mmr: Decimal | None
-    mgn_ratio: Decimal | None
     notional_usd: Decimal | None
-    realized_pnl: Decimal | None
-    liq_penalty: Decimal | None
-    adl: str
     biz_ref_type: str
     c_time_ms: int
     u_time_ms: int
     row: dict[str, Any]
+
+    @property
+    def slot(self) -> tuple[str, str, str]:
+        """Where it stands in its account."""
+        return (self.inst_id, self.mgn_mode, self.pos_side)
 
     @property
     def closed(self) -> bool:
@@ -120,15 +115,22 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One answer about positions: the bytes as they came, and what they say. Closed rows are among them."""
+    """One answer about positions: the bytes as they came, and what they say. Closed rows are among them;
+    `unread` are the rows of which nothing is certain, not even that they are another position's."""
 
     raw: bytes
     positions: list[Position]
+    unread: list[Unread] = []
 
     @classmethod
     def of(cls, raw: bytes) -> "Reading":
-        """Read a stored successful answer again. Raises UnreadableRow."""
-        return cls(raw, [position(row) for row in decoded_rows(raw)])
+        """Read a stored successful answer again. Raises UnreadableRow when it holds no rows."""
+        return cls.of_rows(raw, rows_of(decoded(raw)))
+
+    @classmethod
+    def of_rows(cls, raw: bytes, rows: list[Any]) -> "Reading":
+        """The same of rows that were found in it."""
+        return cls(raw, *_one_for_each_slot(*read_each(position, rows)))
 
     @property
     def sha256(self) -> bytes:
@@ -136,10 +138,13 @@ class Reading(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.raw).digest()
 
     def open_position(self, inst_id: str, mgn_mode: str, pos_side: str) -> Position | None:
-        """The open position with this key, or None."""
+        """The open position with this key, or None: then it is closed, unless `hidden` says otherwise."""
         key = (inst_id, mgn_mode, pos_side)
-        matching = (p for p in self.positions if (p.inst_id, p.mgn_mode, p.pos_side) == key)
-        return next((p for p in matching if not p.closed), None)
+        return next((p for p in self.positions if p.slot == key and not p.closed), None)
+
+    def hidden(self, inst_id: str, mgn_mode: str, pos_side: str) -> Unread | None:
+        """The row that cannot be read and may be this position."""
+        return next((one for one in self.unread if one.may_be(inst_id, mgn_mode, pos_side)), None)
 
 
 class CloseType(Enum):
@@ -231,10 +236,12 @@ class BillRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a history: the bytes as they came (evidence), and what they say."""
+    """One page of a history: the bytes as they came (evidence), and what they say. What is not among `rows`
+    may be in one of those that could not be read."""
 
     raw: bytes
     rows: list[T]
+    unread: list[Unread]
 
 
 def key_refusal(config: AccountConfig) -> str | None:
@@ -263,17 +270,15 @@ def account_config(row: Row) -> AccountConfig:
         main_uid=present(row, "mainUid"),
         perm=frozenset(perm.split(",")) if perm else frozenset(),
         # The owner's own note, which gets stored and shown: no control characters.
-        label="".join(char for char in text(row, "label") if char.isprintable())[:50],
-        ip_bound=text(row, "ip") != "",
-        account_type=text(row, "type"),
-        acct_lv=text(row, "acctLv"),
-        pos_mode=text(row, "posMode"),
-        kyc_lv=text(row, "kycLv"),
+        label="".join(char for char in str(row.get("label") or "") if char.isprintable())[:50],
+        ip_bound=bool(row.get("ip")),
     )
 
 
 def position(row: Row) -> Position:
     """One row of GET /account/positions. Raises UnreadableRow."""
+    if row.get("pos") is None:  # "" and "0" say that it is closed; without the field nothing does
+        raise UnreadableRow("pos", None)
     pos = number(row, "pos") or Decimal(0)
     slot_side = pos_side(row)
     if pos < 0 and slot_side != "net":
@@ -281,31 +286,40 @@ def position(row: Row) -> Position:
     liq_px = number(row, "liqPx")
     return Position(
         inst_type=text(row, "instType"),
-        inst_id=inst_id(row),
+        inst_id=present(row, "instId"),
         mgn_mode=mgn_mode(row),
         pos_side=slot_side,
         pos_id=present(row, "posId"),
-        ccy=text(row, "ccy"),
+        ccy=short(row, "ccy"),
         pos=pos,
         lever=number(row, "lever"),
         avg_px=number(row, "avgPx"),
         mark_px=number(row, "markPx"),
         liq_px=liq_px if liq_px is not None and liq_px > 0 else None,
-        upl=number(row, "upl"),
         upl_ratio=number(row, "uplRatio"),
         margin=number(row, "margin"),
-        imr=number(row, "imr"),
-        mmr=number(row, "mmr"),
-        mgn_ratio=number(row, "mgnRatio"),
         notional_usd=number(row, "notionalUsd"),
-        realized_pnl=number(row, "realizedPnl"),
-        liq_penalty=number(row, "liqPenalty"),
-        adl=text(row, "adl"),
         biz_ref_type=text(row, "bizRefType"),
         c_time_ms=time_ms(row, "cTime") if pos else optional_time_ms(row, "cTime") or 0,
         u_time_ms=time_ms(row, "uTime") if pos else optional_time_ms(row, "uTime") or 0,
         row=dict(row),
     )
+
+
+def _one_for_each_slot(positions: list[Position], rest: list[Unread]) -> tuple[list[Position], list[Unread]]:
+    """A row that came twice counts once. Where two open rows say different things of one slot, or one of them
+    cannot be read, there is no telling which is right: neither is a position."""
+    first: dict[tuple[str, str, str], Position] = {}
+    torn = {(one.inst_id, one.mgn_mode, one.pos_side) for one in rest}
+    kept, contradicted = [], list[Unread]()
+    for one in positions:
+        other = one if one.closed else first.setdefault(one.slot, one)
+        if other is one:
+            kept.append(one)
+        elif one.row != other.row and one.slot not in torn:
+            torn.add(one.slot)
+            contradicted.append(unread(one.row, None))
+    return [one for one in kept if one.closed or one.slot not in torn], rest + contradicted
 
 
 def history_row(row: Row) -> HistoryRow:
@@ -315,7 +329,7 @@ def history_row(row: Row) -> HistoryRow:
         raise UnreadableRow("direction", direction)
     shown_type = text(row, "type")
     return HistoryRow(
-        inst_id=inst_id(row),
+        inst_id=present(row, "instId"),
         mgn_mode=mgn_mode(row),
         pos_id=present(row, "posId"),
         pos_side=pos_side(row) if text(row, "posSide") else None,
@@ -342,7 +356,7 @@ def order_row(row: Row) -> OrderRow:
     """One row of GET /trade/orders-history. Raises UnreadableRow."""
     return OrderRow(
         ord_id=present(row, "ordId"),
-        inst_id=inst_id(row),
+        inst_id=present(row, "instId"),
         td_mode=text(row, "tdMode"),
         pos_side=text(row, "posSide"),
         side=present(row, "side"),

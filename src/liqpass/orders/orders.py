@@ -16,7 +16,7 @@ from liqpass.orders import sql
 from liqpass.orders.capacity import exhausted
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
-from liqpass.positions.refusals import not_insurable
+from liqpass.positions.refusals import not_insurable, unread_refusal
 from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
 from liqpass.pricing.skus import Products, Sku
 from liqpass.problems import Problem
@@ -82,9 +82,13 @@ def priced(
     """The price of the bound position as it is now.
 
     Raises POSITION_NOT_FOUND when it is gone, POSITION_CHANGED when another one is in its slot (OKX uses a
-    posId again), POSITION_NOT_INSURABLE when the product does not take it as it is now.
+    posId again), POSITION_NOT_INSURABLE when the product does not take it as it is now, or when what the
+    exchange says of it cannot be read.
     """
-    position = account.reading.open_position(binding.inst_id, binding.mgn_mode, binding.pos_side)
+    slot = (binding.inst_id, binding.mgn_mode, binding.pos_side)
+    position, hidden = account.reading.open_position(*slot), account.reading.hidden(*slot)
+    if position is None and hidden is not None:
+        raise not_insurable(unread_refusal(hidden), "bindId")
     if position is None:
         raise Problem("POSITION_NOT_FOUND", "The position was closed since it was bound.", field="bindId")
     if (position.pos_id, position.c_time_ms) != (binding.pos_id, binding.pos_created_ms):

@@ -10,7 +10,7 @@ from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.positions import sql
 from liqpass.positions.readings import AccountReading
-from liqpass.positions.refusals import Refusal, not_insurable
+from liqpass.positions.refusals import Refusal, not_insurable, unread_refusal
 from liqpass.problems import Problem
 
 READING_MAX_AGE = timedelta(seconds=30)
@@ -35,6 +35,9 @@ class Slot(msgspec.Struct, frozen=True):
 def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) -> Position:
     """The open position of the slot. Raises POSITION_NOT_FOUND, POSITION_NOT_INSURABLE, SKU_NOT_FOUND."""
     position = account.reading.open_position(slot.inst_id, slot.mgn_mode, slot.pos_side)
+    hidden = account.reading.hidden(slot.inst_id, slot.mgn_mode, slot.pos_side)
+    if position is None and hidden is not None:
+        raise not_insurable(unread_refusal(hidden), "instId")
     if position is None:
         raise Problem(
             "POSITION_NOT_FOUND",

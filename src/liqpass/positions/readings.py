@@ -1,6 +1,7 @@
 """What you saw is what is bound: the last positions answer of an account is kept, with its time and hash,
 and used again while it is young enough."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +10,7 @@ import msgspec
 
 from liqpass.clock import Clock
 from liqpass.db import Database
+from liqpass.exchange.fields import UnreadableRow
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.records import Reading
 from liqpass.positions import sql
@@ -52,7 +54,8 @@ class PositionReader:
         body, read_at = stored.body, stored.read_at
         if body is not None and read_at is not None and self.clock() - read_at <= max_age:
             refusal = self._refusal(demo=stored.demo)
-            return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body), refusal)
+            with suppress(UnreadableRow):  # whatever wrote it: what is kept is asked for again
+                return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body), refusal)
         return await self.anew(user, api_account_id)
 
     async def anew(self, user: bytes, api_account_id: UUID) -> AccountReading:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from liqpass.exchange.rows import Unread
 from liqpass.problems import Problem
 
 Values = dict[str, str | int]
@@ -38,6 +39,10 @@ class WhyNot(StrEnum):
     """The premium would reach the payout."""
     DEMO_TRADING = "DEMO_TRADING"
     """It is in demo trading, where nothing is lost."""
+    UNREADABLE = "UNREADABLE"
+    """What the exchange says of it cannot be read with certainty {field}."""
+    SHOWN_TWICE = "SHOWN_TWICE"
+    """The exchange says two different things of it."""
     CAPACITY_EXHAUSTED = "CAPACITY_EXHAUSTED"
     """The product takes it, but the free capital is short of the payout {freeUsd}; told in quotes only."""
 
@@ -48,6 +53,14 @@ class Refusal(msgspec.Struct, frozen=True):
     code: WhyNot
     words: str
     values: Values = {}
+
+
+def unread_refusal(of: Unread) -> Refusal:
+    """Why nothing can be said of this position. It stands in nobody else's way."""
+    if of.field is None:
+        return Refusal(WhyNot.SHOWN_TWICE, "OKX says two different things of it, so that neither is certain.")
+    words = f"What OKX says of it cannot be read with certainty: its field {of.field} is not as we know it."
+    return Refusal(WhyNot.UNREADABLE, words, {"field": of.field})
 
 
 def not_insurable(refusal: Refusal, field: str) -> Problem:

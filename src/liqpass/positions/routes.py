@@ -12,28 +12,32 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
+from liqpass.exchange.fields import SHORT
 from liqpass.exchange.records import Position, Side
+from liqpass.exchange.rows import Unread
 from liqpass.money import MICRO, usd
 from liqpass.positions import bindings, readings
 from liqpass.positions.bindings import Appraise, Slot
-from liqpass.positions.refusals import Refusal, Values, WhyNot
+from liqpass.positions.refusals import Refusal, Values, WhyNot, unread_refusal
+from liqpass.problems import Problem
 from liqpass.signin.sessions import User
 
 Reader = NamedDependency[readings.PositionReader]
 Judge = NamedDependency[Appraise]
-INST_ID = "^[A-Z0-9_-]{1,64}$"
 
 
 class PositionView(msgspec.Struct, frozen=True, rename="camel"):
     """One open position as the exchange shows it; numbers are decimal strings, "" where it shows none.
 
-    `distance_bps`: from the mark price to the liquidation price, in basis points of the mark price.
+    `distance_bps`: from the mark price to the liquidation price, in basis points of the mark price. Of one
+    that cannot be read there is only what it is called (`reason_code` UNREADABLE or SHOWN_TWICE, `side`
+    null); what of that cannot be printed is escaped.
     """
 
     inst_id: str
     mgn_mode: str
     pos_side: str
-    side: Side
+    side: Side | None
     ccy: str
     lever: str
     pos: str
@@ -63,7 +67,7 @@ class BindRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Which position, and which product it is to be covered by."""
 
     api_account_id: UUID
-    inst_id: Annotated[str, Meta(pattern=INST_ID)]
+    inst_id: Annotated[str, Meta(min_length=1, max_length=SHORT)]
     mgn_mode: Literal["cross", "isolated"]
     pos_side: Literal["long", "short", "net"]
     sku: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -83,16 +87,18 @@ async def list_positions(
     reader: Reader,
     appraise: Judge,
     api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
-    inst_id: Annotated[str | None, QueryParameter(name="instId", pattern=INST_ID)] = None,
+    inst_id: Annotated[str | None, QueryParameter(name="instId", min_length=1, max_length=SHORT)] = None,
 ) -> PositionList:
     """Asks the exchange anew; what it answers is what can be bound for the next 30 seconds."""
+    if inst_id is not None:
+        _refuse_unprintable(inst_id)
     account = await reader.anew(user, api_account_id)
+    shown = [
+        _view(p, account.refusal or appraise(p, None)) for p in account.reading.positions if not p.closed
+    ]
+    shown += [_unread_view(one, account.refusal or unread_refusal(one)) for one in account.reading.unread]
     return PositionList(
-        positions=[
-            _view(p, account.refusal or appraise(p, None))
-            for p in account.reading.positions
-            if not p.closed and inst_id in (None, p.inst_id)
-        ],
+        positions=[view for view in shown if inst_id is None or view.inst_id in ("", inst_id)],
         read_at=account.read_at.isoformat(),
     )
 
@@ -105,6 +111,7 @@ async def bind_position(
     data: JSONBody[BindRequest],
 ) -> BindAnswer:
     """The position as last seen (at most 30 seconds ago, else it is read anew) is what gets bound."""
+    _refuse_unprintable(data.inst_id)
     slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
     account = await reader.recent(user, slot.api_account_id, bindings.READING_MAX_AGE)
     position = bindings.position_to_bind(account, slot, appraise)
@@ -139,6 +146,37 @@ def _view(position: Position, refusal: Refusal | None) -> PositionView:
         reason_code=refusal.code if refusal else None,
         reason_values=refusal.values if refusal else {},
     )
+
+
+def _unread_view(of: Unread, refusal: Refusal) -> PositionView:
+    return PositionView(
+        inst_id=of.inst_id,
+        mgn_mode=of.mgn_mode,
+        pos_side=of.pos_side,
+        side=None,
+        ccy="",
+        lever="",
+        pos="",
+        avg_px="",
+        mark_px="",
+        liq_px="",
+        margin="",
+        notional_usd="",
+        distance_bps=None,
+        upl_ratio="",
+        pos_id="",
+        c_time="",
+        insurable=False,
+        reason=refusal.words,
+        reason_code=refusal.code,
+        reason_values=refusal.values,
+    )
+
+
+def _refuse_unprintable(inst_id: str) -> None:
+    """No instrument is called so: what is in such a name would not be seen."""
+    if not inst_id.isprintable():
+        raise Problem("INVALID_FIELD", "instId holds characters that cannot be printed.", field="instId")
 
 
 def _usd(number: Decimal | None) -> str:

@@ -47,6 +47,12 @@ class Books:
         """The exchange's time. The control API can skew what it tells of it, not this."""
         return int(self._clock().timestamp() * 1000)
 
+    def list_instrument(self, inst_id: str, *, mark: Number, ct_val: Number = 1) -> Instrument:
+        """One more swap, named in any writing, as OKX names some."""
+        mmr, tick = Decimal("0.01"), Decimal("0.0001")
+        self.instruments[inst_id] = Instrument(inst_id, _positive(ct_val), mmr, tick, _positive(mark))
+        return self.instruments[inst_id]
+
     def add_account(
         self,
         *,

@@ -19,7 +19,7 @@ from liqpass.sandbox.okx_rows import history_row, position_row
 
 OFFERED = (
     "add_account add_key set_perm delete_key open_position close_position liquidate liquidate_partly "
-    "move_mark lag fail html rate_limit skew_clock heal"
+    "move_mark list_instrument lag fail answer html rate_limit skew_clock heal"
 )
 
 
@@ -57,6 +57,13 @@ class Faults:
         """Answer with a code of OKX, or for code "" with an empty body."""
         body = msgspec.json.encode({"msg": "as the sandbox was told", "code": code}) if code else b""
         self._faults.append(Fault(0, int(status), body, "application/json", path, region, count))
+
+    def answer(
+        self, body: str | bytes, *, path: str = "", region: str = "", count: int | None = None
+    ) -> None:
+        """Answer with these very words, whatever is asked: with rows that nobody has seen before, say."""
+        said = body.encode() if isinstance(body, str) else body
+        self._faults.append(Fault(0, 200, said, "application/json", path, region, count))
 
     def html(self, *, status: int = 502, path: str = "", region: str = "", count: int | None = None) -> None:
         """Answer as a proxy or a CDN in front of OKX does."""

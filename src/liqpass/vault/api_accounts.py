@@ -13,7 +13,7 @@ import structlog
 
 from liqpass.clock import Clock
 from liqpass.db import Connection, Database
-from liqpass.exchange.errors import ExchangeError
+from liqpass.exchange.errors import ExchangeError, Kind
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import AccountConfig, key_refusal
 from liqpass.hexes import to_hex
@@ -27,6 +27,7 @@ CHECK_EVERY = timedelta(hours=6)
 CHECKS_PER_STEP = 10_000
 CHECKS_AT_ONCE = 4
 UNANSWERED_AT_MOST = 3
+OF_THE_REGION = (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.CLOCK)
 
 # The columns that hold secrets: a part of the place that each is sealed for.
 SECRET = "secret_enc"  # noqa: S105, a column's name
@@ -135,7 +136,8 @@ async def recheck_due(
 
     A key that grew, or that OKX refuses, is put on hold; one that is read-only again is released. An exchange
     that does not answer changes nothing: its region is asked a few times in a row, then not before the next
-    step, because the others would not be answered either.
+    step, because the others would not be answered either. An answer that cannot be read, or is refused for a
+    reason that we do not know, is one account's: it keeps no other from its turn.
     """
     async with db.pool.acquire() as conn:
         due = iter(await sql.accounts_due(conn, clock() - every, at_most))
@@ -163,7 +165,7 @@ async def recheck_due(
 async def _ask_again(
     db: Database, gateway: OkxGateway, keyring: KeyRing, clock: Clock, due: sql.DueAccount
 ) -> bool | None:
-    """Whether a finding was noted; None when the exchange said nothing certain about the key."""
+    """Whether a finding was noted; None when the exchange does not answer, as it will not for others."""
     async with db.pool.acquire() as conn:
         account = await sql.sealed_account(conn, due.user_id, due.id)
     if account is None:
@@ -175,7 +177,7 @@ async def _ask_again(
         return False
     except ExchangeError as error:
         log.warning("recheck_without_answer", account=str(account.id), code=error.code)
-        return None
+        return None if error.kind in OF_THE_REGION else False
 
 
 async def _recheck(

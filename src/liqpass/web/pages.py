@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from liqpass import hexes
 from liqpass.db import Database
+from liqpass.exchange.fields import UnreadableRow
 from liqpass.exchange.records import Position, position
 from liqpass.orders import reading
 from liqpass.orders.orders import PricedFrom
@@ -163,8 +164,12 @@ def _order_id(text: str) -> bytes:
         raise NotFoundException from None
 
 
-def _position(priced_from: PricedFrom) -> Position:
-    return position(msgspec.json.decode(priced_from.position, type=dict[str, Any]))
+def _position(priced_from: PricedFrom) -> Position | None:
+    """None where its row, which another version may have kept, cannot be read: the order stands without."""
+    try:
+        return position(msgspec.json.decode(priced_from.position, type=dict[str, Any]))
+    except (UnreadableRow, msgspec.DecodeError):
+        return None
 
 
 def _signed_in(viewer: Viewer) -> bytes:

@@ -7,7 +7,7 @@ import { _, language, minute } from "./texts.js"
 
 /**
  * @typedef {{instId: string, mgnMode: string, posSide: string, ccy: string, lever: string, pos: string,
- *   avgPx: string, markPx: string, liqPx: string, side: "long" | "short", margin: string, notionalUsd: string,
+ *   avgPx: string, markPx: string, liqPx: string, side: "long" | "short" | null, margin: string, notionalUsd: string,
  *   distanceBps: number | null, insurable: boolean, reason: string | null, reasonCode: string | null,
  *   reasonValues: Record<string, any>}} Position
  * @typedef {{sku: string, title: string, durationSec: number, coverageDelaySec: number,
@@ -23,8 +23,15 @@ export const keyOf = (of) => [of.instId, of.mgnMode, of.posSide].join(" ")
 
 /** @param {string} instId */
 function nameOf(instId) {
-  const [base, coin, kind] = instId.split("-")
-  return kind === "SWAP" ? _("%(pair)s perpetual", { pair: `${base}/${coin}` }) : instId
+  if (!instId) return _("A position without a name")
+  const [base, coin, kind, ...more] = instId.split("-")
+  return kind === "SWAP" && !more.length ? _("%(pair)s perpetual", { pair: `${base}/${coin}` }) : instId
+}
+
+/** @param {string} mode */
+function modeOf(mode) {
+  if (mode === "isolated") return _("isolated")
+  return mode === "cross" ? _("cross margin") : mode
 }
 
 /**
@@ -46,18 +53,20 @@ const percent = (bps) =>
   (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: bps < 500 ? 2 : 1 })
 
 /**
- * Write a position into its card; again writes over it.
+ * Write a position into its card; again writes over it. One that cannot be read has a name and no side.
  * @param {HTMLElement} card
  * @param {Position} position
  * @param {Quoted | undefined} quoted undefined where no prices could be had
  */
 export function fill(card, position, quoted) {
   const isLong = position.side === "long"
+  card.classList.toggle("unread", position.side === null)
+  const mode = modeOf(position.mgnMode)
   /** @type {Record<string, string>} */
   const fields = {
     name: nameOf(position.instId),
     instId: position.instId,
-    mode: position.mgnMode === "isolated" ? _("isolated") : _("cross margin"),
+    mode: position.instId && mode ? ` · ${mode}` : mode,
     side: isLong ? _("Long") : _("Short"),
     distance: distanceOf(position),
     liqPx: price(position.liqPx),

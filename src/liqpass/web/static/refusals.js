@@ -34,6 +34,8 @@ const NOT_INSURABLE = {
     : _("It is too close to its liquidation price."),
   NOT_WORTH_IT: () => _("It is not worth it: the premium would be more than the payout."),
   DEMO_TRADING: () => _("Positions of demo trading are not covered."),
+  UNREADABLE: (values) => _("What OKX says of it cannot be read with certainty: its field %(field)s is not as we know it. Your other positions are not affected.", values),
+  SHOWN_TWICE: () => _("OKX says two different things of it, so that neither is certain. Your other positions are not affected."),
   CAPACITY_EXHAUSTED: (values) => _("There is not enough free capital for its payout at present: %(freeUsd)s USDC.", values),
 }
 
