@@ -1,29 +1,25 @@
 """PostgreSQL 18 inside LiqPass: one server per data folder, shared by every command, stopped with the last.
 
-Two lock files in the data folder hold everything together, both by flock(2), which goes with its process
-and so is never stale:
-
-- `in-use.lock`: every command holds it, shared, as long as it lives; who gets it exclusively was the last;
-- `start.lock`: held, exclusively, by whoever looks whether the server runs, starts it or stops it.
-
+Lock files in the data folder hold everything together: see `folder_locks.py`.
 PostgreSQL listens on a Unix socket in a folder of mode 0700 and trusts whoever can reach it.
 """
 
-import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from liqpass.folder_locks import exclusive, in_use, no_server
 from liqpass.postgres_programs import (
     EmbeddedPostgresError,
     give,
@@ -36,6 +32,7 @@ from liqpass.settings import SettingError
 
 PORT = 5432  # names the socket file; nothing listens on a port
 SOCKET_PATH_LIMIT = 107  # bytes, of sockaddr_un.sun_path without its final zero
+NAMESPACED_PID = re.compile(r"^NSpid:\t(.*)$", re.MULTILINE)
 WAIT_SEC = 300  # long enough for the crash recovery of a large database
 
 SETTINGS = {
@@ -76,12 +73,12 @@ def embedded_postgres(
     """
     account = system_account() if os.geteuid() == 0 else None
     folder = _make_data_dir(data_dir, account)
-    with _exclusive(folder):
+    with exclusive(folder):
         bin_dir = readable_programs(folder, account, progress)
     server = EmbeddedPostgres(folder, bin_dir, account, {**SETTINGS, **(options or {})}, progress)
-    with _in_use(server):
+    with in_use(folder, last=lambda: _stop(server)):
         server.ensure_running()
-        with _exclusive(folder):
+        with exclusive(folder):
             _create_database(server)
         yield server
 
@@ -138,33 +135,8 @@ class EmbeddedPostgres:
 
         Any command that still uses the data folder may call it, at any time, several at once.
         """
-        with _exclusive(self.data_dir):
+        with exclusive(self.data_dir):
             _start(self)
-
-
-@contextmanager
-def _exclusive(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "start.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _in_use(server: EmbeddedPostgres) -> Iterator[None]:
-    path = server.data_dir / "in-use.lock"
-    with _exclusive(server.data_dir):
-        mine = path.open("a")
-        fcntl.flock(mine, fcntl.LOCK_SH)
-    try:
-        yield
-    finally:
-        # a data folder that was deleted meanwhile is let go: the server notices by itself and ends
-        with suppress(FileNotFoundError), _exclusive(server.data_dir):
-            # closed, not converted: a forked child of ours may share this lock and still use the server
-            mine.close()
-            with path.open("a") as everybody, suppress(BlockingIOError):
-                fcntl.flock(everybody, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _stop(server)
 
 
 def _state(server: EmbeddedPostgres) -> tuple[int, str] | None:
@@ -184,9 +156,13 @@ def _state(server: EmbeddedPostgres) -> tuple[int, str] | None:
 def _is_ours(server: EmbeddedPostgres, pid: int) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"postgres" not in command or server.mark.encode() not in command:
+            return False
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return False
-    return b"postgres" in command and server.mark.encode() in command
+    # several numbers: that of a container, which is seen from outside and none of our business
+    return not (numbers := NAMESPACED_PID.search(status)) or len(numbers[1].split()) == 1
 
 
 def _start(server: EmbeddedPostgres) -> None:
@@ -198,20 +174,27 @@ def _start(server: EmbeddedPostgres) -> None:
             raise _failure(server, f"PostgreSQL (process {state[0]}) is stuck {state[1]}")
         time.sleep(0.05)
     _end_remains(server)
-    _create_cluster(server)
-    _make_socket_dir(server)
-    _write_configuration(server)
-    server.progress("Starting PostgreSQL 18")
-    # names relative to the cluster: pg_ctl hands its command line to a shell
-    _run(server, "pg_ctl", "-D", ".", "-l", server.log.name, "-o", f"-c cluster_name={server.mark}",
-         "-w", "-t", str(WAIT_SEC), "start", cwd=server.cluster)  # fmt: skip
+    with no_server(server.data_dir) as lock:
+        _unlink_remains(server)
+        _create_cluster(server)
+        _make_socket_dir(server)
+        _write_configuration(server)
+        server.progress("Starting PostgreSQL 18")
+        # names relative to the cluster: pg_ctl hands its command line to a shell
+        _run(server, "pg_ctl", "-D", ".", "-l", server.log.name, "-o", f"-c cluster_name={server.mark}",
+             "-w", "-t", str(WAIT_SEC), "start", cwd=server.cluster, inherited=[lock])  # fmt: skip
+    if _state(server) is None:
+        # nobody could tell later whether it lives
+        with suppress(EmbeddedPostgresError):
+            _pg_ctl_stop(server, "fast")
+        raise EmbeddedPostgresError(
+            "/proc does not show the PostgreSQL that has just started. If /proc is mounted with hidepid, run "
+            f"LiqPass as an ordinary user or set DATABASE_URL; otherwise {server.log} says why it ended"
+        )
 
 
 def _end_remains(server: EmbeddedPostgres) -> None:
-    """Ends what a killed server left: its backends, and lock files with a process id that may be used again.
-
-    PostgreSQL still checks for itself, by shared memory, that nobody works on the folder.
-    """
+    """Ends the backends that a killed server left."""
     remains = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     remains = [pid for pid in remains if _is_ours(server, pid)]
     for sign, wait_sec in ((signal.SIGQUIT, 2), (signal.SIGKILL, 5)):
@@ -222,6 +205,11 @@ def _end_remains(server: EmbeddedPostgres) -> None:
         while remains and time.monotonic() < deadline:
             time.sleep(0.02)
             remains = [pid for pid in remains if _is_ours(server, pid)]
+
+
+def _unlink_remains(server: EmbeddedPostgres) -> None:
+    """Lock files of PostgreSQL whose process id may be used again by now: by others, or in a container by
+    whoever starts as the same number. Only under the server's lock: nobody is left who wrote them."""
     for lock in (server.cluster / "postmaster.pid", server.socket_dir / f".s.PGSQL.{PORT}.lock"):
         lock.unlink(missing_ok=True)
 
@@ -303,15 +291,22 @@ def _stop(server: EmbeddedPostgres) -> None:
     server.progress("Stopping PostgreSQL")
     for mode in ("fast", "immediate"):
         with suppress(EmbeddedPostgresError):
-            _run(server, "pg_ctl", "-D", ".", "-m", mode, "-w", "-t", "60", "stop", cwd=server.cluster)
+            _pg_ctl_stop(server, mode)
             break
     if server.socket_dir != server.cluster:
         with suppress(OSError):
             server.socket_dir.rmdir()
 
 
-def _run(server: EmbeddedPostgres, program: str, *arguments: str, cwd: Path) -> str:
-    done = run_as(server.account, cwd, [str(server.bin_dir / program), *arguments])
+def _pg_ctl_stop(server: EmbeddedPostgres, mode: str) -> None:
+    _run(server, "pg_ctl", "-D", ".", "-m", mode, "-w", "-t", "60", "stop", cwd=server.cluster)
+
+
+def _run(
+    server: EmbeddedPostgres, program: str, *arguments: str, cwd: Path, inherited: Sequence[int] = ()
+) -> str:
+    command = [str(server.bin_dir / program), *arguments]
+    done = run_as(server.account, cwd, command, inherited)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise _failure(server, f"{program} failed: {said}")

