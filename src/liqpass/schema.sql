@@ -270,7 +270,12 @@ CREATE TABLE public.disbursements_made (
     tx_hash bytea NOT NULL,
     log_index integer NOT NULL,
     disbursement_id uuid NOT NULL,
-    made_at timestamp with time zone NOT NULL
+    made_at timestamp with time zone NOT NULL,
+    adopted_by text,
+    adopt_reason text,
+    CONSTRAINT adopted_by_somebody CHECK ((num_nonnulls(adopted_by, adopt_reason) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT disbursements_made_adopt_reason_check CHECK ((adopt_reason <> ''::text)),
+    CONSTRAINT disbursements_made_adopted_by_check CHECK ((adopted_by <> ''::text))
 );
 
 CREATE TABLE public.insured_bindings (
@@ -667,7 +672,7 @@ ALTER TABLE ONLY public.disbursements_made
     ADD CONSTRAINT disbursements_made_disbursement_id_key UNIQUE (disbursement_id);
 
 ALTER TABLE ONLY public.disbursements_made
-    ADD CONSTRAINT disbursements_made_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
+    ADD CONSTRAINT disbursements_made_pkey PRIMARY KEY (chain_id, tx_hash, log_index, disbursement_id);
 
 ALTER TABLE ONLY public.disbursements
     ADD CONSTRAINT disbursements_pkey PRIMARY KEY (id);

@@ -91,6 +91,13 @@ def test_a_payment_explains_nothing_that_left() -> None:
         ([left(1, stage=Stage.SEEN)], [], [], {}),
         ([left(1)], [], [made(1)], {"REFUND_PAID 1": 5}),
         ([left(1), left(2)], [], [made(2)], {"PAID_OUT 1": 5, "REFUND_PAID 2": 5}),
+        ([left(1, 9)], [], [made(1), made(1, SECOND, 3)], {"PAID_OUT 1": 1, "REFUND_PAID 1": 8}),
+        (
+            [left(1, 9)],
+            [],
+            [made(1), msgspec.structs.replace(made(1, SECOND, 4), purpose=Purpose.WITHDRAWAL)],
+            {"REFUND_PAID 1": 5, "WITHDRAWAL_PAID 1": 4},
+        ),
     ],
 )
 def test_what_transfers_stand_at(
@@ -138,6 +145,15 @@ def test_a_disbursement_is_open_again_when_its_transfer_is_not_what_it_was(now: 
     assert undone([left(1)], [made(1)]) == []
     assert undone([now], [made(1)]) == [made(1)]
     assert undone([], [made(1)]) == [made(1)]
+
+
+def test_what_was_adopted_stays_so_while_all_of_it_is_within_its_final_transfer() -> None:
+    adopted = [made(1), made(1, SECOND, 3)]
+    final = left(1, 9, stage=Stage.FINAL)
+    assert undone([final], adopted) == []
+    assert undone([left(1, 9)], adopted) == adopted
+    assert undone([left(1, 7, stage=Stage.FINAL)], adopted) == adopted
+    assert undone([left(1, 9, ADA, stage=Stage.FINAL)], adopted) == adopted
 
 
 STAGES = st.sampled_from(list(Stage))

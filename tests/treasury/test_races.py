@@ -1,6 +1,7 @@
 """Several people at the treasury's desk at the same moment, each with a database session of their own."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,9 +12,10 @@ import pytest
 from liqpass.db import Connection
 from liqpass.ledger.book import Account, chain_ref
 from liqpass.problems import Problem
-from liqpass.treasury import booking, disbursements
+from liqpass.treasury import adopting, booking, disbursements, sql
+from liqpass.treasury.adopting import RANDOM
 from liqpass.treasury.holding import token_says_of
-from tests.treasury.conftest import CAPITAL, Desk
+from tests.treasury.conftest import CAPITAL, Desk, ref_of_log
 from tests.treasury.test_booking import seen
 
 TO = b"\x5b" * 20
@@ -158,6 +160,52 @@ async def test_two_bookings_of_transfers_that_are_alike_give_one_of_them_the_ref
         0,
         60,
     )
+
+
+async def test_a_transfer_that_many_adopt_at_once_pays_no_more_than_it_is(desk: Desk) -> None:
+    opening = chain_ref(desk.chain.chain_id)
+    asked = [await desk.refund(opening, amount=50, to=TO) for _ in range(3)]
+    receipt = await desk.chain.transfer(desk.chain.treasury_wallet, TO, 90)
+    await desk.finalize()
+    ref = ref_of_log(receipt["logs"][0])
+
+    def adopt(due: disbursements.Asked) -> Awaitable[object]:
+        return desk.db.run(
+            lambda conn: adopting.adopt(
+                conn,
+                desk.clock(),
+                os.urandom(RANDOM),
+                desk.settings,
+                ref,
+                [str(due.id)],
+                by="Ada",
+                reason="both",
+            )
+        )
+
+    assert await told(*map(adopt, asked)) == {"done": 2, "refused": 1}
+    assert (await desk.balance(Account.REFUNDS_DUE), await desk.balance(Account.OUTFLOW_UNEXPLAINED)) == (
+        60,
+        0,
+    )
+
+
+async def test_what_booking_has_just_found_to_pay_another_due_is_not_adopted(desk: Desk) -> None:
+    opening = chain_ref(desk.chain.chain_id)
+    receipt = await desk.chain.transfer(desk.chain.treasury_wallet, TO, 60)
+    await desk.finalize()
+    other, _ = await desk.refund(opening, amount=80, to=TO), await desk.refund(opening, amount=60, to=TO)
+    await desk.db.run(lambda conn: sql.queue_what_may_be_due(conn, desk.chain.chain_id))
+    first = partial(booking.book, now=desk.clock(), chain_id=desk.chain.chain_id)
+    ref, name = ref_of_log(receipt["logs"][0]), str(other.id)
+    second = desk.db.run(
+        lambda conn: adopting.adopt(
+            conn, desk.clock(), os.urandom(RANDOM), desk.settings, ref, [name], by="Ada", reason="both"
+        )
+    )
+    with pytest.raises(Problem, match=f"is left for {other.id}"):
+        await overtaking(desk, first, second)
+    assert await desk.balance(Account.REFUNDS_DUE) == 80
 
 
 async def test_two_batches_at_once_hold_every_refund_once(desk: Desk) -> None:

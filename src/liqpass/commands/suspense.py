@@ -19,6 +19,7 @@ from liqpass.terminal import run
 if TYPE_CHECKING:
     from liqpass.chain.outgoing import Outgoing
     from liqpass.settings import ChainSettings
+    from liqpass.treasury.adopting import Adopted
     from liqpass.treasury.disbursements import Asked, Batch
     from liqpass.treasury.holding import Held
     from liqpass.treasury.records import Disbursement, Suspended
@@ -60,6 +61,28 @@ def cancel(
 ) -> None:
     """Take back a refund, or a withdrawal of the pool, that was not paid yet."""
     run(lambda: _cancel(disbursement, by, reason))
+
+
+@suspense_cli.command(
+    epilog="Example: liqpass suspense adopt 0x…:3 --due 0197… --by Ada --reason 'paid by hand, less a fee'"
+)
+def adopt(
+    transfer: Annotated[str, typer.Argument(help="Which, as the break that names it: 0x…:3.")],
+    due: Annotated[
+        list[str], typer.Option(help="What it pays, as liqpass suspense list names it; again for more.")
+    ],
+    by: By,
+    reason: Reason,
+    write_off: Annotated[
+        bool, typer.Option("--write-off", help="What the last due is short of is not to be paid any more.")
+    ] = False,
+) -> None:
+    """Say that money which left the treasury unexplained was for what is due to the same wallet.
+
+    It may be less than the due, whose rest stays due, or more, or for several. One of exactly a due's amount
+    is taken for it without a word.
+    """
+    run(lambda: _adopt(transfer, due, by, reason, write_off))
 
 
 @suspense_cli.command(epilog="Example: liqpass suspense batch --out refunds.json")
@@ -230,6 +253,41 @@ async def _cancel(disbursement: str, by: str, reason: str) -> None:
         typer.echo(
             f"It stands in a batch file of {_moment(gone.batched_at)}: see that nobody signs that file."
         )
+
+
+async def _adopt(transfer: str, names: list[str], by: str, reason: str, write_off: bool) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.treasury import adopting, suspense
+
+    now, random = system_clock(), os.urandom(adopting.RANDOM)
+    async with opened("liqpass suspense") as (db, chain):
+        ref = suspense.ref_of(transfer, chain, "TRANSFER")
+        done = await db.run(
+            lambda conn: adopting.adopt(
+                conn, now, random, chain, ref, names, by=by, reason=reason, write_off=write_off
+            )
+        )
+    _tell_adopted(done, transfer)
+
+
+def _tell_adopted(done: "Adopted", transfer: str) -> None:
+    from liqpass.money import usd
+
+    for due, part in zip(done.dues, done.paid, strict=True):
+        of = "" if part.id == due.id else f", a part of {due.id}"
+        typer.echo(f"Paid by {transfer}: {usd(part.amount)} USDC, {due.purpose.lower()} {part.id}{of}.")
+    last = done.dues[-1]
+    if done.rest is not None:
+        typer.echo(f"Still due: {usd(done.rest.amount)} USDC, {last.purpose.lower()} {done.rest.id}.")
+    if done.written_off:
+        back = "in suspense" if last.purpose == "REFUND" else "free capital"
+        typer.echo(f"Written off: {usd(done.written_off)} USDC of {last.id}, which are {back} again.")
+    if done.unexplained:
+        typer.echo(f"Still left without explanation: {usd(done.unexplained)} USDC of this transfer.")
+    for due in done.dues:
+        if due.batched_at is not None:
+            typer.echo(f"{due.id} stands in a batch file of {_moment(due.batched_at)}: see that nobody")
+            typer.echo("signs that file, which would pay it once more.")
 
 
 async def _batch(out: Path, again: bool) -> None:

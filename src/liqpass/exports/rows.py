@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from uuid import UUID
 
 import msgspec
 
@@ -36,6 +35,7 @@ class Row(msgspec.Struct, frozen=True):
 
     `seq` and `leg` are None where the row is no transfer of the ledger. `reversal`: it takes back what an
     earlier leg of the same fact booked. `counterparty` is the address that USDC came from or went to.
+    `disbursement_id`: one, or several with spaces between them, where one transfer paid them all.
     """
 
     seq: int | None
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True):
     log_index: int | None = None
     block_number: int | None = None
     counterparty: bytes | None = None
-    disbursement_id: UUID | None = None
+    disbursement_id: str | None = None
     reason: str | None = None
 
 
@@ -149,7 +149,7 @@ def tags(row: Row) -> dict[str, str | int]:
         "log": row.log_index,
         "block": row.block_number,
         "counterparty": checksum(row.counterparty) if row.counterparty else None,
-        "disbursement": str(row.disbursement_id) if row.disbursement_id else None,
+        "disbursement": row.disbursement_id,
         "reason": one_line(row.reason or "") or None,
     }
     return {name: value for name, value in known.items() if value is not None}

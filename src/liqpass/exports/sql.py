@@ -1,7 +1,6 @@
 """Queries of the exports. They run in one snapshot, and only read."""
 
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
@@ -25,7 +24,7 @@ class Transfer(msgspec.Struct, frozen=True):
     log_index: int | None
     block_number: int | None
     counterparty: bytes | None
-    disbursement_id: UUID | None
+    disbursement_id: str | None
     reason: str | None
 
 
@@ -92,7 +91,7 @@ async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
         coalesce(t.tx_hash, paid.tx_hash) as tx_hash, coalesce(t.log_index, paid.log_index) as log_index,
         coalesce(moved.block_number, named.block_number, paid.block_number) as block_number,
         coalesce(moved.counterparty, named.payer, paid.payer) as counterparty,
-        d.id as disbursement_id, d.reason
+        coalesce(made.ids, d.id::text) as disbursement_id, coalesce(made.reasons, d.reason) as reason
     from page t
     -- By `limit 1` each of these is looked up row by row: hashing whole tables for every page would cost the
     -- square of their size.
@@ -120,9 +119,13 @@ async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
             {_BEST}
         limit 1
     ) as paid on true
-    left join disbursements_made m
-        on m.chain_id = $1 and m.tx_hash = t.tx_hash and m.log_index = t.log_index
-        and t.kind in ('REFUND_PAID', 'WITHDRAWAL_PAID')
+    left join lateral (
+        select string_agg(d.id::text, ' ' order by d.id) as ids,
+            string_agg(d.reason, '; ' order by d.id) as reasons
+        from disbursements_made m join disbursements d on d.id = m.disbursement_id
+        where m.chain_id = $1 and m.tx_hash = t.tx_hash and m.log_index = t.log_index
+          and t.kind::text = d.purpose || '_PAID'
+    ) as made on true
     left join lateral (
         select r.id from disbursements r
         where t.kind = 'REFUND' and r.purpose = 'REFUND' and r.ref = t.ref and r.amount = t.amount
@@ -130,7 +133,7 @@ async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
         order by r.id limit 1
     ) as asked on true
     left join disbursements d
-        on d.id = coalesce(m.disbursement_id, asked.id,
+        on d.id = coalesce(asked.id,
             case when t.kind = 'WITHDRAWAL' and length(t.ref) = 16 then encode(t.ref, 'hex')::uuid end)
     order by t.seq
 """

@@ -77,8 +77,8 @@ NEXT_STEPS: dict[BreakType, str] = {
     BreakType.BINDING_DISAGREES: f"An order takes its binding and position along: {_HAND}.",
     BreakType.MONEY_IN_SUSPENSE: "`liqpass suspense list` says what may be done: refund it, or give it to "
     "the pool with `liqpass pool deposit`.",
-    BreakType.MONEY_LEFT_UNEXPLAINED: "Ask the treasury's owners who signed it and what for. When that is "
-    "known, close the break with the reason.",
+    BreakType.MONEY_LEFT_UNEXPLAINED: "Ask the treasury's owners who signed it and what for. If it pays "
+    "what is due to that wallet, say so with `liqpass suspense adopt`; else close the break with the reason.",
     BreakType.PREMIUM_EARNED_WRONG: "See that `liqpass work` runs: it earns what is due. What it does not "
     f"put right itself, {_HAND}.",
     BreakType.HISTORY_BROKEN: f"Orders move only together with an event: {_HAND}.",

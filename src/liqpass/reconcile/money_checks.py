@@ -12,9 +12,10 @@ from liqpass.ledger.book import DEBIT_SIDE, LEGAL_TRANSFERS, Account, Kind
 from liqpass.money import usd
 from liqpass.payments.matching import Outcome
 from liqpass.reconcile.checks import OF_ACCOUNT, OF_TREASURY, BreakType, Found, log_subject
-from liqpass.reconcile.facts.records import LogFacts, OddRef, OpeningFacts, RefFacts
+from liqpass.reconcile.facts.records import DueFacts, LogFacts, OddRef, OpeningFacts, RefFacts
 from liqpass.treasury.pairing import Premium, Transfer, explained
 
+DUES_NAMED = 5
 _CAME = (Account.TREASURY, Account.SUSPENSE)
 _WENT = (Account.TREASURY, Account.OUTFLOW_UNEXPLAINED)
 _WHY = {
@@ -24,8 +25,11 @@ _WHY = {
 }
 
 
-def judge_transaction(logs: Sequence[LogFacts], refs: Sequence[RefFacts]) -> list[Found]:
-    """What is broken of one transaction; nothing while it waits to be settled or booked."""
+def judge_transaction(
+    logs: Sequence[LogFacts], refs: Sequence[RefFacts], dues: Mapping[bytes, Sequence[DueFacts]]
+) -> list[Found]:
+    """What is broken of one transaction; nothing while it waits to be settled or booked. `dues`: what is to
+    be paid out, by wallet."""
     if any(log.waiting for log in logs):
         return []
     booked = {ref.log_index: ref for ref in refs}
@@ -46,7 +50,7 @@ def judge_transaction(logs: Sequence[LogFacts], refs: Sequence[RefFacts]) -> lis
             # Not received into suspense, it is an order's premium, or a break of that order.
             found += _received(log, ref) if ref and ref.received else []
         elif log.recipient is not None:
-            found += _outflow(log, ref)
+            found += _outflow(log, ref, dues.get(log.recipient, ()))
         elif log not in strange.values():
             found += _inflow(log, ref, is_premium=index in own)
     return found
@@ -175,7 +179,7 @@ def _given_too_much(ref: RefFacts) -> Found:
     return _found(ref, kind, said, Account.SUSPENSE, expected=ref.received, found=ref.given)
 
 
-def _outflow(log: LogFacts, ref: RefFacts | None) -> Iterator[Found]:
+def _outflow(log: LogFacts, ref: RefFacts | None, dues: Sequence[DueFacts]) -> Iterator[Found]:
     paid, unexplained = (ref.paid, ref.unexplained) if ref else (0, 0)
     if not paid and log.amount:
         said = f"{usd(log.amount)} left the treasury, and are not booked"
@@ -186,9 +190,22 @@ def _outflow(log: LogFacts, ref: RefFacts | None) -> Iterator[Found]:
         kind = BreakType.AMOUNT_DIFFERS
         yield _found(log, kind, said, Account.TREASURY, expected=log.amount, found=paid)
     elif unexplained:
-        said = f"{usd(unexplained)} left the treasury, and no refund or withdrawal asked for it"
+        of = "" if unexplained == log.amount else f" of {usd(log.amount)}"
+        said = f"{usd(unexplained)}{of} left the treasury, and no refund or withdrawal asked for it"
         kind = BreakType.MONEY_LEFT_UNEXPLAINED
-        yield _found(log, kind, said, *_WENT, expected=0, found=unexplained)
+        yield _found(log, kind, said + _may_be_for(dues), *_WENT, expected=0, found=unexplained)
+
+
+def _may_be_for(dues: Sequence[DueFacts]) -> str:
+    """What is due to the same wallet, though of another amount."""
+    if not dues:
+        return ""
+    shown = [
+        f"{d.purpose.lower()} {d.id} of {usd(d.amount)} since {d.asked_at:%Y-%m-%d}"
+        for d in dues[:DUES_NAMED]
+    ]
+    more = f" and {len(dues) - DUES_NAMED} more" if len(dues) > DUES_NAMED else ""
+    return f"; due to the same wallet: {', '.join(shown)}{more}"
 
 
 # The whole -----------------------------------------------------------------------------------------------

@@ -113,12 +113,10 @@ INVARIANTS: tuple[Invariant, ...] = (
             from ledger_transfers t join ledger_kinds k using (kind, debit, credit)
             where not k.forward and t.kind <> 'HELD'
         )
-        select {_LEG} as subject,
-            'stands at ' || {_usd(f"sum({SIGNED})")} as said
+        select {_LEG} as subject, 'stands at ' || {_usd(f"sum({SIGNED})")} as said
         from reversed join ledger_transfers t using (kind, ref)
         join ledger_kinds k using (kind, debit, credit)
-        group by kind, ref
-        having sum({SIGNED}) < 0
+        group by kind, ref having sum({SIGNED}) < 0
         """,
     ),
     Invariant(
@@ -149,9 +147,8 @@ INVARIANTS: tuple[Invariant, ...] = (
                 {_usd("coalesce(p.stands, 0)")}) as said
         from purchase_orders o left join ({_stands("PREMIUM")}) p on p.ref = o.purchase_order_id
         where o.status = 'ACTIVE' and o.premium_amount <> coalesce(p.stands, 0)
-          and not exists (
-            select from settle_queue q join premium_payments paid using (chain_id, tx_hash, log_index)
-            where paid.purchase_order_id = o.purchase_order_id)
+          and not exists (select from settle_queue q join premium_payments p
+            using (chain_id, tx_hash, log_index) where p.purchase_order_id = o.purchase_order_id)
         """,
     ),
     Invariant(
@@ -204,8 +201,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         from (
             select order_id, seq, from_status, lag(to_status) over history as was,
                 lag(seq) over history as seq_was
-            from order_events window history as (partition by user_id, order_id order by seq)
-        ) as followed
+            from order_events window history as (partition by user_id, order_id order by seq)) as followed
         where from_status is distinct from was or seq <> coalesce(seq_was, 0) + 1
         """,
     ),
@@ -256,8 +252,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         ) as moved
         group by chain_id, tx_hash
         having sum(amount) <> 0 and bool_or(what = 'came')
-          and not exists (select from transfer_queue q
-                          where q.chain_id = moved.chain_id and q.tx_hash = moved.tx_hash)
+          and not exists (
+            select from transfer_queue q where (q.chain_id, q.tx_hash) = (moved.chain_id, moved.tx_hash))
         """,
     ),
     Invariant(
@@ -267,16 +263,21 @@ INVARIANTS: tuple[Invariant, ...] = (
         f"""
         select {_TX} || ' ' || log_index as subject, concat('went out ', {_usd("t.amount")}, ' to ',
             {_HEX.format("t.recipient")}, ', booked ', {_usd("coalesce(b.stands, 0)")},
-            ', asked for ' || {_usd("d.amount")} || ' to ' || {_HEX.format("d.recipient")}) as said
+            ', asked for ' || {_usd("d.amount")}, case when d.elsewhere then ', to somebody else' end) as said
         from usdc_transfers t
-        left join disbursements_made m using (chain_id, tx_hash, log_index)
-        left join disbursements d on d.id = m.disbursement_id
         left join ({_stands("REFUND_PAID", "WITHDRAWAL_PAID", "PAID_OUT")}) b
             on b.ref = t.tx_hash || int4send(t.log_index)
-        where t.stage = 'FINAL' and t.recipient is not null and (t.amount <> coalesce(b.stands, 0)
-            or (d.recipient, d.amount) is distinct from (t.recipient, t.amount) and d.id is not null)
-          and not exists (select from transfer_queue q
-                          where q.chain_id = t.chain_id and q.tx_hash = t.tx_hash)
+        left join ({_stands("REFUND_PAID", "WITHDRAWAL_PAID")}) p using (ref)
+        left join (
+            select tx_hash || int4send(log_index) as ref, sum(d.amount)::bigint as amount,
+                bool_or(d.recipient is distinct from u.recipient) as elsewhere
+            from usdc_transfers u join disbursements_made m using (chain_id, tx_hash, log_index)
+            join disbursements d on d.id = m.disbursement_id group by tx_hash, log_index
+        ) d using (ref)
+        where t.stage = 'FINAL' and t.recipient is not null and (d.elsewhere
+            or t.amount <> coalesce(b.stands, 0) or coalesce(d.amount, 0) <> coalesce(p.stands, 0))
+          and not exists (
+            select from transfer_queue q where (q.chain_id, q.tx_hash) = (t.chain_id, t.tx_hash))
         """,
     ),
     Invariant(

@@ -1,7 +1,7 @@
 """The searches of a run: what may be off is read by its key, its facts are judged, batch by batch."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from liqpass.db import Connection
 from liqpass.hexes import to_hex
 from liqpass.reconcile.checks import IN_FLIGHT, STUCK_AFTER, BreakType, Found
 from liqpass.reconcile.facts import sql
-from liqpass.reconcile.facts.records import PositionSuspect
+from liqpass.reconcile.facts.records import DueFacts, LogFacts, PositionSuspect
 from liqpass.reconcile.money_checks import judge_transaction
 from liqpass.reconcile.order_checks import judge_order
 
@@ -74,7 +74,17 @@ async def by_transactions(of: Search) -> AsyncIterator[list[Found]]:
             logs[log.tx_hash].append(log)
         for ref in await sql.refs_of(of.conn, known):
             refs[ref.tx_hash].append(ref)
-        yield [found for tx in known for found in judge_transaction(logs[tx], refs[tx])]
+        dues = await _dues(of, [log for tx in known for log in logs[tx]])
+        yield [found for tx in known for found in judge_transaction(logs[tx], refs[tx], dues)]
+
+
+async def _dues(of: Search, logs: Sequence[LogFacts]) -> Mapping[bytes, list[DueFacts]]:
+    """What is due to the wallets to which these transfers went, by wallet."""
+    recipients = sorted({log.recipient for log in logs if log.recipient is not None})
+    dues = defaultdict(list)
+    for due in await sql.dues_to(of.conn, of.chain_id, recipients) if recipients else []:
+        dues[due.recipient].append(due)
+    return dues
 
 
 async def _orders(of: Search, ids: Sequence[bytes]) -> list[Found]:

@@ -74,7 +74,9 @@ async def _match(
     new = assign(out, [due for due in dues if due.id not in taken])
     if new:
         ids = [m.disbursement_id for m in new]
-        await sql.make(conn, chain_id, [m.tx_hash for m in new], [m.log_index for m in new], ids, now)
+        await sql.make(
+            conn, chain_id, [m.tx_hash for m in new], [m.log_index for m in new], ids, now, None, None
+        )
     return made + new
 
 

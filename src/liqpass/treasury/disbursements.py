@@ -162,10 +162,10 @@ async def cancel(
     conn: Connection, now: datetime, chain: ChainSettings, text: str, *, by: str, reason: str
 ) -> Disbursement:
     """It is not to be paid out after all: the money is in suspense or free again. Raises Problem."""
-    found = await _found(conn, chain, text)
+    found = await found_by(conn, chain, text)
     held = await hold(conn, chain, found.ref) if found.purpose == Purpose.REFUND else None
     await sql.lock_disbursements(conn, chain.chain_id, [found.id])
-    found = await _found(conn, chain, text)
+    found = await found_by(conn, chain, text)
     if found.cancelled_at is not None:
         raise Problem("INVALID_FIELD", f"{found.id} was cancelled already.", field="DISBURSEMENT")
     if (paid := found.made_by or found.shown) is not None:
@@ -178,7 +178,8 @@ async def cancel(
     return found
 
 
-async def _found(conn: Connection, chain: ChainSettings, text: str) -> Disbursement:
+async def found_by(conn: Connection, chain: ChainSettings, text: str) -> Disbursement:
+    """The disbursement of this name. Raises Problem."""
     try:
         found = await sql.disbursement(conn, chain.chain_id, UUID(text))
     except ValueError:

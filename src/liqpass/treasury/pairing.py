@@ -67,7 +67,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A disbursement and the transfer that was found to make it."""
+    """A disbursement and the transfer that was found, or adopted, to make it. A transfer may make several."""
 
     tx_hash: bytes
     log_index: int
@@ -91,12 +91,16 @@ def explained(transfers: Sequence[Transfer], premiums: Sequence[Premium]) -> set
 
 
 def undone(transfers: Sequence[Transfer], made: Sequence[Made]) -> list[Made]:
-    """What was made by a transfer that is no longer what it was: gone, above the safe head, or another."""
-    stored = {t.key: t for t in transfers}
+    """What was made by a transfer that is no longer what it was: gone, above the safe head, or another. Only
+    one that is final may have been more than what it makes: nobody adopts another."""
+    stored, makes = {t.key: t for t in transfers}, _makes(made)
 
     def holds(one: Made) -> bool:
-        t = stored.get((one.tx_hash, one.log_index))
-        return t is not None and t.confirmed and (t.recipient, t.amount) == (one.recipient, one.amount)
+        key = one.tx_hash, one.log_index
+        t, paid = stored.get(key), sum(makes[key].values())
+        if t is None or not t.confirmed or t.recipient != one.recipient:
+            return False
+        return t.amount == paid or (t.stage == Stage.FINAL and t.amount > paid)
 
     return [one for one in made if not holds(one)]
 
@@ -127,20 +131,30 @@ def entries(transfers: Sequence[Transfer], premiums: Sequence[Premium], made: Se
     All kinds are named, since a log's place may hold another transfer after a reorg. Where it holds a payment
     now, what came in there is for the settling of payments to say.
     """
-    own = explained(transfers, premiums)
-    purposes = {(one.tx_hash, one.log_index): one.purpose for one in made}
+    own, makes = explained(transfers, premiums), _makes(made)
     payments = {(p.tx_hash, p.log_index) for p in premiums if p.stage != Stage.DROPPED}
     found = []
     for t in transfers:
+        stands = _stands(t, makes[t.key]) if t.confirmed and t.key not in own else {}
         found += [
-            Entry(kind, log_ref(*t.key), t.amount if kind == _kind(t, own, purposes) else 0)
+            Entry(kind, log_ref(*t.key), stands.get(kind, 0))
             for kind in (Kind.RECEIVED, *PAID_AS.values())
             if kind != Kind.RECEIVED or t.key not in payments
         ]
     return found
 
 
-def _kind(t: Transfer, own: set[Key], purposes: Mapping[Key, Purpose]) -> Kind | None:
-    if not t.confirmed or t.key in own:
-        return None
-    return Kind.RECEIVED if t.recipient is None else PAID_AS[purposes.get(t.key)]
+def _stands(t: Transfer, makes: Mapping[Purpose, int]) -> dict[Kind, int]:
+    """By kind: what it makes, and what is left of it without a reason."""
+    if t.recipient is None:
+        return {Kind.RECEIVED: t.amount}
+    paid = {PAID_AS[purpose]: amount for purpose, amount in makes.items()}
+    return {**paid, PAID_AS[None]: t.amount - sum(paid.values())}
+
+
+def _makes(made: Sequence[Made]) -> defaultdict[Key, Counter[Purpose]]:
+    """How much of each purpose a transfer makes."""
+    found: defaultdict[Key, Counter[Purpose]] = defaultdict(Counter)
+    for one in made:
+        found[one.tx_hash, one.log_index][one.purpose] += one.amount
+    return found

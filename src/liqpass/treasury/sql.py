@@ -112,8 +112,9 @@ async def made_among(conn: Connection, disbursement_ids: list[UUID]) -> list[UUI
 
 
 @query("""
-    insert into disbursements_made (chain_id, tx_hash, log_index, disbursement_id, made_at)
-    select $1, tx_hash, log_index, disbursement_id, $5
+    insert into disbursements_made
+        (chain_id, tx_hash, log_index, disbursement_id, made_at, adopted_by, adopt_reason)
+    select $1, tx_hash, log_index, disbursement_id, $5, $6, $7
     from unnest($2::bytea[], $3::int[], $4::uuid[]) as m (tx_hash, log_index, disbursement_id)
 """)
 async def make(
@@ -123,8 +124,19 @@ async def make(
     log_indexes: list[int],
     disbursement_ids: list[UUID],
     now: datetime,
+    by: str | None,
+    reason: str | None,
 ) -> None:
-    """These transfers make these disbursements."""
+    """These transfers make these disbursements: found so, or, with a name and a reason, said to be so."""
+    ...
+
+
+@query("""
+    insert into transfer_queue (chain_id, tx_hash) values ($1, $2)
+    on conflict (chain_id, tx_hash) do update set bumps = transfer_queue.bumps + 1
+""")
+async def hold_back(conn: Connection, chain_id: int, tx_hash: bytes) -> None:
+    """Nobody else books this transaction until ours ends; then it is booked again, which changes nothing."""
     ...
 
 

@@ -8,6 +8,7 @@ import msgspec
 from liqpass.chain.view import Stage
 from liqpass.orders.states import OrderStatus
 from liqpass.payments.matching import Outcome
+from liqpass.treasury.pairing import Purpose
 
 
 class OrderSuspect(msgspec.Struct, frozen=True):
@@ -120,6 +121,16 @@ class LogFacts(msgspec.Struct, frozen=True):
     order_known: bool
     outcome: Outcome | None
     waiting: bool
+
+
+class DueFacts(msgspec.Struct, frozen=True):
+    """What is still to be paid out to a wallet."""
+
+    id: UUID
+    purpose: Purpose
+    recipient: bytes
+    amount: int
+    asked_at: datetime
 
 
 class RefFacts(msgspec.Struct, frozen=True):

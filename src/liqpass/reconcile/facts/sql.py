@@ -11,6 +11,7 @@ from datetime import datetime
 from liqpass.db import Connection, query
 from liqpass.ledger.book import LOG_INDEX, SIGNED
 from liqpass.reconcile.facts.records import (
+    DueFacts,
     LogFacts,
     OddRef,
     OpeningFacts,
@@ -321,6 +322,17 @@ async def logs_of(
     conn: Connection, chain_id: int, tx_hashes: list[bytes], waiting_since: datetime
 ) -> list[LogFacts]:
     """All transfers and payments of these transactions."""
+    ...
+
+
+@query("""
+    select d.id, d.purpose, d.recipient, d.amount, d.asked_at from disbursements d
+    where d.chain_id = $1 and d.recipient = any($2) and d.cancelled_at is null
+      and not exists (select from disbursements_made m where m.disbursement_id = d.id)
+    order by d.asked_at, d.id
+""")
+async def dues_to(conn: Connection, chain_id: int, recipients: list[bytes]) -> list[DueFacts]:
+    """What is still to be paid out to these wallets, the oldest first."""
     ...
 
 
