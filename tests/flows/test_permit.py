@@ -6,11 +6,14 @@ import pytest
 from eth_account import Account
 
 from liqpass.hexes import checksum, to_hex
-from liqpass.sandbox.anvil import Wallet, encode_call
+from liqpass.sandbox.anvil import RevertedError, Wallet, encode_call
 from liqpass.sandbox.trader import calls_of
+from tests.chain.ways_of_reverting import WITH_NOTHING
 from tests.contracts.actors import PERMIT_FUNCTION
+from tests.contracts.delegating import REFUSES, SAYS_YES, delegate, stands
 from tests.contracts.test_pay_premium_with_permit import PERMIT
 from tests.flows.newcomers import Newcomer, new_wallet
+from tests.signin.visitors import compact
 from tests.world import TestWorld
 
 Order = dict[str, Any]
@@ -122,8 +125,27 @@ async def test_what_the_payer_did_not_sign_is_rejected(world: TestWorld, alice: 
         message = permit["typedData"]["message"] | {part: value}
         other = permit | {"typedData": permit["typedData"] | {"message": message}}
         assert await alice.refusal("POST", here, body(payer, permit, signed(other, payer))) == rejected, part
-    for no_key_signs in ("00" * 65, "ab" * 64, "ab" * 66, "ab" * 700):  # the last ones: contracts do
-        assert await alice.refusal("POST", here, body(payer, permit, "0x" + no_key_signs)) == rejected
+    assert await alice.refusal("POST", here, body(payer, permit, "0x" + "00" * 65)) == rejected
+
+
+@pytest.mark.parametrize("length", [0, 1, 64, 66, 700])
+async def test_a_signature_that_no_key_makes_is_of_no_use_and_is_not_called_anothers(
+    visitor: Newcomer, length: int
+) -> None:
+    order, payer = await visitor.order(), visitor.trader.wallet
+    given = body(payer, await get_permit(visitor, order, payer), "0x" + "ab" * length)
+    here = path(order, "permit-calls")
+    assert await visitor.refusal("POST", here, given) == (409, "PERMIT_UNAVAILABLE")
+
+
+async def test_a_compact_signature_pays(world: TestWorld, alice: Newcomer) -> None:
+    order, payer = await alice.order(), await new_wallet(world)
+    permit = await get_permit(alice, order, payer)
+    given = body(payer, permit, compact(signed(permit, payer)))
+    (call,) = calls_of(await alice.trader.call("POST", path(order, "permit-calls"), given))
+    await world.chain.transact(payer, call.to, call.data)
+    await world.confirm()
+    assert await alice.status(order) == "ACTIVE"
 
 
 @pytest.mark.parametrize(
@@ -156,24 +178,46 @@ async def test_a_contract_has_no_key_to_sign_with(world: TestWorld, alice: Newco
     assert await alice.refusal("POST", path(order, "permit"), asked) == (409, "PERMIT_UNAVAILABLE")
 
 
-async def test_of_a_delegating_account_the_token_asks_the_code(world: TestWorld, alice: Newcomer) -> None:
-    order, payer = await alice.order(), await new_wallet(world)
-    # Code that refuses everything: USDC asks it for ERC-1271, and does not recover the signer.
-    refuses = "0xef0100" + world.chain.checkout.hex()
-    await world.chain.rpc("anvil_setCode", [to_hex(payer.address), refuses])
-    permit = await get_permit(alice, order, payer)
-    signature = signed(permit, payer)
-    here = path(order, "permit-calls")
-    assert await alice.refusal("POST", here, body(payer, permit, signature)) == (409, "PERMIT_UNAVAILABLE")
-    # Code that answers ERC-1271's yes to everything: PUSH4 0x1626ba7e, PUSH1 0xe0, SHL, MSTORE, RETURN.
-    yes = "0x631626ba7e60e01b60005260206000f3"
-    says_yes = await new_wallet(world)
-    await world.chain.rpc("anvil_setCode", [to_hex(says_yes.address), yes])
-    await world.chain.rpc("anvil_setCode", [to_hex(payer.address), "0xef0100" + says_yes.address.hex()])
-    (call,) = calls_of(await alice.trader.call("POST", here, body(payer, permit, signature)))
-    await world.chain.transact(payer, call.to, call.data)
+@pytest.mark.parametrize("code", [REFUSES, SAYS_YES])
+async def test_an_account_that_delegates_is_offered_no_permit_and_approves(
+    world: TestWorld, alice: Newcomer, code: str
+) -> None:
+    order, payer, chain = await alice.order(), await new_wallet(world), world.chain
+    await delegate(chain, payer, await stands(chain, b"wallet's code".rjust(20), code))
+    asked = {"payer": to_hex(payer.address)}
+    said = await alice.trader.call("POST", path(order, "preflight"), asked)
+    assert (said["permit"], said["needsApproval"], said["obstacles"]) == (False, True, [])
+    assert await alice.refusal("POST", path(order, "permit"), asked) == (409, "PERMIT_UNAVAILABLE")
+    for call in calls_of(order):
+        await chain.transact(payer, call.to, call.data)
     await world.confirm()
     assert await alice.status(order) == "ACTIVE"
+
+
+async def test_a_permit_that_was_signed_before_delegating_is_refused_before_it_is_sent(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order, payer, chain = await alice.order(), await new_wallet(world), world.chain
+    permit = await get_permit(alice, order, payer)
+    given = body(payer, permit, signed(permit, payer))
+    (call,) = calls_of(await alice.trader.call("POST", path(order, "permit-calls"), given))
+    await delegate(chain, payer, await stands(chain, b"wallet's code".rjust(20), REFUSES))
+    with pytest.raises(RevertedError):
+        await chain.transact(payer, call.to, call.data)
+    here = path(order, "permit-calls")
+    assert await alice.refusal("POST", here, given) == (409, "PERMIT_UNAVAILABLE")
+
+
+async def test_a_permit_that_a_node_refuses_without_a_reason_is_none(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order, payer, chain = await alice.order(), await new_wallet(world), world.chain
+    permit = await get_permit(alice, order, payer)
+    given = body(payer, permit, signed(permit, payer))
+    await chain.blacklist(chain.checkout)  # the transfer fails whatever is allowed
+    world.node.retell = WITH_NOTHING["no data"]
+    here = path(order, "permit-calls")
+    assert await alice.refusal("POST", here, given) == (409, "PERMIT_UNAVAILABLE")
 
 
 async def test_a_token_of_another_domain_takes_no_permit(world: TestWorld, alice: Newcomer) -> None:

@@ -201,11 +201,9 @@ async def test_without_ether_it_can_be_tried_and_somebody_else_may_bear_the_fee(
     assert await codes(trader, order, poor) == []
 
 
-async def test_a_contract_signs_no_permit_and_a_delegating_account_does(
+async def test_a_contract_signs_no_permit(
     town: TestWorld, trader: Newcomer, order: Order, payer: Wallet, calm: None
 ) -> None:
-    code = "0xef0100" + town.chain.checkout.hex()
-    await town.chain.rpc("anvil_setCode", [to_hex(payer.address), code])
     assert (await ask(trader, order, payer))["permit"] is True
     await town.chain.rpc("anvil_setCode", [to_hex(payer.address), "0x60006000fd"])
     assert (await ask(trader, order, payer))["permit"] is False

@@ -14,9 +14,11 @@ from liqpass.chain.checkout import word
 from liqpass.db import Database
 from liqpass.hexes import to_hex
 from liqpass.sandbox.anvil import Anvil, node_modules, wallet
+from liqpass.signin import siwe
 from liqpass.signin.contract_wallet import WRAPPER_END, Wrapped, accepts, unwrap
 from tests.clock import SettableClock
-from tests.signin.visitors import browser, door, message_for, refusal, signature_of, verify
+from tests.contracts.delegating import APPROVED_ON_CHAIN, delegate, stands
+from tests.signin.visitors import browser, compact, door, message_for, refusal, signature_of, verify
 
 OWNER, STRANGER = wallet("owner of a contract wallet"), wallet("stranger")
 HASH = keccak(b"hash")
@@ -76,6 +78,33 @@ async def test_a_deployed_wallet_signs_in_with_its_owners_key(http: httpx.AsyncC
     assert refusal(await verify(http, message, signature_of(message, STRANGER))) == (401, "SIGNIN_REJECTED")
     message = await message_for(http, address)
     assert (await verify(http, message, signature_of(message, OWNER))).status_code == 200
+
+
+async def test_a_wallet_whose_owners_approved_the_text_on_the_chain_signs_with_nothing(
+    http: httpx.AsyncClient, chain: Anvil
+) -> None:
+    address = await stands(chain, b"approves on chain".rjust(20), APPROVED_ON_CHAIN)
+    message = await message_for(http, address)
+    assert refusal(await verify(http, message, "0x")) == (401, "SIGNIN_REJECTED")
+    message = await message_for(http, address)
+    await chain.rpc("anvil_setStorageAt", [to_hex(address), to_hex(siwe.digest(message)), to_hex(word(1))])
+    assert (await verify(http, message, "0x")).status_code == 200
+
+
+async def test_an_account_that_delegates_signs_in_with_its_key_or_as_its_code_wants_it(
+    http: httpx.AsyncClient, chain: Anvil
+) -> None:
+    someone = wallet("delegates")
+    await delegate(chain, someone, await stands(chain, b"approves on chain".rjust(20), APPROVED_ON_CHAIN))
+    for write in (str, compact):
+        message = await message_for(http, someone.address)
+        assert (await verify(http, message, write(signature_of(message, someone)))).status_code == 200
+    message = await message_for(http, someone.address)
+    approved = [to_hex(someone.address), to_hex(siwe.digest(message)), to_hex(word(1))]
+    await chain.rpc("anvil_setStorageAt", approved)
+    assert (await verify(http, message, "0x")).status_code == 200
+    message = await message_for(http, someone.address)
+    assert refusal(await verify(http, message, signature_of(message, STRANGER))) == (401, "SIGNIN_REJECTED")
 
 
 async def test_a_wallet_that_does_not_exist_yet_signs_in_and_still_does_not_exist(

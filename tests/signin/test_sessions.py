@@ -364,7 +364,7 @@ async def test_a_cookie_that_is_not_ours_is_nobody(http: httpx.AsyncClient, cook
         ("verify", {"message": "hello", "signature": "0x00"}, "INVALID_FIELD", "message"),
         ("verify", {"message": "x" * 2001, "signature": "0x00"}, "INVALID_FIELD", "message"),
         ("verify", {"message": "hello", "signature": ""}, "INVALID_FIELD", "signature"),
-        ("verify", {"message": "hello", "signature": "0x"}, "INVALID_FIELD", "signature"),
+        ("verify", {"message": "hello", "signature": "0x0"}, "INVALID_FIELD", "signature"),
         ("verify", {"message": "hello", "signature": "0xabc"}, "INVALID_FIELD", "signature"),
         ("verify", {"message": "hello", "signature": "0xab cd"}, "INVALID_FIELD", "signature"),
         ("verify", {"message": "hello", "signature": "0xzz"}, "INVALID_FIELD", "signature"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liqpass.problems import Problem
 from liqpass.sandbox.anvil import wallet
 from liqpass.signin import siwe
-from tests.signin.visitors import signature_of
+from tests.signin.visitors import compact, signature_of
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 SITE = siwe.Site("liqpass.example", "https://liqpass.example", 8453)
@@ -123,6 +123,20 @@ def test_the_other_s_of_a_signature_is_refused() -> None:
     other_s = CURVE_ORDER - int.from_bytes(signature[32:64], "big")
     malleated = signature[:32] + other_s.to_bytes(32, "big") + bytes([27 + 28 - signature[64]])
     assert siwe.signer_of(siwe.digest(TEXT), malleated) is None
+
+
+def test_a_compact_signature_has_the_same_signer_and_its_s_is_low() -> None:
+    seen = set()
+    for number in range(20):
+        text = f"{TEXT}{number}"
+        whole = signature_of(text, ALICE)
+        seen.add(whole[-2:])
+        assert siwe.signer_of(siwe.digest(text), bytes.fromhex(compact(whole)[2:])) == ALICE.address
+    assert seen == {"1b", "1c"}
+    r = bytes.fromhex(signature_of(TEXT, ALICE)[2:66])
+    lowest_high, highest_low = CURVE_ORDER // 2 + 1, CURVE_ORDER // 2
+    assert siwe.signer_of(siwe.digest(TEXT), r + highest_low.to_bytes(32, "big")) is not None
+    assert siwe.signer_of(siwe.digest(TEXT), r + lowest_high.to_bytes(32, "big")) is None
 
 
 @given(st.binary(max_size=70))

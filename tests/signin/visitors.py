@@ -102,6 +102,13 @@ def signature_of(text: str, signer: Wallet) -> str:
     return to_hex(bytes(Account.sign_message(encode_defunct(text=text), signer.key).signature))
 
 
+def compact(signature: str) -> str:
+    """The same in 64 bytes (EIP-2098)."""
+    raw = bytearray.fromhex(signature[2:])
+    raw[32] |= (raw[64] - 27) << 7
+    return to_hex(bytes(raw[:64]))
+
+
 async def message_for(http: httpx.AsyncClient, address: bytes) -> str:
     """A text to sign, from the server."""
     answer = await http.post("/api/auth/nonce", json={"address": checksum(address)})

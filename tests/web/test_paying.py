@@ -12,8 +12,10 @@ from liqpass.hexes import checksum
 from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import calls_of
+from tests.contracts.delegating import REFUSES, delegate, stands
 from tests.flows.newcomers import Newcomer
 from tests.web.journey import Reader, reader
+from tests.web.minds import InterruptedWallet
 from tests.web.town import Visit, Visitor, new_fake_wallet
 from tests.world import TestWorld
 
@@ -22,6 +24,7 @@ Sit = Callable[..., Awaitable[tuple[Visitor, Reader]]]
 SIGNS, SENDS, SENDS_AS_ONE = "eth_signTypedData_v4", "eth_sendTransaction", "wallet_sendCalls"
 ASK_THE_OWNER = (SIGNS, SENDS, SENDS_AS_ONE)
 TO_PAY, SENT, COVERED_SOON = "Check and pay", "Your payment is on its way", "Paid: your cover begins soon"
+OTHER_CODE = b"code to delegate to".rjust(20)
 DECLINED = "You declined in the wallet. Nothing happened; try again when you like."
 
 
@@ -78,6 +81,32 @@ async def test_a_wallet_is_asked_as_little_as_it_allows(
     shown = await alice.trader.order(order["purchaseOrderId"])
     assert shown["status"] == "ACTIVE"
     assert shown["payTxHash"] == "0x" + visitor.wallet.sent[-1].hex()
+
+
+async def test_of_an_account_that_delegates_no_signature_is_asked(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    visitor, trader = await sit()
+    await delegate(town.chain, alice.trader.wallet, await stands(town.chain, OTHER_CODE, REFUSES))
+    await trader.pays()
+    assert asked_of_owner(visitor) == [SENDS, SENDS]
+
+
+async def test_a_signature_that_usdc_will_not_take_is_told_before_the_wallet_asks_for_a_transaction(
+    town: TestWorld, alice: Newcomer, order: Order, sit: Sit
+) -> None:
+    async def delegates() -> None:
+        await delegate(town.chain, alice.trader.wallet, await stands(town.chain, OTHER_CODE, REFUSES))
+
+    wallet = InterruptedWallet(town.chain, alice.trader.wallet, before={SIGNS: delegates})
+    visitor, trader = await sit(wallet)
+    wallet.declines.append(SENDS)
+    await trader.pay_button().click()
+    notes = trader.page.locator("#pay-notes")
+    await expect(notes).to_contain_text("USDC does not take this wallet’s signature as a permission.")
+    await trader.is_told(DECLINED)
+    await trader.pays()
+    assert asked_of_owner(visitor) == [SIGNS, SENDS, SENDS, SENDS]
 
 
 async def test_what_is_allowed_already_is_not_asked_for_again(

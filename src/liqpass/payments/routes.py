@@ -32,7 +32,7 @@ from liqpass.signin.sessions import User
 # Each asks a node two or three times, and the node's plan pays for it.
 ASKED = Rate(30, timedelta(minutes=1))
 
-_SIGNATURE = re.compile(r"0[xX](?:[0-9a-fA-F]{2})+")
+_SIGNATURE = re.compile(r"0[xX](?:[0-9a-fA-F]{2})*")
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -75,7 +75,7 @@ class PermitAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SignedPermit(msgspec.Struct, frozen=True):
-    """The permit's signature in hex: r, s, v. A longer one, as contract wallets make them, is no permit's."""
+    """The permit's signature in hex: r, s, v, in 65 bytes or 64. One that contracts make is no permit's."""
 
     payer: Annotated[str, Meta(max_length=80)]
     deadline: Annotated[int, Meta(ge=0, lt=2**53)]
@@ -150,7 +150,7 @@ async def try_payment(
         balance_amount=str(found.balance),
         allowance_amount=str(found.allowance),
         needs_approval=preflight.needs_approval(bill, found, revert),
-        permit=terms is not None and not found.is_contract,
+        permit=terms is not None and permit.refused(found) is None,
     )
 
 

@@ -1,6 +1,7 @@
 """HTTP of sign-in: /api/auth."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ from liqpass.signin.contract_wallet import EthCall
 
 MESSAGES = Rate(60, timedelta(minutes=1))
 
+_SIGNATURE = re.compile(r"0[xX](?:[0-9a-fA-F]{2})*")
+
 
 class NonceAsked(msgspec.Struct, frozen=True, rename="camel"):
     """Who wants to sign in, and on which chain (the one of this deployment)."""
@@ -39,7 +42,8 @@ class NonceGiven(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Signed(msgspec.Struct, frozen=True, rename="camel"):
-    """The text as it was given, and its signature in hex (a contract wallet's may be long)."""
+    """The text as it was given, and its signature in hex. A contract wallet's may be long, or `0x`, when its
+    owners have approved the text on the chain."""
 
     message: Annotated[str, Meta(max_length=2000)]
     signature: Annotated[str, Meta(max_length=16_386)]
@@ -159,14 +163,9 @@ async def me(user: sessions.User) -> SignedIn:
 
 
 def _signature(text: str) -> bytes:
-    # fromhex skips white space, so the length is held as well as the digits
-    try:
-        signature = bytes.fromhex(text[2:])
-    except ValueError:
-        signature = b""
-    if text[:2] not in ("0x", "0X") or not signature or len(text) != 2 + 2 * len(signature):
+    if not _SIGNATURE.fullmatch(text):
         raise Problem("INVALID_FIELD", "signature is 0x and hexadecimal digits.", field="signature")
-    return signature
+    return bytes.fromhex(text[2:])
 
 
 def _is_loopback(host: str) -> bool:

@@ -115,7 +115,9 @@ def digest(text: str) -> bytes:
 
 
 def signer_of(hashed: bytes, signature: bytes) -> bytes | None:
-    """The address whose key signed: r, s in the lower half, v of 27, 28, 0 or 1. None when it is not so."""
+    """The address whose key signed: r, s in the lower half, v of 27, 28, 0 or 1; or that in 64 bytes. None
+    where it is not so."""
+    signature = expanded(signature)
     if len(signature) != 65 or signature[64] not in (27, 28, 0, 1):
         return None
     if int.from_bytes(signature[32:64], "big") > _HIGHEST_S:
@@ -126,6 +128,14 @@ def signer_of(hashed: bytes, signature: bytes) -> bytes | None:
     except ValueError:
         return None
     return keccak(key.format(compressed=False)[1:])[-20:]
+
+
+def expanded(signature: bytes) -> bytes:
+    """A compact signature (EIP-2098: r, and s whose highest bit is v) as r, s, v; any other as it is."""
+    if len(signature) != 64:
+        return signature
+    v, highest = divmod(signature[32], 0x80)
+    return signature[:32] + bytes([highest]) + signature[33:] + bytes([27 + v])
 
 
 def _time(text: str) -> datetime:

@@ -199,6 +199,7 @@ async function withPermit(order, by) {
   } catch (error) {
     const isOurs = error instanceof Refusal && error.code.startsWith("PERMIT_")
     if (!isOurs && !cannot(error)) throw error
+    if (isOurs) note("warn", _("USDC does not take this wallet’s signature as a permission. The wallet asks for a transaction instead, which costs a fee."))
     return undefined
   }
 }
