@@ -17,6 +17,7 @@ from liqpass.apidocs import DocumentPlugin, PagePlugin
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError, NodeErrorKind
+from liqpass.chain.heads import HeadsShown
 from liqpass.chain.rpc import Node, first_answer
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
@@ -84,6 +85,7 @@ def create_app(of: Clients) -> AsgiApp:
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
     cookie, site = session_cookie(of.settings.public_url), _site(of)
+    heads = HeadsShown(of.nodes, chain, clock)
     app = Litestar(
         route_handlers=[
             signin_router(
@@ -104,10 +106,13 @@ def create_app(of: Clients) -> AsgiApp:
                 clock=clock,
                 cookie=cookie,
                 nodes=of.nodes,
+                heads=heads,
                 exchange_errors=_exchange_errors,
             ),
             static_file,
-            health_router(db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain)),
+            health_router(
+                db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain), heads=heads
+            ),
         ],
         dependencies={
             "db": Provide(lambda: db, sync_to_thread=False),

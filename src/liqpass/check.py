@@ -1,18 +1,20 @@
 """`liqpass check`: settings, database, migrations, keys, watcher, node, contract, exchange: a line each."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 import aiohttp
 
 from liqpass.app import ask_any, checkout_terms
 from liqpass.chain.failures import NodeError
+from liqpass.chain.heads import HeadsShown, waiting, what_it_gives
 from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.verify import sale_obstacles, verify
+from liqpass.chain.view import Cursor
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
@@ -27,6 +29,7 @@ from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 
 CLOCKS_APART_SEC = 20
+REACHED_SEC = 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield migrations
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
-            yield await _watcher(db, settings.chain.chain_id, system_clock())
+            async with open_nodes(settings.chain) as nodes:
+                yield await _watcher(db, HeadsShown(nodes, settings.chain, system_clock))
     finally:
         await db.close()
 
@@ -114,29 +118,49 @@ async def _keys(db: Database, keyring: KeyRing) -> Finding:
     return Finding("keys", True, "every sealed secret opens")
 
 
-async def _watcher(db: Database, chain_id: int, now: datetime) -> Finding:
+async def _watcher(db: Database, heads: HeadsShown) -> Finding:
     """A watcher that does not run is in order: this is asked before it is started, too. It is said."""
-    async with db.pool.acquire() as conn:
-        cursor = await cursor_of(conn, chain_id)
+    cursor, shown = await _cursor(db, heads), None
+    for _ in range(REACHED_SEC):  # what it is about to reach is no finding
+        shown = await heads.compared(cursor)
+        if cursor is None or cursor.halted or not shown.behind:
+            break
+        await asyncio.sleep(1)
+        cursor = await _cursor(db, heads)
     if cursor is None:
         return Finding("watcher", True, "has not begun: liqpass work begins")
     if cursor.halted is not None:
         return Finding("watcher", False, f"halted: {cursor.halted}")
+    now = heads.clock()
+    if shown and shown.behind and cursor.doubt:
+        return Finding("watcher", False, waiting(shown.behind[-1], now, cursor.doubt))
     since = int((now - cursor.read_at).total_seconds())
     if since > WATCHER_LATE.total_seconds():
         return Finding("watcher", True, f"last good view of the chain {since} s ago: liqpass work goes on")
     behind = int((now - cursor.latest_time).total_seconds())
     if behind > WATCHER_LATE.total_seconds():
         return Finding("watcher", False, f"the endpoints show no block younger than {behind} s")
-    return Finding("watcher", True, f"has read the chain up to block {cursor.latest_number}")
+    remark = f"; {cursor.doubt}" if cursor.doubt else ""
+    return Finding("watcher", True, f"has read the chain up to block {cursor.latest_number}{remark}")
+
+
+async def _cursor(db: Database, heads: HeadsShown) -> Cursor | None:
+    async with db.pool.acquire() as conn:
+        return await cursor_of(conn, heads.chain.chain_id)
+
+
+@asynccontextmanager
+async def open_nodes(chain: ChainSettings) -> AsyncIterator[tuple[Node, ...]]:
+    """The configured endpoints."""
+    async with AsyncExitStack() as stack:
+        yield tuple([await stack.enter_async_context(Node(url)) for url in chain.rpc_urls])
 
 
 async def _outside(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     async with AsyncExitStack() as stack:
-        urls = settings.chain.rpc_urls
-        nodes = tuple([await stack.enter_async_context(Node(url)) for url in urls])
+        nodes = await stack.enter_async_context(open_nodes(settings.chain))
         for node in nodes:
-            yield await _node(node, settings.chain.chain_id)
+            yield await _node(node, settings.chain)
         yield await _contract(nodes, settings.chain)
         gateway = OkxGateway(settings.okx_hosts, clock)
         stack.push_async_callback(gateway.close)
@@ -144,13 +168,16 @@ async def _outside(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             yield await _exchange(gateway, region, clock)
 
 
-async def _node(node: Node, wanted: int) -> Finding:
+async def _node(node: Node, chain: ChainSettings) -> Finding:
+    """Asked for as much at once as the product ever asks: what it says of little tells nothing of that."""
+    name = f"node {node.name}"
     try:
         chain_id = int(str(await node.call("eth_chainId", [])), 16)
+        if chain_id != chain.chain_id:
+            return Finding(name, False, f"chain {chain_id}, but LIQPASS_CHAIN_ID is {chain.chain_id}")
+        return Finding(name, True, f"chain {chain_id}, {await what_it_gives(node, chain)}")
     except NodeError as error:
-        return Finding(f"node {node.name}", False, str(error))
-    said = f"chain {chain_id}" + ("" if chain_id == wanted else f", but LIQPASS_CHAIN_ID is {wanted}")
-    return Finding(f"node {node.name}", chain_id == wanted, said)
+        return Finding(name, False, str(error))
 
 
 async def _contract(nodes: tuple[Node, ...], chain: ChainSettings) -> Finding:

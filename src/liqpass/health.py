@@ -13,6 +13,7 @@ from litestar.di import NamedDependency, Provide
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from liqpass import apidocs
+from liqpass.chain.heads import HeadsShown, Kept, Shown, waiting
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock
@@ -39,6 +40,12 @@ DATABASE_SEC = 3.0
 orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block.")
 remark_gauge = Gauge("liqpass_chain_remark", "1 while an endpoint is away, behind or of another opinion.")
+waited_gauge = Gauge(
+    "liqpass_chain_waited_seconds",
+    "For how long a block that an endpoint shows as this head has not been reached.",
+    ("head",),
+)
+answers_gauge = Gauge("liqpass_endpoint_answers", "0 while the endpoint does not answer.", ("endpoint",))
 halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
 doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
 broken_gauge = Gauge(
@@ -84,10 +91,13 @@ class Policy(msgspec.Struct, frozen=True, rename="camel"):
 class Watched:
     """What is asked of the node is kept for some seconds: probes come often, nodes are slow."""
 
-    def __init__(self, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles, heads: HeadsShown
+    ) -> None:
         self.db = db
         self.clock = clock
         self.chain = chain
+        self.heads = heads
         self._obstacles = obstacles
         self._answer: tuple[datetime, str] | None = None
         self._asking, self._looking = asyncio.Lock(), asyncio.Lock()
@@ -140,6 +150,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     checks = {"database": "ok", "migrations": "ok", "watcher": "ok", "books": "ok"}
     checks["sale"] = await watched.sale()
     remarks: list[str] = []
+    cursor = None
     try:
         async with watched.db.pool.acquire(timeout=DATABASE_SEC) as conn:
             missing = await pending_migrations(conn, migrations_of())
@@ -148,8 +159,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
             else:
                 now = watched.clock()
                 cursor = await cursor_of(conn, watched.chain.chain_id)
-                checks["watcher"] = _watcher(cursor, now)
-                remarks += [cursor.doubt] if cursor and cursor.doubt else []
+                checks["watcher"] = watcher_trouble(cursor, now)
                 books = await book_checks.books(conn)
                 checks["books"] = book_checks.trouble(books)
                 remarks += book_checks.remarks(books, now)
@@ -157,11 +167,16 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["migrations"] = str(error)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         checks["database"] = "does not answer"
+    now, shown = watched.clock(), await watched.heads.compared(cursor)
+    if checks["watcher"] == "ok" and (late := late_heads(cursor, shown, now)):
+        checks["watcher"] = late[0]
+    remarks = chain_remarks(cursor, shown, now) + remarks
     ready = all(said == "ok" for said in checks.values())
     return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
 
 
-def _watcher(cursor: Cursor | None, now: datetime) -> str:
+def watcher_trouble(cursor: Cursor | None, now: datetime) -> str:
+    """ "ok", or what is wrong by what it has kept alone."""
     if cursor is None:
         return "has not begun: is liqpass work running?"
     if cursor.halted:
@@ -170,8 +185,36 @@ def _watcher(cursor: Cursor | None, now: datetime) -> str:
     if late <= WATCHER_LATE.total_seconds():
         return "ok"
     if now - cursor.read_at > WATCHER_LATE:
-        return f"last good view of the chain {late} s ago: is liqpass work running?"
+        return f"last good view of the chain {late} s ago: {_in_the_way(cursor, now)}"
     return f"the endpoints show no block younger than {late} s"
+
+
+def late_heads(cursor: Cursor | None, shown: Shown, now: datetime) -> list[str]:
+    """Each head for which a block that an endpoint showed has been waited for too long. What waits to become
+    final holds up no payment (decision 6): that is a remark."""
+    return [
+        waiting(one, now, _in_the_way(cursor, now))
+        for one in shown.behind
+        if cursor and now - one.since > WATCHER_LATE and one.head is not Kept.FINALIZED
+    ]
+
+
+def chain_remarks(cursor: Cursor | None, shown: Shown, now: datetime) -> list[str]:
+    """What is in the way at present, in the endpoints' own words where they said any."""
+    said = [cursor.doubt] if cursor and cursor.doubt else []
+    said += [words for name, words in shown.silent.items() if name not in "".join(said)]
+    return said + [
+        waiting(one, now, _in_the_way(cursor, now))
+        for one in shown.behind
+        if cursor and now - one.since > WATCHER_LATE and one.head is Kept.FINALIZED
+    ]
+
+
+def _in_the_way(cursor: Cursor, now: datetime) -> str:
+    if cursor.doubt:
+        return cursor.doubt
+    late = now - cursor.read_at > WATCHER_LATE
+    return "is liqpass work running?" if late else "liqpass work is catching up"
 
 
 def lag(cursor: Cursor, now: datetime) -> timedelta:
@@ -189,9 +232,18 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     lag_gauge.set(lag(cursor, now).total_seconds() if cursor else NAN)
     doubt_gauge.set(cursor.doubtful_views if cursor else NAN)
     remark_gauge.set(cursor.doubt is not None if cursor else NAN)
+    _tell_heads(cursor, await watched.heads.compared(cursor), now)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
     _tell_books(seen, now)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _tell_heads(cursor: Cursor | None, shown: Shown, now: datetime) -> None:
+    since = {one.head: one.since for one in shown.behind}
+    for head in Kept:
+        waited_gauge.labels(head).set((now - since.get(head, now)).total_seconds() if cursor else NAN)
+    for name in shown.asked:
+        answers_gauge.labels(name).set(name not in shown.silent)
 
 
 def _tell_books(seen: Seen | None, now: datetime) -> None:
@@ -224,9 +276,11 @@ async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return apidocs.with_problems(request.app.openapi_schema.to_schema())
 
 
-def health_router(*, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles) -> Router:
+def health_router(
+    *, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles, heads: HeadsShown
+) -> Router:
     """Public; nothing here tells of a user."""
-    watched = Watched(db, clock, chain, obstacles)
+    watched = Watched(db, clock, chain, obstacles, heads)
     return Router(
         path="/",
         route_handlers=[healthz, readyz, metrics, policy, openapi],

@@ -13,7 +13,7 @@ from msgspec import Struct
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, PremiumPaid
 from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.portions import LESS_MAY_DO, LESS_NEXT_TIME
-from liqpass.chain.reading_logs import payment_call, payments_in, read_payments, read_transfers
+from liqpass.chain.reading_logs import Call, payment_call, payments_in, read_payments, read_transfers
 from liqpass.chain.rpc import BATCH_CALLS, Node
 from liqpass.chain.view import Cursor, Head, Heads, Log, StoredLog, View, Witness, key_of
 from liqpass.hexes import to_hex
@@ -126,6 +126,28 @@ async def read_witness(node: Node, chain: ChainSettings, cursor: Cursor, view: V
     return Witness(frozenset([*paid, *transfers.logs]), transfers.upto, transfers.waits)
 
 
+class Heights(Struct, frozen=True):
+    """The numbers of an endpoint's heads; `safe` is what the confirmation policy calls so."""
+
+    finalized: int
+    safe: int
+    latest: int
+
+
+async def read_heads(node: Node, chain: ChainSettings) -> Heights:
+    """How far each head of this endpoint is. Raises NodeError, also when it serves another chain."""
+    answers = await node.batch(_tip_calls(chain))
+    _check_chain(node, chain, answers[0])
+    finalized, *safe, latest = (_known(node, answer) for answer in answers[1:])
+    depth = safe[0].head.number if safe else _depth(chain, finalized, latest)
+    return Heights(finalized.head.number, depth, latest.head.number)
+
+
+async def try_batch(node: Node, number: int) -> None:
+    """As many calls at once as are ever asked. Raises NodeError; `node.calls` says how many it takes."""
+    await node.batch([_header(hex(number))] * BATCH_CALLS)
+
+
 async def read_height(node: Node) -> int:
     """How far the node is: its latest block's number. Raises NodeError."""
     answer = await node.call("eth_blockNumber", [])
@@ -172,9 +194,7 @@ async def _tips(
 ) -> tuple[Block, Block | None, Block, list[PremiumPaid] | None]:
     """The heads finalized, safe (None when the policy is another) and latest; and the payments from `first`
     on, in the same batch, if that is likely to be within what the node gives at once."""
-    calls = [("eth_chainId", []), _header("finalized"), _header("latest")]
-    if chain.confirmation == "safe":
-        calls.insert(2, _header("safe"))
+    calls = _tip_calls(chain)
     log_calls = []
     if first <= cursor.latest_number < first + node.blocks.size:
         log_calls = [payment_call(chain, first, "latest")]
@@ -191,6 +211,13 @@ async def _tips(
     finalized, *safe, latest = (_known(node, answer) for answer in answers[1 : len(calls)])
     paid = payments_in(node, chain, answers[len(calls) :]) if log_calls else None
     return finalized, safe[0] if safe else None, latest, paid
+
+
+def _tip_calls(chain: ChainSettings) -> list[Call]:
+    """Chain id, finalized, safe (where it is a tag), latest: the oldest first. An endpoint may take them one
+    by one, and then none is above a later one either."""
+    tags = ["finalized", "safe", "latest"] if chain.confirmation == "safe" else ["finalized", "latest"]
+    return [("eth_chainId", []), *map(_header, tags)]
 
 
 def _depth(chain: ChainSettings, finalized: Block, latest: Block) -> int:

@@ -86,15 +86,21 @@ async def move_cursor(
 
 
 @query("""
-    update chain_cursors set doubtful_views = doubtful_views + 1, doubt = $5
+    update chain_cursors set doubtful_views = doubtful_views + $6, doubt = $5
     where chain_id = $1 and finalized_number = $2 and finalized_hash = $3 and read_at = $4
         and halted is null
     returning true
 """)
 async def note_doubt(
-    conn: Connection, chain_id: int, number: int, block_hash: bytes, read_at: datetime, doubt: str
+    conn: Connection,
+    chain_id: int,
+    number: int,
+    block_hash: bytes,
+    read_at: datetime,
+    doubt: str,
+    doubted: int,
 ) -> bool | None:
-    """Count a doubtful view; nothing else changes."""
+    """Keep what is in the way, and no more. `doubted` is 1 when there was a view to doubt, else 0."""
 
 
 @query("""

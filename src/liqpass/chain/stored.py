@@ -47,9 +47,10 @@ async def halt(conn: Connection, chain_id: int, cursor: Cursor, reason: str) -> 
     return await sql.halt(conn, *_as_read(chain_id, cursor), reason) is True
 
 
-async def note_doubt(conn: Connection, chain_id: int, cursor: Cursor, doubt: str) -> bool:
-    """Count a step of which nothing could be taken, and touch nothing else. False as in `keep`."""
-    return await sql.note_doubt(conn, *_as_read(chain_id, cursor), doubt) is True
+async def note_doubt(conn: Connection, chain_id: int, cursor: Cursor, doubt: str, *, doubted: bool) -> bool:
+    """Keep why nothing could be taken of a step, count it if there was a view to doubt, and touch nothing
+    else. False as in `keep`."""
+    return await sql.note_doubt(conn, *_as_read(chain_id, cursor), doubt, int(doubted)) is True
 
 
 async def keep(

@@ -105,11 +105,8 @@ async def step(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock:
             if judged.changes.doubt is None:
                 return await _take(db, nodes, chain, clock, cursor, judged)
             doubts.append(f"{node.name}: {judged.changes.doubt}")
-    if cursor is not None and doubts:
-        return await _doubt(db, chain, cursor, "; ".join(doubts + moves + failures))
-    if moves:
-        return StepReport(Outcome.MOVED, "; ".join(moves + failures))
-    return StepReport(Outcome.NO_NODE, "; ".join(failures))
+    outcome = Outcome.DOUBTFUL if doubts else Outcome.MOVED if moves else Outcome.NO_NODE
+    return await _without_view(db, chain, cursor, outcome, "; ".join(doubts + moves + failures))
 
 
 async def lift_halt(db: Database, chain: ChainSettings) -> bool:
@@ -196,9 +193,15 @@ async def _take(
     )
 
 
-async def _doubt(db: Database, chain: ChainSettings, cursor: Cursor, doubt: str) -> StepReport:
-    noted = await db.run(lambda conn: note_doubt(conn, chain.chain_id, cursor, doubt))
-    return StepReport(Outcome.DOUBTFUL, doubt) if noted else OVERTAKEN
+async def _without_view(
+    db: Database, chain: ChainSettings, cursor: Cursor | None, outcome: Outcome, words: str
+) -> StepReport:
+    """Nothing can be taken. Why is kept: whoever looks learns of it at once, in the endpoint's words."""
+    if cursor is not None:
+        doubted = outcome is Outcome.DOUBTFUL
+        if not await db.run(lambda conn: note_doubt(conn, chain.chain_id, cursor, words, doubted=doubted)):
+            return OVERTAKEN
+    return StepReport(outcome, words)
 
 
 async def _remembered(conn: Connection, chain: ChainSettings) -> tuple[Cursor | None, list[StoredLog]]:

@@ -10,9 +10,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
+from liqpass.chain.heads import HeadsShown
 from liqpass.clock import Clock
 from liqpass.db import Database
-from liqpass.health import WATCHER_LATE, lag
+from liqpass.health import WATCHER_LATE, lag, late_heads, watcher_trouble
 from liqpass.orders.states import OrderStatus
 from liqpass.reconcile import book_checks, runs
 from liqpass.reconcile.checks import NEXT_STEPS
@@ -63,6 +64,7 @@ async def show_overview(
     db: NamedDependency[Database],
     now: NamedDependency[datetime],
     nodes: NamedDependency[Nodes],
+    heads: NamedDependency[HeadsShown],
     exchange_errors: NamedDependency[ErrorCounts],
     month: NamedDependency[Month],
 ) -> Response[str]:
@@ -70,10 +72,13 @@ async def show_overview(
     async with db.one_moment() as conn:
         found = await figures(conn, now, site.chain, month)
     held = await seen(nodes, site.chain, found.dues)
-    late = lag(found.cursor, now).total_seconds() if found.cursor else None
+    shown = await heads.compared(found.cursor)
     return _page(
         viewer, "operator.html", site, now,
-        of=found, chart=_chart(viewer, found), lag=late, late=WATCHER_LATE.total_seconds(),
+        of=found, chart=_chart(viewer, found), silent=shown.silent,
+        lag=lag(found.cursor, now).total_seconds() if found.cursor else None,
+        sound=watcher_trouble(found.cursor, now) == "ok" and not late_heads(found.cursor, shown, now),
+        waited_for={one.head: one for one in shown.behind if now - one.since > WATCHER_LATE},
         errors=sorted(exchange_errors().items()), rules=_rules(found), payouts=payouts(found.dues, held),
         overdue=_overdue(found, now),
     )  # fmt: skip
@@ -199,6 +204,7 @@ def operator_router(
     clock: Clock,
     cookie: str,
     nodes: Nodes,
+    heads: HeadsShown,
     exchange_errors: ErrorCounts,
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
@@ -212,6 +218,7 @@ def operator_router(
             "admins": Provide(lambda: admins, sync_to_thread=False),
             "viewer": Provide(viewer_of),
             "nodes": Provide(lambda: nodes, sync_to_thread=False),
+            "heads": Provide(lambda: heads, sync_to_thread=False),
             "month": Provide(lambda: month, sync_to_thread=False),
             "exchange_errors": Provide(lambda: exchange_errors, sync_to_thread=False),
         },
