@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from liqpass.app import Clients
+from liqpass.batches import Step, in_batches
 from liqpass.chain import watcher
 from liqpass.db import DATABASE_AWAY, SESSION, WAKE_CHANNEL
 from liqpass.payments import settle
@@ -52,12 +53,12 @@ def tasks_of(of: Clients) -> list[Task]:
     chain = of.settings.chain
     return [
         Task(1, "watch", 1.0, True, partial(_watch, of)),
-        Task(2, "settle", 0.5, True, partial(_settle, of)),
+        Task(2, "settle", 0.5, True, partial(_all, of, settle.settle_changed)),
         Task(9, "book transfers", 0.5, True, partial(booking.step, of.db, of.nodes, chain, of.clock)),
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
-        Task(4, "late orders", 1.0, False, partial(_late, of)),
-        Task(7, "ended covers", 1.0, False, partial(_ended, of)),
-        Task(10, "earn", 600.0, False, partial(_earn, of)),
+        Task(4, "late orders", 1.0, False, partial(_all, of, settle.cancel_late)),
+        Task(7, "ended covers", 1.0, False, partial(_all, of, settle.expire_over)),
+        Task(10, "earn", 600.0, False, partial(_all, of, settle.earn_daily)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
@@ -77,36 +78,15 @@ async def _watch(of: Clients) -> None:
         log.info("chain_catching_up", blocks_left=report.blocks_left)
 
 
-async def _settle(of: Clients) -> None:
-    """Until nothing is left in the queue."""
+async def _all(of: Clients, step: Step) -> None:
+    """Until nothing is left to do for it on this chain."""
     chain_id = of.settings.chain.chain_id
-    try:
-        while await of.db.run(lambda conn: settle.settle_changed(conn, of.clock(), chain_id)):
-            pass
-    except DATABASE_AWAY:
-        raise
-    except Exception:
-        log.exception("batch_cannot_be_settled")
-        await settle.settle_one_by_one(of.db, of.clock, chain_id)
-
-
-async def _late(of: Clients) -> None:
-    await of.db.run(lambda conn: settle.cancel_late(conn, of.clock(), of.settings.chain.chain_id))
-
-
-async def _ended(of: Clients) -> None:
-    await of.db.run(lambda conn: settle.expire_over(conn, of.clock(), of.settings.chain.chain_id))
-
-
-async def _earn(of: Clients) -> None:
-    """Until nobody has earned since."""
-    chain_id = of.settings.chain.chain_id
-    while await of.db.run(lambda conn: settle.earn_daily(conn, of.clock(), chain_id)):
-        pass
+    await in_batches(of.db, lambda conn, **part: step(conn, of.clock(), chain_id, **part), settle.BATCH)
 
 
 async def _unordered(of: Clients) -> None:
-    await of.db.run(lambda conn: bindings.give_up_unordered(conn, of.clock()))
+    give_up = bindings.give_up_unordered
+    await in_batches(of.db, lambda conn, **part: give_up(conn, of.clock(), **part), bindings.BATCH)
 
 
 async def _recheck(of: Clients) -> None:

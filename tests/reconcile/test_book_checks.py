@@ -9,6 +9,7 @@ import pytest
 
 from liqpass.ledger.posting import balances
 from liqpass.reconcile.rules import INVARIANTS
+from liqpass.worker import tasks_of
 from tests.conftest import in_database
 from tests.outages.conftest import metric, page
 from tests.world import TestWorld
@@ -105,3 +106,18 @@ async def test_a_rule_of_an_older_version_is_forgotten(world: TestWorld) -> None
     await world.work()
     assert (await page(world, "/readyz")).status == 200
     assert await world.db.pool.fetchval("select count(*) from book_checks") == len(INVARIANTS)
+
+
+async def test_a_rule_that_cannot_be_asked_is_unknown_and_hides_no_other(
+    world: TestWorld, hand: asyncpg.Connection
+) -> None:
+    asking = {invariant.name for invariant in INVARIANTS if "insured_positions" in invariant.sql}
+    await hand.execute("alter table insured_positions rename to somewhere_else")
+    check = next(task for task in tasks_of(world.of) if task.name == "check books")
+    await check.step()
+    assert asking
+    for invariant in INVARIANTS:
+        rows = await metric(world, BROKEN.format(invariant.name))
+        assert isnan(rows) if invariant.name in asking else rows == 0, invariant.name
+    said = await page(world, "/readyz")
+    assert all(f"{name} was not answered." in said.text for name in asking)

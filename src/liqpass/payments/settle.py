@@ -66,22 +66,6 @@ async def settle_changed(
     return len(queued)
 
 
-async def settle_one_by_one(db: Database, clock: Clock, chain_id: int) -> None:
-    """When a batch failed: each payment in a transaction of its own, so that one that cannot be settled holds
-    up nobody else. It stays in the queue, and its error in the log."""
-    failed = 0
-    while True:
-        one = partial(settle_changed, now=clock(), chain_id=chain_id, at_most=1, passing_over=failed)
-        try:
-            if not await db.run(one):
-                return
-        except DATABASE_AWAY:
-            raise
-        except Exception:
-            failed += 1
-            log.exception("payment_cannot_be_settled", in_the_way=failed)
-
-
 def _spoken_of(payments: Sequence[Payment], changed: Sequence[tuple[bytes, int]]) -> list[Payment]:
     """Those that are on the chain, and those that have just left it. Where one left it before, its number may
     be a stray transfer's by now, and what came in there is for booking to say."""
@@ -169,8 +153,19 @@ async def ask_pending(db: Database, nodes: Sequence[Node], chain: ChainSettings,
         )
         reason = why_released(state, order.purchase_order_id, clock() - order.submitted_at)
         if reason is not None:
-            released += await db.run(partial(_release, order, reason, clock()))
+            released += await _released(db, order, reason, clock())
     return released
+
+
+async def _released(db: Database, order: sql.PendingTx, reason: str, now: datetime) -> int:
+    """One that cannot be released holds up no other; why is in the log."""
+    try:
+        return await db.run(partial(_release, order, reason, now))
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        log.exception("order_cannot_be_released", order=str(order.order_id))
+        return 0
 
 
 def why_released(state: TransactionState, purchase_order_id: bytes, waited: timedelta) -> str | None:
@@ -194,16 +189,22 @@ async def _release(order: sql.PendingTx, reason: str, now: datetime, conn: Conne
     return await sql.back_to_draft(conn, order.user_id, order.order_id, order.event_seq, reason, details, now)
 
 
-async def cancel_late(conn: Connection, now: datetime, chain_id: int) -> int:
+async def cancel_late(
+    conn: Connection, now: datetime, chain_id: int, *, at_most: int = BATCH, passing_over: int = 0
+) -> int:
     """Cancel orders that were not paid in time. How many."""
-    return await sql.cancel_late(conn, chain_id, now, BATCH)
+    return await sql.cancel_late(conn, chain_id, now, at_most, passing_over)
 
 
-async def expire_over(conn: Connection, now: datetime, chain_id: int) -> int:
+async def expire_over(
+    conn: Connection, now: datetime, chain_id: int, *, at_most: int = BATCH, passing_over: int = 0
+) -> int:
     """End covers whose time is over by our clock and by the chain's: neither alone may end one early."""
-    return await sql.expire_over(conn, now, BATCH, chain_id)
+    return await sql.expire_over(conn, now, at_most, passing_over, chain_id)
 
 
-async def earn_daily(conn: Connection, now: datetime, chain_id: int) -> int:
+async def earn_daily(
+    conn: Connection, now: datetime, chain_id: int, *, at_most: int = BATCH, passing_over: int = 0
+) -> int:
     """Book the days that covers of more than one day have given since. How many covers earned."""
-    return await sql.earn_daily(conn, now, BATCH, chain_id)
+    return await sql.earn_daily(conn, now, at_most, passing_over, chain_id)

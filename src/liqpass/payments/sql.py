@@ -243,8 +243,8 @@ async def back_to_draft(
                           where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
                             and p.stage <> 'DROPPED'
                             and p.amount = o.premium_amount and p.block_time <= o.pay_before)
-        order by o.pay_before
-        limit $3
+        order by o.pay_before, o.id
+        limit $3 offset $4
         for update of o skip locked
     ),
     wanted as (
@@ -258,7 +258,7 @@ async def back_to_draft(
     {MOVE}
     select count(*) from moved
 """)
-async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: int) -> int:
+async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: int, passing_over: int) -> int:
     """Cancel what was not paid in time: only once the safe head's own time is past pay_before, so that no
     payment which was in time can still be under way. Another amount, or one that came late, pays nothing."""
     ...
@@ -269,10 +269,10 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
         select user_id, id, event_seq, pay_tx_hash, payer, submitted_at, paid_at,
             coverage_start_at, coverage_end_at
         from purchase_orders
-        where status = 'ACTIVE' and chain_id = $3
-          and coverage_end_at <= least($1, (select latest_time from chain_cursors where chain_id = $3))
-        order by coverage_end_at
-        limit $2
+        where status = 'ACTIVE' and chain_id = $4
+          and coverage_end_at <= least($1, (select latest_time from chain_cursors where chain_id = $4))
+        order by coverage_end_at, id
+        limit $2 offset $3
         for update skip locked
     ),
     wanted as (
@@ -285,7 +285,7 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
     {MOVE}
     select count(*) from moved
 """)
-async def expire_over(conn: Connection, now: datetime, at_most: int, chain_id: int) -> int:
+async def expire_over(conn: Connection, now: datetime, at_most: int, passing_over: int, chain_id: int) -> int:
     """End covers whose time is over."""
     ...
 
@@ -295,7 +295,7 @@ async def expire_over(conn: Connection, now: datetime, at_most: int, chain_id: i
         select o.user_id, o.id, o.purchase_order_id as ref, o.duration_sec,
             div(extract(epoch from least($1, c.latest_time) - o.coverage_start_at), 86400) as days
         from purchase_orders o join chain_cursors c on c.chain_id = o.chain_id
-        where o.status = 'ACTIVE' and o.chain_id = $3 and o.duration_sec > 86400
+        where o.status = 'ACTIVE' and o.chain_id = $4 and o.duration_sec > 86400
           and o.coverage_start_at <= $1 - interval '1 day' and o.coverage_end_at > $1
     ),
     paid as (
@@ -306,7 +306,8 @@ async def expire_over(conn: Connection, now: datetime, at_most: int, chain_id: i
         select e.* from (select 'EARNED'::ledger_kind as kind, * from paid) e
         cross join lateral ({STANDING}) was
         where e.stands > was.stands
-        limit $2
+        order by e.user_id, e.id
+        limit $2 offset $3
     ),
     locked as (
         select o.user_id, o.id from purchase_orders o join due using (user_id, id)
@@ -320,7 +321,7 @@ async def expire_over(conn: Connection, now: datetime, at_most: int, chain_id: i
     {POST}
     select count(*) from posted
 """)
-async def earn_daily(conn: Connection, now: datetime, at_most: int, chain_id: int) -> int:
+async def earn_daily(conn: Connection, now: datetime, at_most: int, passing_over: int, chain_id: int) -> int:
     """Earn whole days of running covers that last longer than one: what was paid × days ÷ days of the cover,
     rounded down; the rest comes when the cover ends. By our clock and the chain's, whichever is behind."""
     ...

@@ -108,6 +108,8 @@ async def bind(
     return bound
 
 
-async def give_up_unordered(conn: Connection, now: datetime) -> int:
+async def give_up_unordered(
+    conn: Connection, now: datetime, *, at_most: int = BATCH, passing_over: int = 0
+) -> int:
     """Cancel bindings without an order after half an hour, so that they do not hold a position for ever."""
-    return await sql.give_up_unordered(conn, now - UNORDERED_MAX_AGE, BATCH)
+    return await sql.give_up_unordered(conn, now - UNORDERED_MAX_AGE, at_most, passing_over)

@@ -130,7 +130,8 @@ async def bind(
     with stale as (
         select user_id, id from insured_bindings
         where status = 'DRAFT' and order_id is null and created_at < $1
-        limit $2
+        order by created_at, id
+        limit $2 offset $3
         for update skip locked
     ),
     given_up as (
@@ -144,6 +145,8 @@ async def bind(
     )
     select count(*) from given_up
 """)
-async def give_up_unordered(conn: Connection, created_before: datetime, at_most: int) -> int:
+async def give_up_unordered(
+    conn: Connection, created_before: datetime, at_most: int, passing_over: int
+) -> int:
     """Cancel bindings that nobody ordered cover for, and free their positions."""
     ...

@@ -21,7 +21,7 @@ DELAYS = {invariant.name: invariant.broken for invariant in INVARIANTS if invari
 
 
 class Books(msgspec.Struct, frozen=True):
-    """How many rows break each rule (None: not answered in time), and when the oldest of these was found out;
+    """How many rows break each rule (None: not answered), and when the oldest of these was found out;
     empty where no worker has checked yet."""
 
     broken: dict[str, int | None]
@@ -38,7 +38,8 @@ async def check_due(db: Database, clock: Clock) -> int:
     for verdict in verdicts:
         if not verdict.holds:
             first = verdict.found[:1]
-            log.error("books_broken", check=verdict.invariant.name, rows=verdict.count, first=first)
+            name, why = verdict.invariant.name, verdict.unread
+            log.error("books_broken", check=name, rows=verdict.count, first=first, unread=why)
     return len(verdicts)
 
 
@@ -77,7 +78,7 @@ def remarks(books: Books, now: datetime) -> list[str]:
     """What is not known of the books, and what does not get on, a sentence each."""
     if books.checked_at is None:
         return ["The books have not been checked yet."]
-    said = [f"{name} was not answered in time." for name, rows in books.broken.items() if rows is None]
+    said = [f"{name} was not answered." for name, rows in books.broken.items() if rows is None]
     said += [
         f"{name}: {rows}. {DELAYS[name]}" for name, rows in books.broken.items() if rows and name in DELAYS
     ]

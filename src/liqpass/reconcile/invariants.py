@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from liqpass.db import Connection
+from liqpass.db import DATABASE_AWAY, Connection
 from liqpass.reconcile.rules import INVARIANTS, Invariant
 
 SHOWN = 100
@@ -66,6 +66,12 @@ async def verdict_of(conn: asyncpg.Connection | Connection, now: datetime, invar
             return Verdict(invariant, await _ask(conn, now, invariant))
     except asyncpg.QueryCanceledError:
         return Verdict(invariant, [], f"not answered within {PATIENCE_SEC} s")
+    except DATABASE_AWAY:
+        raise
+    except (
+        asyncpg.PostgresError
+    ) as error:  # of what a hand left in the tables: the other rules are asked still
+        return Verdict(invariant, [], f"cannot be asked: {str(error).splitlines()[0]}")
 
 
 async def _ask(conn: asyncpg.Connection | Connection, now: datetime, invariant: Invariant) -> list[Finding]:

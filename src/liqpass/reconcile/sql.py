@@ -11,7 +11,7 @@ from liqpass.db import Connection, query
 
 
 class KeptCheck(msgspec.Struct, frozen=True):
-    """What came of the last check of one rule; `broken` is None when it was not answered in time."""
+    """What came of the last check of one rule; `broken` is None when it was not answered."""
 
     name: str
     broken: int | None

@@ -53,7 +53,7 @@ class OpenType(msgspec.Struct, frozen=True):
 
 
 class RuleView(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule of the books: how many rows broke it when it was last checked (null: not answered in time), and
+    """A rule of the books: how many rows broke it when it was last checked (null: not answered), and
     the first of them."""
 
     name: str

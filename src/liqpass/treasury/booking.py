@@ -7,20 +7,16 @@ changes nothing. Any number of workers may run it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
-import structlog
-
+from liqpass.batches import in_batches
 from liqpass.chain.rpc import Node
 from liqpass.clock import Clock
-from liqpass.db import DATABASE_AWAY, Connection, Database
+from liqpass.db import Connection, Database
 from liqpass.ledger.posting import overdrawn, post
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.opening import open_books
 from liqpass.treasury.pairing import Made, Transfer, assign, entries, undone, waiting
-
-log = structlog.get_logger()
 
 BATCH = 200
 
@@ -31,15 +27,8 @@ async def step(db: Database, nodes: Sequence[Node], chain: ChainSettings, clock:
         return
     chain_id = chain.chain_id
     await db.run(lambda conn: sql.queue_what_may_be_due(conn, chain_id), one_statement=True)
-    try:
-        while await db.run(lambda conn: book(conn, clock(), chain_id)):
-            pass
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:
-        if not overdrawn(error):
-            log.exception("batch_cannot_be_booked")
-        await _one_by_one(db, chain_id, clock)
+    # What spends what is not booked yet is refused as overdrawn: nobody's fault, and it passes.
+    await in_batches(db, lambda conn, **part: book(conn, clock(), chain_id, **part), BATCH, passes=overdrawn)
 
 
 async def book(
@@ -78,22 +67,3 @@ async def _match(
             conn, chain_id, [m.tx_hash for m in new], [m.log_index for m in new], ids, now, None, None
         )
     return made + new
-
-
-async def _one_by_one(db: Database, chain_id: int, clock: Clock) -> None:
-    """When a batch failed: each transaction by itself, so that one that cannot be booked holds up no other.
-    It stays in the queue, and why in the log."""
-    failed = 0
-    while True:
-        try:
-            one = partial(book, now=clock(), chain_id=chain_id, at_most=1, passing_over=failed)
-            if not await db.run(one):
-                return
-        except DATABASE_AWAY:
-            raise
-        except Exception as error:
-            failed += 1
-            if overdrawn(error):  # it spends what is not booked yet: nobody's fault, and it passes
-                log.warning("transfer_waits_for_what_it_spends", in_the_way=failed)
-            else:
-                log.exception("transfer_cannot_be_booked", in_the_way=failed)

@@ -168,7 +168,7 @@ def _overdue(of: Figures, now: datetime) -> frozenset[str]:
 
 def _rules(of: Figures) -> Mapping[str, list[tuple[RuleView, str]]]:
     """The rules of the books, each with what a broken one means: those that are broken, where something does
-    not get on, that were not answered in time, and that hold."""
+    not get on, that were not answered, and that hold."""
     known = {invariant.name: invariant for invariant in INVARIANTS}
     parted: dict[str, list[tuple[RuleView, str]]] = {"broken": [], "delayed": [], "unread": [], "ok": []}
     for rule in of.reconciliation.books:
