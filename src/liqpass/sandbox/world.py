@@ -26,10 +26,12 @@ from liqpass.sandbox.anvil import node_modules
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
+from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.serving import free_port
 from liqpass.vault.keys import generate_key
 
 BLOCK_SEC = 1
+BATCH_CAPS = (10, 3)  # calls at once that its two endpoints take: Base's public one takes ten
 CAPITAL = 1_000_000 * USDC
 READY_SEC = 30
 OF_DEMOS = "^liqpass_demo_[0-9]{9,11}_[0-9a-f]{8}$"
@@ -132,12 +134,16 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
             tell("Starting the chain, with the real USDC code, and the exchange")
             async with (
                 SandboxChain(slots_in_an_epoch=2, capital=CAPITAL) as chain,
+                RpcProxy(chain.url) as one_provider,
+                RpcProxy(chain.url) as another,
                 SandboxExchange(clock) as exchange,
                 _fresh_database(place, tell) as database_url,
             ):
                 await chain.mine_every(BLOCK_SEC)
                 skus = write_skus(folder)
-                env = environment(chain, exchange.hosts, api=api, skus=skus)
+                one_provider.max_batch, another.max_batch = BATCH_CAPS
+                urls = [one_provider.url, another.url]
+                env = environment(chain, exchange.hosts, api=api, skus=skus, rpc_urls=urls)
                 env["DATABASE_URL"] = database_url
                 env["LIQPASS_ADMIN_WALLETS"] = checksum(chain.owner.address)
                 tell("Starting liqpass serve and liqpass work")
