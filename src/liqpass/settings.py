@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from coincurve import PrivateKey
 
 from liqpass.hexes import address
+from liqpass.hosts import as_browsers_write
 from liqpass.problems import Problem
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -88,11 +89,15 @@ class Settings:
 
 def _refuse_one_opinion(public_url: str, rpc_urls: tuple[str, ...]) -> None:
     """Where the site is public, money is real: no single provider may say what was paid."""
-    if public_url.startswith("https:") and len({urlsplit(url).hostname for url in rpc_urls}) < 2:
+    if public_url.startswith("https:") and len({_provider(url) for url in rpc_urls}) < 2:
         raise SettingError(
             "LIQPASS_RPC_URLS",
             "must name endpoints of two or more providers when the site is public",
         )
+
+
+def _provider(url: str) -> str:
+    return (urlsplit(url).hostname or "").removesuffix(".")
 
 
 def chain_from_env(env: Mapping[str, str]) -> ChainSettings:
@@ -205,12 +210,15 @@ def http_url(name: str, text: str) -> str:
 
 def _origin(name: str, text: str) -> str:
     """Scheme, host and port as a browser writes them in `Origin`, which is compared with it."""
-    url = http_url(name, text)
-    parts = urlsplit(url)
+    parts = urlsplit(http_url(name, text))
     usual = {"http": 80, "https": 443}[parts.scheme]
-    if parts.path or parts.query or parts.fragment or parts.username or parts.port == usual:
+    if parts.path or parts.query or parts.fragment or "@" in parts.netloc or parts.port == usual:
         raise SettingError(name, "must be scheme and host alone, such as https://liqpass.example")
-    return url.lower()
+    try:
+        host = as_browsers_write(parts.hostname or "")
+    except ValueError as error:
+        raise SettingError(name, str(error)) from None
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
 def _hosts(env: Mapping[str, str]) -> dict[str, str]:

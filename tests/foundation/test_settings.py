@@ -102,6 +102,9 @@ ORDER_OF_SECP256K1 = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0
         ("LIQPASS_RPC_URLS", "http://node.example http://other.example"),
         ("LIQPASS_PUBLIC_URL", "liqpass.example"),
         ("LIQPASS_PUBLIC_URL", "http://a\nb"),
+        ("LIQPASS_PUBLIC_URL", "http://💩.example"),
+        ("LIQPASS_PUBLIC_URL", "http://127.1:8000"),
+        ("LIQPASS_PUBLIC_URL", "http://[fe80::1%25eth0]"),
         ("LIQPASS_OKX_HOSTS", "https://www.okx.com"),
         ("LIQPASS_OKX_HOSTS", "global=www.okx.com"),
         ("LIQPASS_OKX_HOSTS", "Global=https://www.okx.com"),
@@ -146,3 +149,11 @@ def test_settings_that_are_printed_show_no_secret(shown: object) -> None:
     said = shown(settings) + shown(settings.chain)
     for secret in (SIGNER_KEY, repr(bytes.fromhex(SIGNER_KEY)), MASTER_KEY, "customer-key"):
         assert secret not in said
+
+
+def test_one_provider_in_two_spellings_is_one_opinion() -> None:
+    twice = "https://Node.example/a, https://node.example./b"
+    with pytest.raises(SettingError, match="LIQPASS_RPC_URLS: must name endpoints of two or more providers"):
+        Settings.from_env(
+            WHOLE | {"LIQPASS_PUBLIC_URL": "https://liqpass.example", "LIQPASS_RPC_URLS": twice}
+        )
