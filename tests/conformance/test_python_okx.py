@@ -20,7 +20,7 @@ from liqpass.exchange.okx import sign
 from liqpass.sandbox.okx_server import SandboxExchange
 
 Call = Callable[[Any], Any]
-BTC = "BTC-USDT-SWAP"
+BTC, LIFE = "BTC-USDT-SWAP", "币安人生-USDT-SWAP"
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +105,18 @@ async def test_it_pages_through_the_orders(exchange: SandboxExchange) -> None:
         exchange, TradeAPI, lambda client: client.get_orders_history("SWAP", after=newest["ordId"], limit="1")
     )
     assert page["data"] == older[:1]
+
+
+async def test_it_reads_an_instrument_that_is_named_in_chinese_until_it_asks_for_it_by_name(
+    exchange: SandboxExchange,
+) -> None:
+    """It signs the name itself and sends it encoded: findings/python-okx-signs-other-than-it-sends.sh."""
+    exchange.books.list_instrument(LIFE, mark="0.25")
+    exchange.books.open_position(str(exchange.test_keys()[0]["uid"]), LIFE, contracts=400, lever=10)
+    everything = await ask(exchange, AccountAPI, lambda client: client.get_positions())
+    assert everything["data"][0]["instId"] == LIFE
+    alone = await ask(exchange, AccountAPI, lambda client: client.get_positions(instId=LIFE))
+    assert alone["code"] == "50113"
 
 
 async def test_it_reads_the_time_and_the_instruments_without_a_key(exchange: SandboxExchange) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -116,6 +117,22 @@ async def test_a_position_that_cannot_be_read_any_more_is_not_said_to_be_closed(
     town.exchange.faults.heal()
     town.clock.advance(seconds=61)
     assert (await alice.trader.create_order(bound["bindId"]))["status"] == "DRAFT"
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 40, "9" * 40 + "." + "9" * 40 + "E99", "1e-99", "-1E99", "0e0", "-0"]
+)
+@pytest.mark.parametrize("field", ["pos", "lever", "avgPx", "markPx", "liqPx", "margin", "notionalUsd"])
+async def test_numbers_of_any_length_are_shown_and_spoil_nothing(
+    town: TestWorld, alice: Newcomer, field: str, number: str
+) -> None:
+    row = position_row(alice.okx, next(iter(alice.okx.slots.values())))
+    odd = {**row, "instId": LIFE, "posSide": "net", field: number}
+    says(town, alice, odd, change={})
+    shown = {p["instId"]: p for p in await alice.trader.positions(alice.account)}
+    assert shown[INST]["insurable"] is True
+    assert LIFE in shown or (field == "pos" and not Decimal(number))
+    assert all(quote["premiumAmount"] for quote in (await quotes(alice))[INST]["quotes"])
 
 
 async def test_of_two_rows_that_contradict_each_other_neither_is_sold_and_the_words_say_so(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -50,6 +51,21 @@ async def test_an_account_with_a_key_and_a_position_can_be_made_and_liquidated(
     _, state = await get(session, f"{okx.control_url}/control/state")
     assert uid in state
     assert set(liquidated.values()) == {"3"}
+
+
+async def test_an_instrument_of_any_name_can_be_listed_and_an_answer_be_given(
+    okx: SandboxExchange, session: aiohttp.ClientSession
+) -> None:
+    name = "币安人生-USDT-SWAP"
+    listed = await control(okx, session, "list_instrument", inst_id=name, mark="0.25")
+    assert (listed[0], listed[1]["result"]["inst_id"]) == (200, name)
+    query = urlencode({"instType": "SWAP", "instId": name})
+    status, text = await get(session, f"{okx.hosts['us']}/api/v5/public/instruments?{query}")
+    assert (status, name in text) == (200, True)
+    body = '{"code":"0","data":[null],"msg":""}'
+    assert (await control(okx, session, "answer", body=body, path=TIME, count=1))[0] == 200
+    assert await get(session, okx.hosts["us"] + TIME) == (200, body)
+    assert (await get(session, okx.hosts["us"] + TIME))[1] != body
 
 
 async def test_rights_grow_and_shrink_and_a_key_goes(

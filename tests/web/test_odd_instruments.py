@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from liqpass.sandbox.okx_rows import position_row
 from tests.flows.newcomers import Newcomer
-from tests.web.axe import sticks_out
+from tests.web.axe import sticks_out, violations
 from tests.web.journey import Reader, reader
 from tests.web.town import PHONE, Visit
 from tests.world import TestWorld
@@ -90,6 +90,7 @@ async def test_positions_that_cannot_be_read_are_shown_by_name_with_a_reason_bes
         await expect(odd.locator(".prices")).to_be_hidden()
         nameless = trader.page.get_by_role("listitem").filter(has=trader.heading("A position without a name"))
         await expect(nameless).to_contain_text(trader.words(UNREADABLE, field="instId"))
+        assert await violations(trader.page) == []
         await trader.chooses()
     finally:
         town.exchange.faults.heal()
