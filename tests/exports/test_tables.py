@@ -92,7 +92,7 @@ async def test_parquet_says_the_same_in_types_of_its_own(env: dict[str, str], tm
     await exported("parquet", tmp_path / "books.parquet", env)
     found = pq.read_table(tmp_path / "books.parquet")
     assert found.schema.field("amount_usdc").type == pa.decimal128(38, 6)
-    assert found.schema.field("at").type == pa.timestamp("us", tz="UTC")
+    assert found.schema.field("posted_at").type == pa.timestamp("us", tz="UTC")
     assert found.schema.metadata[b"liqpass.chain_id"] == b"8453"
     typed = found.to_pylist()
     assert [str(row["amount_usdc"]) for row in typed] == [row["amount_usdc"] for row in rows]
@@ -100,8 +100,8 @@ async def test_parquet_says_the_same_in_types_of_its_own(env: dict[str, str], tm
     names += ["counterparty", "disbursement_id"]
     for name in names:
         assert ["" if row[name] is None else str(row[name]) for row in typed] == [row[name] for row in rows]
-    assert [f"{row['at']:%Y-%m-%d %H:%M:%S}" for row in typed] == [row["at_utc"] for row in rows]
-    assert typed[0]["at"] == datetime(2026, 7, 1, 9, 31, tzinfo=UTC)
+    assert [f"{row['posted_at']:%Y-%m-%d %H:%M:%S}" for row in typed] == [row["at_utc"] for row in rows]
+    assert typed[0]["posted_at"] == datetime(2026, 7, 1, 9, 31, tzinfo=UTC)
 
 
 async def test_parquet_that_begins_later_brings_balances_forward(

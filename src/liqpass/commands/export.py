@@ -1,5 +1,7 @@
 """`liqpass export`: the books in a form that other programs read."""
 
+import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +34,15 @@ def export(
         datetime | None,
         typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="The last day, included; in UTC."),
     ] = None,
+    bom: Annotated[
+        bool | None,
+        typer.Option(
+            "--bom/--no-bom",
+            help="Begin a CSV with a byte order mark, without which Excel misreads what is not ASCII; "
+            "unless you say, where LC_ALL or LANG is Chinese.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the books for other programs: hledger check and bean-check hold them against the chain.
 
@@ -41,18 +52,29 @@ def export(
 
     if form is Format.PARQUET and out is None:
         fail("Parquet is written into a file: give its name with --out")
+    if bom and form is not Format.CSV:
+        fail("--bom is for --format csv: other formats are UTF-8 by themselves")
     if first and last and first > last:
         fail("--from lies after --to")
     if first and first.date() > datetime.now(UTC).date():
         fail(f"--from lies in the future: {first:%Y-%m-%d} is yet to come, in UTC")
     period = Period(first.date() if first else None, last.date() if last else None)
-    run(lambda: _export(form, out, period))
+    mark = reads_chinese(os.environ) if bom is None else bom
+    run(lambda: _export(form, out, period, mark))
 
 
-async def _export(form: Format, out: Path | None, period: "Period") -> None:
+def reads_chinese(env: Mapping[str, str]) -> bool:
+    """Whether this process's user has a Chinese locale, by the variables in the order in which they count."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    return next((env[name] for name in names if env.get(name)), "").lower().startswith("zh")
+
+
+async def _export(form: Format, out: Path | None, period: "Period", mark: bool) -> None:
     from liqpass.exports import books, files
 
     with files.to_file(out) if out else files.to_stdout() as path:
         async with opened("liqpass export") as (db, chain):
             today = datetime.now(UTC).date()
-            await books.export(db, chain, period.up_to(today), path, form, today=today, progress=tell)
+            await books.export(
+                db, chain, period.up_to(today), path, form, mark=mark, today=today, progress=tell
+            )

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from liqpass.treasury.holding import Held
     from liqpass.treasury.records import Disbursement, Suspended
 
+CSV_COLUMNS = (
+    "item",
+    "receivedAt",
+    "sender",
+    "amountUsd",
+    "remainingUsd",
+    "final",
+    "why",
+    "orderId",
+    "nextStep",
+)
 suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
 
 Reason = Annotated[
@@ -114,10 +125,10 @@ async def _list(form: Form) -> None:
     if form is Form.JSON:
         typer.echo(json.dumps(rows, indent=2))
         return
-    columns = ["item", "at", "sender", "amountUsd", "remainingUsd", "final", "why", "orderId", "nextStep"]
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "final": "yes" if row["final"] else "no"} for row in rows)
+    for row in rows:
+        writer.writerow({**row, "receivedAt": row["at"], "final": "yes" if row["final"] else "no"})
 
 
 def _row(item: "Suspended", chain: "ChainSettings") -> dict[str, object]:

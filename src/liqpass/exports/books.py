@@ -54,10 +54,12 @@ async def export(
     path: Path,
     form: Format,
     *,
+    mark: bool,
     today: date,
     progress: Progress,
 ) -> None:
-    """Write what was posted within the period to a new file. Raises OSError."""
+    """Write what was posted within the period to a new file, a CSV with a byte order `mark` or without.
+    Raises OSError."""
     held, why_not = None, ""
     if form in JOURNALS:
         held, why_not = await _on_chain(db, chain, period)
@@ -73,7 +75,7 @@ async def export(
             signed = {account: kept[account] * (1 if account in DEBIT_SIDE else -1) for account in kept}
             return Closing(day, held, why_not, in_transit, signed)
 
-        await write(path, form, head, _pages(conn, chain.chain_id, period, progress), closing)
+        await write(path, form, head, _pages(conn, chain.chain_id, period, progress), closing, mark=mark)
 
 
 async def _on_chain(db: Database, chain: ChainSettings, period: Period) -> tuple[OnChain | None, str]:

@@ -31,16 +31,22 @@ Pages = AsyncIterator[list[Row]]
 
 
 async def write(
-    path: Path, form: Format, head: Head, pages: Pages, closing: Callable[[date | None], Awaitable[Closing]]
+    path: Path,
+    form: Format,
+    head: Head,
+    pages: Pages,
+    closing: Callable[[date | None], Awaitable[Closing]],
+    *,
+    mark: bool,
 ) -> None:
     """Write the whole export. `closing` is asked with the last day of all rows, None without any: only where
-    the format is a journal."""
+    the format is a journal. `mark`: a CSV begins with a byte order mark."""
     if form is Format.PARQUET:
         await parquet.write(path, head, pages)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         if form is Format.CSV:
-            file.write(spreadsheet.header())
+            file.write(spreadsheet.header(mark=mark))
             async for rows in pages:
                 file.writelines(map(spreadsheet.line, rows))
             return

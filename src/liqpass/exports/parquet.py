@@ -1,5 +1,5 @@
 """The books as Parquet: the same columns as the CSV, typed. Hashes are 0x… as everywhere else, so that they
-can be compared with what an explorer or an order's page shows."""
+can be compared with what an explorer or an order's page shows. No name is a word that SQL engines reserve."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -16,7 +16,7 @@ NAMES = pa.dictionary(pa.int8(), pa.string())
 SCHEMA = pa.schema(
     [
         pa.field("seq", pa.int64()),
-        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("posted_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("kind", NAMES, nullable=False),
         pa.field("leg", pa.int32()),
         pa.field("reversal", pa.bool_(), nullable=False),
@@ -58,7 +58,7 @@ def _columns(row: Row) -> dict[str, object]:
     known = tags(row)
     return {
         "seq": row.seq,
-        "at": row.at,
+        "posted_at": row.at,
         "kind": row.kind.value,
         "leg": row.leg,
         "reversal": row.reversal,

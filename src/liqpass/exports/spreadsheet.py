@@ -1,5 +1,8 @@
 """The books as CSV (RFC 4180, UTF-8) that a spreadsheet opens as it is meant: amounts are decimals, days are
-days, hashes are text, and nothing that a person typed is taken for a formula."""
+days, hashes are text, and nothing that a person typed is taken for a formula.
+
+Excel takes UTF-8 for the machine's own encoding unless a byte order mark stands before it.
+"""
 
 import csv
 import io
@@ -23,13 +26,14 @@ COLUMNS = (
     "disbursement_id",
     "reason",
 )
+MARK = "\ufeff"
 # What makes a cell a formula in Excel, LibreOffice or Google Sheets, when a cell begins with it.
 FORMULA = tuple("=+-@\t\r|%＝＋－＠")
 
 
-def header() -> str:
-    """The line with the columns' names."""
-    return _line(COLUMNS)
+def header(*, mark: bool) -> str:
+    """The line with the columns' names; with the byte order mark before it, or without."""
+    return (MARK if mark else "") + _line(COLUMNS)
 
 
 def line(row: Row) -> str:
