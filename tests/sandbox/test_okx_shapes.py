@@ -8,6 +8,7 @@ import pytest
 
 from liqpass.clock import system_clock
 from liqpass.sandbox.okx_accounts import Books
+from liqpass.sandbox.okx_market_rows import instrument_row
 from liqpass.sandbox.okx_rows import config_row, history_row, position_row
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "okx_samples"
@@ -94,3 +95,26 @@ def test_the_config_has_the_fields_of_okxs_example_in_their_order(books: Books) 
     (real,) = sample("DOCS_account_config.json")
     assert types(row) == types(real)
     assert list(row) == list(real)
+
+
+def test_a_fill_has_the_fields_of_okxs_example(books: Books) -> None:
+    account = books.add_account()
+    books.open_position(account.uid, BTC, contracts=1, lever=10)
+    (real,) = sample("DOCS_fills.json")
+    assert types(account.fills[0]) == types(real)
+
+
+@pytest.mark.parametrize("inst_id", [BTC, "ETH-USDT-SWAP"])
+def test_an_instrument_has_the_fields_of_a_real_one_in_their_order_and_those_added_since(
+    books: Books, inst_id: str
+) -> None:
+    real = next(row for row in sample("instruments_swap_nautilus.json") if row["instId"] == inst_id)
+    row = instrument_row(books.instruments[inst_id])
+    assert [name for name in row if name in real] == list(real)
+    assert {name: row[name] for name in row.keys() - real.keys()} == {
+        "groupId": "2",
+        "instCategory": "1",
+        "upcChg": [],
+    }
+    own = {"maxMktSz", "maxStopSz"}
+    assert {name: row[name] for name in real.keys() - own} == {name: real[name] for name in real.keys() - own}

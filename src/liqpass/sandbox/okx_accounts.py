@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from liqpass.clock import Clock
 from liqpass.sandbox.okx_margin import FEE_RATE, Account, Instrument, Key, Position
-from liqpass.sandbox.okx_rows import Trade, bill_row, order_row
+from liqpass.sandbox.okx_rows import Trade, bill_row, fill_row, order_row
 
 Number = Decimal | str | int
 
@@ -24,17 +24,18 @@ class Books:
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self._clock = clock
-        self._seed = seed
+        self.seed = seed
         self.reset()
 
     def reset(self) -> None:
         """Nothing but the instruments, as at the start."""
-        self._random = random.Random(self._seed)  # noqa: S311
+        self._random = random.Random(self.seed)  # noqa: S311
         self._last_id = 2_000_000_000_000_000_000
         self.accounts: dict[str, Account] = {}
         self.keys: dict[str, Key] = {}
+        now_ms = self.now_ms()
         self.instruments = {
-            name: Instrument(name, Decimal(ct_val), Decimal(mmr), Decimal(tick), Decimal(mark))
+            name: Instrument(name, *map(Decimal, (ct_val, mmr, tick, mark)), path=[(now_ms, Decimal(mark))])
             for name, ct_val, mmr, tick, mark in (
                 ("BTC-USDT-SWAP", "0.01", "0.004", "0.1", "60000"),
                 ("ETH-USDT-SWAP", "0.1", "0.004", "0.01", "3000"),
@@ -49,9 +50,10 @@ class Books:
 
     def list_instrument(self, inst_id: str, *, mark: Number, ct_val: Number = 1) -> Instrument:
         """One more swap, named in any writing, as OKX names some."""
-        mmr, tick = Decimal("0.01"), Decimal("0.0001")
-        self.instruments[inst_id] = Instrument(inst_id, _positive(ct_val), mmr, tick, _positive(mark))
-        return self.instruments[inst_id]
+        value, mmr, tick, px = _positive(ct_val), Decimal("0.01"), Decimal("0.0001"), _positive(mark)
+        listed = Instrument(inst_id, value, mmr, tick, px, path=[(self.now_ms(), px)])
+        self.instruments[inst_id] = listed
+        return listed
 
     def add_account(
         self,
@@ -154,7 +156,9 @@ class Books:
     ) -> Position:
         """Liquidate it wholly at `px` (its liquidation price, else the mark price)."""
         account, position = self._open(uid, inst_id, mgn_mode, pos_side)
-        self._reduce(account, position, position.contracts, self._trigger(account, position, px), "3")
+        price = self._trigger(account, position, px)
+        self._touch(position.instrument, price)
+        self._reduce(account, position, position.contracts, price, "3")
         return position
 
     def liquidate_partly(
@@ -172,13 +176,16 @@ class Books:
         size = _positive(contracts)
         if size >= position.contracts:
             raise ValueError("a partial liquidation leaves something open")
-        self._reduce(account, position, size, self._trigger(account, position, px), "4")
+        price = self._trigger(account, position, px)
+        self._touch(position.instrument, price)
+        self._reduce(account, position, size, price, "4")
         return position
 
     def move_mark(self, inst_id: str, px: Number) -> list[Position]:
         """Move the mark price; what it crosses on its way is liquidated, at its liquidation price."""
         instrument = self._instrument(inst_id)
         instrument.mark = _positive(px)
+        self._touch(instrument)
         crossed = []
         for account in self.accounts.values():
             for position in [p for p in account.slots.values() if p.contracts and p.instrument is instrument]:
@@ -244,6 +251,11 @@ class Books:
         rounding = ROUND_FLOOR if position.sign > 0 else ROUND_CEILING
         return ticks.to_integral_value(rounding) * position.instrument.tick
 
+    def _touch(self, instrument: Instrument, *on_its_way: Decimal) -> None:
+        """The mark price is what it is now, and went there by these prices: its candles show all of them."""
+        now_ms = max(self.now_ms(), instrument.path[-1][0])
+        instrument.path += [(now_ms, px) for px in (*on_its_way, instrument.mark)]
+
     def _reduce(
         self, account: Account, position: Position, size: Decimal, px: Decimal, close_type: str
     ) -> None:
@@ -252,7 +264,9 @@ class Books:
         coins = size * position.instrument.ct_val
         pnl = position.sign * coins * (px - position.avg_px)
         # What maintenance margin is left of the closed part goes to the insurance fund.
-        penalty = -coins * px * position.instrument.mmr_rate if close_type in "34" else Decimal(0)
+        penalty = (
+            -coins * px * position.instrument.mmr_of(position.contracts) if close_type in "34" else Decimal(0)
+        )
         released = position.margin * size / position.contracts
         closed_value = position.close_avg_px * position.closed_contracts + px * size
         position.closed_contracts += size
@@ -279,7 +293,7 @@ class Books:
         pnl: Decimal,
         to_balance: Decimal,
     ) -> None:
-        """Write the order and the bill of one trade, and move the balance."""
+        """Write the order, the bill and the fill of one trade, and move the balance."""
         forced = not opens and position.close_type in "34"
         position.trade_id = "0" if forced else str(int(self.next_id()) % 10**10)
         position.u_time_ms = max(self.now_ms(), position.u_time_ms)
@@ -288,7 +302,9 @@ class Books:
         account.balance += change
         trade = Trade(position, self.next_id(), size, px, fee, pnl, opens=opens)
         account.orders.append(order_row(trade))
-        account.bills.append(bill_row(trade, self.next_id(), change, account.balance))
+        bill_id = self.next_id()
+        account.bills.append(bill_row(trade, bill_id, change, account.balance))
+        account.fills.append(fill_row(trade, bill_id))
 
 
 def _perm(perm: str) -> str:

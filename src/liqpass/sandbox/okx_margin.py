@@ -6,20 +6,54 @@ fee rate), and liqPx is the mark price where it is 1.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-FEE_RATE = Decimal("0.0005")
+FEE_RATE = Decimal("0.0005")  # that of takers, which all trades here are
+MAKER_FEE_RATE = Decimal("0.0002")
+# Contracts, how many times the first tier's maintenance rate, highest leverage.
+_TIERS = ((10_000, "1", 100), (50_000, "1.25", 75), (200_000, "1.5", 50))
+
+
+class Tier(NamedTuple):
+    """Positions of up to `max_contracts`, and above the tier before."""
+
+    max_contracts: Decimal
+    mmr_rate: Decimal
+    max_lever: int
 
 
 @dataclass
 class Instrument:
-    """A linear swap settled in USDT. `mark` is the only price it has."""
+    """A linear swap settled in USDT. `mark` is the only price it has, `mmr_rate` that of the first tier.
+
+    `path` is how the mark price came to be what it is: times in ms and prices, oldest first.
+    """
 
     inst_id: str
     ct_val: Decimal
     mmr_rate: Decimal
     tick: Decimal
     mark: Decimal
+    path: list[tuple[int, Decimal]] = field(default_factory=list, kw_only=True)
+
+    @property
+    def family(self) -> str:
+        """The coin and its quote: BTC-USDT."""
+        return self.inst_id.removesuffix("-SWAP")
+
+    @property
+    def base(self) -> str:
+        """The coin: BTC."""
+        return self.inst_id.split("-")[0]
+
+    def tiers(self) -> list["Tier"]:
+        """How large a position may be at which leverage, the smallest first."""
+        return [Tier(Decimal(size), self.mmr_rate * Decimal(times), lever) for size, times, lever in _TIERS]
+
+    def mmr_of(self, contracts: Decimal) -> Decimal:
+        """The rate for a whole position of this size: that of its tier."""
+        fitting = (tier.mmr_rate for tier in self.tiers() if contracts <= tier.max_contracts)
+        return next(fitting, self.tiers()[-1].mmr_rate)
 
 
 @dataclass
@@ -70,12 +104,12 @@ class Position:
 
     def mmr(self) -> Decimal:
         """Maintenance margin at the mark price."""
-        return self.notional(self.instrument.mark) * self.instrument.mmr_rate
+        return self.notional(self.instrument.mark) * self.instrument.mmr_of(self.contracts)
 
     def liq_px(self, collateral: Decimal) -> Decimal | None:
         """The mark price where collateral + upl = mmr + fee; None where no positive price does that."""
         coins = self.contracts * self.instrument.ct_val
-        burden = 1 - self.sign * (self.instrument.mmr_rate + FEE_RATE)
+        burden = 1 - self.sign * (self.instrument.mmr_of(self.contracts) + FEE_RATE)
         px = (coins * self.avg_px - self.sign * collateral) / (coins * burden) if coins else Decimal(0)
         return px if px > 0 else None
 
@@ -94,6 +128,7 @@ class Account:
     episodes: list[Position] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
     bills: list[dict[str, Any]] = field(default_factory=list)
+    fills: list[dict[str, Any]] = field(default_factory=list)
 
     def cross(self) -> list[Position]:
         """The open cross positions, which share the balance."""

@@ -1,34 +1,27 @@
-"""The sandbox exchange's endpoints: their parameters, their limits and what they answer."""
+"""The sandbox exchange's endpoints that are signed: their limits and what they answer."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from liqpass.sandbox.okx_accounts import Books
 from liqpass.sandbox.okx_margin import Account, Key
-from liqpass.sandbox.okx_rows import config_row, history_row, instrument_row, mark_row, position_row
-
-Query = Mapping[str, str]
-Row = dict[str, Any]
+from liqpass.sandbox.okx_parameters import (
+    INST_TYPES,
+    Query,
+    Row,
+    digits,
+    known_instrument,
+    limit_of,
+    listed,
+    needed,
+    one_of,
+    unknown_instrument,
+)
+from liqpass.sandbox.okx_rows import config_row, fee_row, history_row, position_row
+from liqpass.sandbox.okx_wallet import balance, currencies
 
 _DAY_MS = 86_400_000
 _POS_ID_LIVES_MS = 30 * _DAY_MS
-_INST_TYPES = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
-
-
-class Refusal(Exception):  # noqa: N818
-    """An answer that is an error. Those of the authentication class have msg first and no data."""
-
-    def __init__(self, status: int, code: str, msg: str) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.msg = msg
-
-    def body(self) -> Row:
-        """The JSON body, its keys in the order in which OKX sends them."""
-        if self.code.startswith("501") or self.code == "50011":
-            return {"msg": self.msg, "code": self.code}
-        return {"code": self.code, "data": [], "msg": self.msg}
 
 
 class Private(NamedTuple):
@@ -39,25 +32,17 @@ class Private(NamedTuple):
     read: Callable[[Books, Account, Key, Query], list[Row]]
 
 
-class Public(NamedTuple):
-    """An endpoint without a key: `at_most` requests of one address in `window_sec`, and who answers."""
-
-    at_most: int
-    window_sec: float
-    read: Callable[[Books, Query, int], list[Row]]
-
-
 def _config(_books: Books, account: Account, key: Key, _query: Query) -> list[Row]:
     return [config_row(account, key)]
 
 
 def _positions(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
     """Closed slots are shown only when asked for by instrument, and only while their posId lives."""
-    inst_type = _one_of(query, "instType", ("", *_INST_TYPES))
-    inst_ids, pos_ids = _list(query, "instId", 10), _list(query, "posId", 20)
+    inst_type = one_of(query, "instType", ("", *INST_TYPES))
+    inst_ids, pos_ids = listed(query, "instId", 10), listed(query, "posId", 20)
     for inst_id in inst_ids:
         if inst_id not in books.instruments:
-            raise _unknown_instrument()
+            raise unknown_instrument()
     oldest_ms = books.now_ms() - _POS_ID_LIVES_MS
     shown = [
         position
@@ -73,11 +58,11 @@ def _positions(books: Books, account: Account, _key: Key, query: Query) -> list[
 
 def _positions_history(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
     """Pages by uTime: `after` is older, `before` is newer."""
-    inst_type = _one_of(query, "instType", ("", *_INST_TYPES))
-    close_type = _one_of(query, "type", ("", "1", "2", "3", "4", "5", "6"))
-    mgn_mode = _one_of(query, "mgnMode", ("", "cross", "isolated"))
-    limit, after, before = _limit(query), _digits(query, "after"), _digits(query, "before")
-    inst_id, pos_id = _known_instrument(books, query), query.get("posId", "")
+    inst_type = one_of(query, "instType", ("", *INST_TYPES))
+    close_type = one_of(query, "type", ("", "1", "2", "3", "4", "5", "6"))
+    mgn_mode = one_of(query, "mgnMode", ("", "cross", "isolated"))
+    limit, after, before = limit_of(query), digits(query, "after"), digits(query, "before")
+    inst_id, pos_id = known_instrument(books, query), query.get("posId", "")
     rows = [history_row(episode) for episode in account.episodes if inst_type in ("", "SWAP")]
     kept = [
         row
@@ -93,12 +78,27 @@ def _positions_history(books: Books, account: Account, _key: Key, query: Query) 
     return sorted(kept, key=lambda row: int(row["uTime"]), reverse=True)[:limit]
 
 
+def _page(books: Books, rows: list[Row], query: Query, id_name: str, time_name: str, days: int) -> list[Row]:
+    """Newest first; `after` and `before` are ids, `begin` and `end` times."""
+    limit, after, before = limit_of(query), digits(query, "after"), digits(query, "before")
+    begin, end = digits(query, "begin"), digits(query, "end")
+    kept = [
+        row
+        for row in rows
+        if int(row[time_name]) >= books.now_ms() - days * _DAY_MS
+        and (after is None or int(row[id_name]) < after)
+        and (before is None or int(row[id_name]) > before)
+        and (begin is None or int(row[time_name]) >= begin)
+        and (end is None or int(row[time_name]) <= end)
+    ]
+    return sorted(kept, key=lambda row: int(row[id_name]), reverse=True)[:limit]
+
+
 def _orders_within(days: int) -> Callable[[Books, Account, Key, Query], list[Row]]:
     def read(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
-        if not query.get("instType"):
-            raise Refusal(400, "50014", "instType cannot be empty")
-        inst_type, state = _one_of(query, "instType", _INST_TYPES), query.get("state", "")
-        inst_id, category = _known_instrument(books, query), query.get("category", "")
+        needed(query, "instType")
+        inst_type, state = one_of(query, "instType", INST_TYPES), query.get("state", "")
+        inst_id, category = known_instrument(books, query), query.get("category", "")
         rows = [
             row
             for row in account.orders
@@ -114,13 +114,14 @@ def _orders_within(days: int) -> Callable[[Books, Account, Key, Query], list[Row
 
 def _bills_within(days: int) -> Callable[[Books, Account, Key, Query], list[Row]]:
     def read(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
-        inst_type = _one_of(query, "instType", ("", *_INST_TYPES))
+        inst_type = one_of(query, "instType", ("", *INST_TYPES))
         bill_type, sub_type = query.get("type", ""), query.get("subType", "")
-        mgn_mode = _one_of(query, "mgnMode", ("", "cross", "isolated"))
+        mgn_mode, ccy = one_of(query, "mgnMode", ("", "cross", "isolated")), query.get("ccy", "")
         rows = [
             row
             for row in account.bills
             if inst_type in ("", "SWAP")
+            and ccy in ("", row["ccy"])
             and bill_type in ("", row["type"])
             and sub_type in ("", row["subType"])
             and mgn_mode in ("", row["mgnMode"])
@@ -130,98 +131,51 @@ def _bills_within(days: int) -> Callable[[Books, Account, Key, Query], list[Row]
     return read
 
 
-def _time(_books: Books, _query: Query, now_ms: int) -> list[Row]:
-    return [{"ts": str(now_ms)}]
+def _fills_within(days: int, *, inst_type_needed: bool) -> Callable[[Books, Account, Key, Query], list[Row]]:
+    def read(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
+        if inst_type_needed:
+            needed(query, "instType")
+        inst_type = one_of(query, "instType", ("", *INST_TYPES))
+        inst_id, ord_id = known_instrument(books, query), query.get("ordId", "")
+        sub_type = query.get("subType", "")
+        rows = [
+            row
+            for row in account.fills
+            if inst_type in ("", "SWAP")
+            and inst_id in ("", row["instId"])
+            and ord_id in ("", row["ordId"])
+            and sub_type in ("", row["subType"])
+        ]
+        return _page(books, rows, query, "billId", "ts", days)
+
+    return read
 
 
-def _instruments(books: Books, query: Query, _now_ms: int) -> list[Row]:
-    if not query.get("instType"):
-        raise Refusal(400, "50014", "instType cannot be empty")
-    inst_type, inst_id = _one_of(query, "instType", _INST_TYPES), _known_instrument(books, query)
-    known = books.instruments.values() if inst_type == "SWAP" else ()
-    return [instrument_row(each) for each in known if inst_id in ("", each.inst_id)]
+def _orders_pending(books: Books, _account: Account, _key: Key, query: Query) -> list[Row]:
+    """Every order here is filled at once."""
+    one_of(query, "instType", ("", *INST_TYPES))
+    known_instrument(books, query)
+    return []
 
 
-def _mark_price(books: Books, query: Query, now_ms: int) -> list[Row]:
-    if not query.get("instType"):
-        raise Refusal(400, "50014", "instType cannot be empty")
-    inst_type, inst_id = _one_of(query, "instType", _INST_TYPES), _known_instrument(books, query)
-    known = books.instruments.values() if inst_type == "SWAP" else ()
-    return [mark_row(each, now_ms) for each in known if inst_id in ("", each.inst_id)]
+def _trade_fee(books: Books, _account: Account, _key: Key, query: Query) -> list[Row]:
+    needed(query, "instType")
+    swaps = one_of(query, "instType", INST_TYPES) == "SWAP"
+    return [fee_row(books.now_ms())] if swaps else []
 
 
 PRIVATE = {
     "/api/v5/account/config": Private(5, 2, _config),
+    "/api/v5/account/balance": Private(10, 2, balance),
+    "/api/v5/asset/currencies": Private(6, 1, currencies),
     "/api/v5/account/positions": Private(10, 2, _positions),
     "/api/v5/account/positions-history": Private(10, 2, _positions_history),
     "/api/v5/trade/orders-history": Private(40, 2, _orders_within(7)),
     "/api/v5/trade/orders-history-archive": Private(20, 2, _orders_within(90)),
+    "/api/v5/trade/orders-pending": Private(60, 2, _orders_pending),
+    "/api/v5/trade/fills": Private(60, 2, _fills_within(3, inst_type_needed=False)),
+    "/api/v5/trade/fills-history": Private(10, 2, _fills_within(90, inst_type_needed=True)),
+    "/api/v5/account/trade-fee": Private(5, 2, _trade_fee),
     "/api/v5/account/bills": Private(5, 1, _bills_within(7)),
     "/api/v5/account/bills-archive": Private(5, 2, _bills_within(90)),
 }
-PUBLIC = {
-    "/api/v5/public/time": Public(10, 2, _time),
-    "/api/v5/public/instruments": Public(20, 2, _instruments),
-    "/api/v5/public/mark-price": Public(10, 2, _mark_price),
-}
-
-
-def _page(books: Books, rows: list[Row], query: Query, id_name: str, time_name: str, days: int) -> list[Row]:
-    """Newest first; `after` and `before` are ids, `begin` and `end` times."""
-    limit, after, before = _limit(query), _digits(query, "after"), _digits(query, "before")
-    begin, end = _digits(query, "begin"), _digits(query, "end")
-    kept = [
-        row
-        for row in rows
-        if int(row[time_name]) >= books.now_ms() - days * _DAY_MS
-        and (after is None or int(row[id_name]) < after)
-        and (before is None or int(row[id_name]) > before)
-        and (begin is None or int(row[time_name]) >= begin)
-        and (end is None or int(row[time_name]) <= end)
-    ]
-    return sorted(kept, key=lambda row: int(row[id_name]), reverse=True)[:limit]
-
-
-def _one_of(query: Query, name: str, allowed: tuple[str, ...]) -> str:
-    value = query.get(name, "")
-    if value not in allowed:
-        raise _bad(name)
-    return value
-
-
-def _list(query: Query, name: str, at_most: int) -> list[str]:
-    values = [value for value in query.get(name, "").split(",") if value]
-    if len(values) > at_most:
-        raise Refusal(400, "50025", f"Parameter {name} count exceeds the limit {at_most}.")
-    return values
-
-
-def _digits(query: Query, name: str) -> int | None:
-    value = query.get(name, "")
-    if value and not (value.isascii() and value.isdigit() and len(value) < 20):
-        raise _bad(name)
-    return int(value) if value else None
-
-
-def _limit(query: Query) -> int:
-    limit = _digits(query, "limit")
-    if limit is None:
-        return 100
-    if not 1 <= limit <= 100:
-        raise _bad("limit")
-    return limit
-
-
-def _known_instrument(books: Books, query: Query) -> str:
-    inst_id = query.get("instId", "")
-    if inst_id and inst_id not in books.instruments:
-        raise _unknown_instrument()
-    return inst_id
-
-
-def _bad(name: str) -> Refusal:
-    return Refusal(400, "51000", f"Parameter {name} error")
-
-
-def _unknown_instrument() -> Refusal:
-    return Refusal(200, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")

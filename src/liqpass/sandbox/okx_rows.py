@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from liqpass.sandbox.okx_margin import FEE_RATE, Account, Instrument, Key, Position
+from liqpass.sandbox.okx_margin import FEE_RATE, MAKER_FEE_RATE, Account, Key, Position
 
 Row = dict[str, Any]
 
@@ -26,6 +26,7 @@ _UNUSED_IN_ORDERS = (
 _UNUSED_IN_BILLS = (
     "clOrdId earnAmt earnApr fillFwdPx fillIdxPx fillMarkVol fillPxUsd fillPxVol from notes tag to"
 )
+_UNUSED_IN_FILLS = "clOrdId fillFwdPx fillIdxPx fillMarkVol fillPxUsd fillPxVol tag"
 _WHILE_OPEN = "avgPx bePx imr liqPx margin mgnRatio mmr notionalUsd upl uplLastPx uplRatio uplRatioLastPx"
 _CATEGORY = {"3": "full_liquidation", "4": "partial_liquidation"}
 # Bill subtypes by what was closed or traded; the words are OKX's.
@@ -61,6 +62,13 @@ class Trade:
     def side(self) -> str:
         """buy or sell."""
         return "buy" if (self.position.sign > 0) == self.opens else "sell"
+
+    @property
+    def sub_type(self) -> str:
+        """What bills and fills call it."""
+        words = self.position.pos_side if self.position.pos_side != "net" else f"net-{self.side}"
+        by_type = {"": _OPENED, "3": _LIQUIDATED, "4": _PARTLY_LIQUIDATED}.get(self.close_type, _CLOSED)
+        return by_type[words]
 
 
 def text(number: Decimal | None) -> str:
@@ -192,7 +200,7 @@ def history_row(position: Position) -> Row:
         "triggerPx": text(position.trigger_px),
         "type": position.close_type,
         "uTime": str(position.u_time_ms),
-        "uly": position.instrument.inst_id.removesuffix("-SWAP"),
+        "uly": position.instrument.family,
     }
 
 
@@ -238,8 +246,6 @@ def order_row(trade: Trade) -> Row:
 def bill_row(trade: Trade, bill_id: str, change: Decimal, balance: Decimal) -> Row:
     """One row of GET /account/bills: type 2 a trade, type 5 a liquidation, both leading to the order."""
     position, now = trade.position, str(trade.position.u_time_ms)
-    words = position.pos_side if position.pos_side != "net" else f"net-{trade.side}"
-    by_type = {"": _OPENED, "3": _LIQUIDATED, "4": _PARTLY_LIQUIDATED}.get(trade.close_type, _CLOSED)
     row: Row = {
         **dict.fromkeys(_UNUSED_IN_BILLS.split(), ""),
         "bal": text(balance),
@@ -259,7 +265,7 @@ def bill_row(trade: Trade, bill_id: str, change: Decimal, balance: Decimal) -> R
         "posBal": text(position.margin),
         "posBalChg": "0",
         "px": text(trade.px),
-        "subType": by_type[words],
+        "subType": trade.sub_type,
         "sz": text(trade.contracts),
         "tradeId": position.trade_id,
         "ts": now,
@@ -268,33 +274,51 @@ def bill_row(trade: Trade, bill_id: str, change: Decimal, balance: Decimal) -> R
     return dict(sorted(row.items()))
 
 
-def instrument_row(instrument: Instrument) -> Row:
-    """What GET /public/instruments says that turns contracts into coins."""
-    name = instrument.inst_id.removesuffix("-SWAP")
+def fill_row(trade: Trade, bill_id: str) -> Row:
+    """One row of GET /trade/fills: the trade of one bill. That of a liquidation has a negative tradeId."""
+    position, now = trade.position, str(trade.position.u_time_ms)
     return {
-        "ctMult": "1",
-        "ctType": "linear",
-        "ctVal": text(instrument.ct_val),
-        "ctValCcy": name.split("-")[0],
-        "instFamily": name,
-        "instId": instrument.inst_id,
+        **dict.fromkeys(_UNUSED_IN_FILLS.split(), ""),
+        "billId": bill_id,
+        "execType": "T",
+        "fee": text(trade.fee),
+        "feeCcy": "USDT",
+        "feeRate": text(-FEE_RATE),
+        "fillMarkPx": text(trade.px if trade.forced else position.instrument.mark),
+        "fillPnl": text(trade.pnl),
+        "fillPx": text(trade.px),
+        "fillSz": text(trade.contracts),
+        "fillTime": now,
+        "instId": position.instrument.inst_id,
         "instType": "SWAP",
-        "lever": "100",
-        "lotSz": "0.01",
-        "minSz": "0.01",
-        "settleCcy": "USDT",
-        "state": "live",
-        "tickSz": text(instrument.tick),
-        "uly": name,
+        "ordId": trade.ord_id,
+        "posSide": position.pos_side,
+        "side": trade.side,
+        "subType": trade.sub_type,
+        "tradeId": f"-{int(bill_id) % 10**10}" if trade.forced else position.trade_id,
+        "tradeQuoteCcy": "USDT",
+        "ts": now,
     }
 
 
-def mark_row(instrument: Instrument, now_ms: int) -> Row:
-    """One row of GET /public/mark-price."""
+def fee_row(now_ms: int) -> Row:
+    """The row of GET /account/trade-fee for swaps."""
+    maker, taker = text(-MAKER_FEE_RATE), text(-FEE_RATE)
     return {
-        "instId": instrument.inst_id,
+        "category": "1",
+        "delivery": "",
+        "exercise": "",
+        "feeGroup": [{"groupId": "2", "maker": maker, "taker": taker}],
+        "fiat": [],
         "instType": "SWAP",
-        "markPx": text(instrument.mark),
+        "level": "Lv1",
+        "maker": maker,
+        "makerU": maker,
+        "makerUSDC": maker,
+        "ruleType": "normal",
+        "taker": taker,
+        "takerU": taker,
+        "takerUSDC": taker,
         "ts": str(now_ms),
     }
 

@@ -27,7 +27,9 @@ from liqpass.clock import Clock
 from liqpass.sandbox.okx_accounts import Books
 from liqpass.sandbox.okx_control import Faults, control_app, key_json
 from liqpass.sandbox.okx_margin import Account, Key
-from liqpass.sandbox.okx_queries import PRIVATE, PUBLIC, Refusal
+from liqpass.sandbox.okx_parameters import Refusal
+from liqpass.sandbox.okx_public import PUBLIC
+from liqpass.sandbox.okx_queries import PRIVATE
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_SKEW_SEC = 30
@@ -170,11 +172,12 @@ class SandboxExchange:
         app.router.add_route("*", "/{anything:.*}", answer)
         return app
 
-    def _rows(self, request: web.Request, region: str) -> list[dict[str, Any]]:
+    def _rows(self, request: web.Request, region: str) -> list[Any]:
         now, remote = self.now(), request.remote or ""
         public = PUBLIC.get(request.path)
         if public is not None:
-            self._count(remote, request.path, public.at_most, public.window_sec)
+            counted = request.path + request.query.get(public.per, "")
+            self._count(remote, counted, public.at_most, public.window_sec)
             return public.read(self.books, request.query, int(now.timestamp() * 1000))
         asked = Request(request.headers, request.raw_path, region, remote)
         account, key = let_in(self.books, asked, now)
