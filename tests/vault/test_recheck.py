@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
@@ -257,6 +258,20 @@ async def test_keys_whose_answer_cannot_be_read_keep_no_other_from_its_turn(
     okx.books.accounts[key.uid].main_uid = ""  # it does not say any more whose key it is
     for _ in range(3):  # in random order: by chance the other one comes first
         assert await recheck() == 1
+
+
+async def test_keys_of_which_nothing_can_be_noted_keep_no_other_from_its_turn(
+    crowd: int, db: Database, database_url: str, recheck: Recheck
+) -> None:
+    """Whatever the reason may be one day: here the database refuses these rows."""
+    some = [f"'{row['id']}'" for row in (await rows(db))[:10]]
+    owner = await asyncpg.connect(database_url)
+    rule = f"id not in ({', '.join(some)})"
+    await owner.execute(f"alter table api_accounts add constraint refuse check ({rule}) not valid")
+    assert await recheck() == crowd - len(some)
+    await owner.execute("alter table api_accounts drop constraint refuse")
+    await owner.close()
+    assert await recheck() == crowd
 
 
 async def test_a_step_checks_no_more_than_it_is_told(

@@ -45,6 +45,7 @@ log = structlog.get_logger()
 # OKX asks for a pause of 2 s after 50011.
 _PAUSE_AFTER_LIMIT_SEC = 2.0
 _PAUSE_SEC = 0.25
+TOLD = 5  # of the rows of an answer that cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,9 +324,9 @@ class OkxGateway:
 
     def _note(self, path: str, rest: list[Unread]) -> None:
         """What could not be read is told to whoever runs this: OKX may have begun to write something new."""
-        for one in rest:
-            log.warning("exchange_row_unread", path=path, inst_id=one.inst_id, field=one.field)
         if rest:
+            first = [f"{one.inst_id}: {one.field or 'contradicted'}" for one in rest[:TOLD]]
+            log.warning("exchange_rows_unread", path=path, rows=len(rest), first=first)
             self._on_error("unread_row")
 
     def _told(self, error: ExchangeError) -> ExchangeError:

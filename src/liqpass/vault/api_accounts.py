@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from liqpass.clock import Clock
-from liqpass.db import Connection, Database
+from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exchange.errors import ExchangeError, Kind
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import AccountConfig, key_refusal
@@ -178,6 +178,11 @@ async def _ask_again(
     except ExchangeError as error:
         log.warning("recheck_without_answer", account=str(account.id), code=error.code)
         return None if error.kind in OF_THE_REGION else False
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        log.exception("key_cannot_be_checked", account=str(account.id))
+        return False
 
 
 async def _recheck(
