@@ -12,6 +12,7 @@ from liqpass.hexes import checksum
 from liqpass.ledger.book import Account, chain_ref
 from liqpass.sandbox.world import environment
 from liqpass.treasury.disbursements import dues
+from liqpass.treasury.holding import Code, refusal
 from liqpass.treasury.suspense import key_of
 from tests.commands.forked import liqpass
 from tests.treasury.conftest import CAPITAL, Desk
@@ -174,10 +175,36 @@ async def test_the_next_endpoint_says_what_the_first_does_not(
     assert paid(tmp_path / "a.json") == [checksum(OTHER)]
 
 
-async def test_a_few_of_many_are_found_whatever_their_place(desk: Desk) -> None:
-    many = [bytes([1, number]) * 10 for number in range(120)]
-    refused = {many[0], many[57], many[58], many[119], bytes(20), desk.chain.usdc}
-    for one in (many[0], many[57], many[58], many[119]):
+@pytest.mark.parametrize("at_once", [None, 7, 1])
+async def test_a_few_of_many_are_found_whatever_their_place_and_however_many_are_asked_at_once(
+    desk: Desk, at_once: int | None
+) -> None:
+    desk.node.max_batch = at_once
+    many = [bytes([1, number]) * 10 for number in range(40)]
+    refused = {many[0], many[17], many[18], many[39], bytes(20), desk.chain.usdc}
+    for one in (many[0], many[17], many[18], many[39]):
         await desk.chain.blacklist(one)
     said = await outgoing(desk.nodes, desk.settings, dict.fromkeys([*many, bytes(20), desk.chain.usdc], 5))
     assert (set(said.refused), said.standstill, said.held) == (refused, None, CAPITAL)
+
+
+@pytest.mark.parametrize("of", ["a recipient", "the treasury", "pause"])
+async def test_why_is_known_where_a_node_tells_no_reason(desk: Desk, of: str) -> None:
+    desk.node.retell = lambda answer: {
+        **answer,
+        "error": {"code": -32000, "message": "execution reverted"},
+    }
+    if of == "pause":
+        await desk.chain.pause_usdc()
+    else:
+        await desk.chain.blacklist(TO if of == "a recipient" else desk.chain.treasury)
+    said = await outgoing(desk.nodes, desk.settings, {TO: 5, OTHER: 5, bytes(20): 5})
+    codes = {one: why.code for one in (TO, OTHER, bytes(20)) if (why := refusal(one, said))}
+    assert (
+        codes
+        == {
+            "a recipient": {TO: Code.RECIPIENT_BLACKLISTED, bytes(20): Code.WOULD_FAIL},
+            "the treasury": dict.fromkeys((TO, OTHER, bytes(20)), Code.TREASURY_BLACKLISTED),
+            "pause": dict.fromkeys((TO, OTHER, bytes(20)), Code.USDC_PAUSED),
+        }[of]
+    )

@@ -13,12 +13,13 @@ from msgspec import Struct
 from liqpass.chain.balances import BALANCE_OF
 from liqpass.chain.checkout import word
 from liqpass.chain.failures import NodeError, NodeErrorKind
-from liqpass.chain.reverts import Revert
+from liqpass.chain.reverts import BLACKLISTED, PAUSED, UNEXPLAINED, Revert
 from liqpass.chain.rpc import Node, first_answer, revert_of
 from liqpass.hexes import to_hex
 from liqpass.settings import ChainSettings
 
 TRANSFER = keccak(b"transfer(address,uint256)")[:4]
+IS_PAUSED, IS_BLACKLISTED = keccak(b"paused()")[:4], keccak(b"isBlacklisted(address)")[:4]
 
 
 class Outgoing(Struct, frozen=True):
@@ -52,18 +53,31 @@ async def _of(node: Node, chain: ChainSettings, payouts: Mapping[bytes, int]) ->
 async def _refused(
     node: Node, chain: ChainSettings, calls: Sequence[tuple[bytes, int]]
 ) -> dict[bytes, Revert]:
-    """Which of these transfers revert. A batch in which one does fails as a whole, and is asked in halves."""
-    try:
-        await node.batch([_transfer(chain, to, amount) for to, amount in calls])
-    except NodeError as error:
-        revert = revert_of(error)
-        if revert is None:
-            raise
-        if len(calls) == 1:
-            return {calls[0][0]: revert}
-        half = len(calls) // 2
-        return {**await _refused(node, chain, calls[:half]), **await _refused(node, chain, calls[half:])}
-    return {}
+    """Which of these transfers revert. One that does fails its batch: the others are asked without it."""
+    left, refused = list(calls), {}
+    while left:
+        try:
+            await node.batch([_transfer(chain, to, amount) for to, amount in left])
+            break
+        except NodeError as error:
+            revert = revert_of(error)
+            if revert is None:
+                raise
+            to, _ = left.pop(error.place)
+            refused[to] = revert if revert != UNEXPLAINED else await _explained(node, chain, to)
+    return refused
+
+
+async def _explained(node: Node, chain: ChainSettings, to: bytes) -> Revert:
+    """Some nodes tell that a call reverts and no more: USDC itself is asked for what it mostly is."""
+    for words, data in ((PAUSED, IS_PAUSED), (BLACKLISTED, IS_BLACKLISTED + word(to))):
+        try:
+            if any(await node.eth_call(chain.usdc, data)):
+                return Revert(words=words)
+        except NodeError as error:
+            if revert_of(error) is None:
+                raise
+    return UNEXPLAINED
 
 
 def _transfer(chain: ChainSettings, to: bytes, amount: int) -> tuple[str, list[object]]:
