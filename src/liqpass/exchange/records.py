@@ -377,7 +377,7 @@ def bill_row(row: Row) -> BillRow:
     return BillRow(
         bill_id=present(row, "billId"),
         ord_id=text(row, "ordId"),
-        inst_id=text(row, "instId"),
+        inst_id=short(row, "instId"),
         mgn_mode=text(row, "mgnMode"),
         type=present(row, "type"),
         sub_type=text(row, "subType"),
