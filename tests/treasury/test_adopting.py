@@ -75,6 +75,11 @@ async def test_a_due_that_was_paid_short_is_named_adopted_and_the_rest_is_paid(
         f"refund {due.id} of 8.00 since {desk.clock():%Y-%m-%d}"
     )
     assert "liqpass suspense adopt" in await good_breaks(env)
+    command = f"liqpass suspense adopt {transfer} --due {due.id} --by NAME --reason TEXT"
+    assert (await good("suspense", "list", env=env)).count(command) == 1
+    written = await good("suspense", "batch", "--out", str(tmp_path / "twice.json"), env=env)
+    assert "7.50 USDC left to this wallet without a reason" in written
+    assert written.count(command) == 1
     done = await adopt(env, transfer, due.id)
     assert done.status == 0, done
     assert re.search(rf"^Paid by {transfer}: 7\.50 USDC, refund \S+, a part of {due.id}\.$", done.out, re.M)
@@ -85,6 +90,7 @@ async def test_a_due_that_was_paid_short_is_named_adopted_and_the_rest_is_paid(
         0,
     )
     assert await left_unexplained(desk, env) == []
+    assert "without a reason" not in await good("suspense", "list", env=env)
     await good("suspense", "batch", "--out", str(tmp_path / "rest.json"), env=env)
     assert f'"{50 * CENT}"' in (tmp_path / "rest.json").read_text()
     await pay(desk, 50)

@@ -208,7 +208,7 @@ async def test_what_is_seen_on_its_way_goes_into_no_batch(desk: Desk, item: byte
     made = await desk.batch(again=True)
     assert (made.included, [due.id for due in made.on_their_way]) == ([], [asked.id])
     await desk.confirm()
-    assert await desk.batch(again=True) == type(made)([], [], [], [], [], {})
+    assert await desk.batch(again=True) == type(made)([], [], [], [], [], {}, {})
 
 
 async def test_a_batch_holds_what_a_safe_can_send_at_once_and_the_next_the_rest(desk: Desk) -> None:

@@ -89,3 +89,21 @@ async def test_where_no_endpoint_answers_the_page_stands_and_the_batch_is_refuse
         assert await refusal_of(operator, "POST", path, {"again": True}) == (503, "NODE_UNAVAILABLE")
     finally:
         world.node.unavailable = False
+
+
+async def test_a_due_that_may_have_been_paid_by_hand_is_told_before_anybody_signs(office: Office) -> None:
+    world, operator, to = office
+    sent = await world.chain.transfer(world.chain.treasury_wallet, to, 4 * USDC)
+    await world.confirm()
+    dues = (await operator.call("GET", "/api/admin/treasury/suspense"))["dues"]
+    transfer = f"{sent['transactionHash']}:{int(sent['logs'][0]['logIndex'], 16)}"
+    (due,) = [due for due in dues if due["mayBePaidBy"]]
+    assert (due["recipient"], due["mayBePaidBy"]) == (
+        checksum(to),
+        [{"transfer": transfer, "amount": str(4 * USDC)}],
+    )
+    page = await html(operator, "/operator/suspense")
+    assert "4.00 USDC left to this wallet without a reason." in words(page)
+    assert f'data-copy="liqpass suspense adopt {transfer} --due {due["id"]} --by NAME --reason TEXT"' in page
+    made = await operator.call("POST", "/api/admin/treasury/batch", {"again": True})
+    assert [one["id"] for one in made["doubtful"]] == [due["id"]]

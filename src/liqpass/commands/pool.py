@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liqpass.commands.opened import By, counted, endpoints, opened
-from liqpass.commands.suspense import Reason, tell_next
+from liqpass.commands.payouts import tell_next
+from liqpass.commands.suspense import Reason
 from liqpass.terminal import run
 
 if TYPE_CHECKING:

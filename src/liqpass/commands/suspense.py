@@ -4,25 +4,20 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
 from liqpass.commands.opened import By, Form, FormOption, endpoints, opened, text
+from liqpass.commands.payouts import moment, show_dues, tell_adopted, tell_batch, tell_next
 from liqpass.terminal import run
 
 if TYPE_CHECKING:
-    from liqpass.chain.outgoing import Outgoing
     from liqpass.settings import ChainSettings
-    from liqpass.treasury.adopting import Adopted
-    from liqpass.treasury.disbursements import Asked, Batch
-    from liqpass.treasury.holding import Held
-    from liqpass.treasury.records import Disbursement, Suspended
+    from liqpass.treasury.records import Suspended
 
 CSV_COLUMNS = (
     "item",
@@ -115,11 +110,12 @@ async def _list(form: Form) -> None:
     async with opened("liqpass suspense") as (db, chain):
         async with db.one_moment() as conn:
             items, dues = await suspense.items(conn, chain), await disbursements.dues(conn, chain)
+            by_hand = await disbursements.paid_by_hand(conn, chain, dues)
         if form is Form.TABLE:
             async with endpoints(chain) as nodes:
                 held = await seen(nodes, chain, dues)
             _show_items(items, chain)
-            _show_dues(dues, held)
+            show_dues(dues, held, by_hand)
             return
     rows = [_row(item, chain) for item in items]
     if form is Form.JSON:
@@ -138,7 +134,7 @@ def _row(item: "Suspended", chain: "ChainSettings") -> dict[str, object]:
 
     return {
         "item": suspense.key_of(item.ref),
-        "at": _moment(item.at),
+        "at": moment(item.at),
         "sender": checksum(item.sender) if item.sender else None,
         "amount": str(item.amount),
         "amountUsd": usd(item.amount),
@@ -170,39 +166,6 @@ def _show_items(items: "list[Suspended]", chain: "ChainSettings") -> None:
     typer.echo(f"{len(items)} in suspense, {usd(sum(item.remaining for item in items))} USDC.")
 
 
-def _show_dues(dues: "list[Disbursement]", held: "Mapping[UUID, Held]") -> None:
-    from liqpass.hexes import checksum, to_hex
-    from liqpass.money import usd
-
-    if not dues:
-        return
-    typer.echo("\nTo be paid out:")
-    for due in dues:
-        state = "not in a batch yet: liqpass suspense batch --out FILE"
-        if due.batched_at:
-            state = f"in a batch since {_moment(due.batched_at)}: the treasury's owners have to sign it"
-        if due.shown:
-            state = f"on its way in {to_hex(due.shown)}"
-        typer.echo(
-            f"{due.id}\n    {due.purpose.lower()} of {usd(due.amount)} USDC to {checksum(due.recipient)}"
-        )
-        typer.echo(f"    asked for by {due.asked_by}, {_moment(due.asked_at)}: {due.reason}\n    {state}")
-        if due.id in held:
-            typer.echo(f"    held back: {held[due.id].detail}")
-    if held:
-        typer.echo(HELD_BACK)
-
-
-HELD_BACK = (
-    "What is held back would make a Safe refuse a whole batch (GS013): it is in none until USDC takes it,\n"
-    "and then by itself. A file that holds it already fails: write it again with --again, without it."
-)
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
 async def _refund(item: str, by: str, reason: str, to: str | None, amount: str | None) -> None:
     from liqpass.clock import system_clock
     from liqpass.hexes import address, checksum
@@ -231,22 +194,6 @@ async def _refund(item: str, by: str, reason: str, to: str | None, amount: str |
     tell_next(asked, said)
 
 
-def tell_next(asked: "Asked", said: "Outgoing") -> None:
-    """What to do about a new disbursement, by what the token `said` of its recipient."""
-    from liqpass.hexes import to_hex
-    from liqpass.treasury.holding import refusal
-
-    shown = asked.shown
-    if shown is None and (why := refusal(asked.recipient, said)) is not None:
-        typer.echo(f"Held back: {why.detail}. It is in no batch until USDC takes it, and then by itself.")
-        typer.echo(f"Next: nothing, or liqpass suspense cancel {asked.id} and another address.")
-    elif shown is None:
-        typer.echo("Next: liqpass suspense batch --out FILE writes what the treasury's owners have to sign.")
-    else:
-        typer.echo(f"Next: nothing. The transfer in {to_hex(shown)} is of this amount to this address,")
-        typer.echo("and liqpass work takes it for the payment.")
-
-
 async def _cancel(disbursement: str, by: str, reason: str) -> None:
     from liqpass.clock import system_clock
     from liqpass.money import usd
@@ -262,7 +209,7 @@ async def _cancel(disbursement: str, by: str, reason: str) -> None:
     typer.echo(f"Cancelled: {gone.id}. Posted: {usd(gone.amount)} USDC are {back} again.")
     if gone.batched_at is not None:
         typer.echo(
-            f"It stands in a batch file of {_moment(gone.batched_at)}: see that nobody signs that file."
+            f"It stands in a batch file of {moment(gone.batched_at)}: see that nobody signs that file."
         )
 
 
@@ -278,27 +225,7 @@ async def _adopt(transfer: str, names: list[str], by: str, reason: str, write_of
                 conn, now, random, chain, ref, names, by=by, reason=reason, write_off=write_off
             )
         )
-    _tell_adopted(done, transfer)
-
-
-def _tell_adopted(done: "Adopted", transfer: str) -> None:
-    from liqpass.money import usd
-
-    for due, part in zip(done.dues, done.paid, strict=True):
-        of = "" if part.id == due.id else f", a part of {due.id}"
-        typer.echo(f"Paid by {transfer}: {usd(part.amount)} USDC, {due.purpose.lower()} {part.id}{of}.")
-    last = done.dues[-1]
-    if done.rest is not None:
-        typer.echo(f"Still due: {usd(done.rest.amount)} USDC, {last.purpose.lower()} {done.rest.id}.")
-    if done.written_off:
-        back = "in suspense" if last.purpose == "REFUND" else "free capital"
-        typer.echo(f"Written off: {usd(done.written_off)} USDC of {last.id}, which are {back} again.")
-    if done.unexplained:
-        typer.echo(f"Still left without explanation: {usd(done.unexplained)} USDC of this transfer.")
-    for due in done.dues:
-        if due.batched_at is not None:
-            typer.echo(f"{due.id} stands in a batch file of {_moment(due.batched_at)}: see that nobody")
-            typer.echo("signs that file, which would pay it once more.")
+    tell_adopted(done, transfer)
 
 
 async def _batch(out: Path, again: bool) -> None:
@@ -312,7 +239,7 @@ async def _batch(out: Path, again: bool) -> None:
             made = await disbursements.make_batch(db, nodes, chain, now, again=again)
             if made.included:
                 _write(file, content_of(file_of(made.included, chain, now)))
-    _tell_batch(made, out, chain.treasury)
+    tell_batch(made, out, chain.treasury)
 
 
 @contextmanager
@@ -342,55 +269,3 @@ def _write(file: IO[str], content: str) -> None:
     except OSError as error:
         what = f"{file.name} could not be written ({error.strerror})"
         raise OSError(f"{what}; what should be in it counts as batched: type it again with --again") from None
-
-
-def _tell_held(made: "Batch") -> None:
-    """What the token refuses: left out of this file, or in an earlier one that cannot be sent therefore."""
-    from liqpass.hexes import checksum
-    from liqpass.money import usd
-    from liqpass.treasury.batch_file import sum_of
-
-    spoilt = [due for due in made.batched if due.id in made.held]
-    for dues, said in (
-        (made.held_back, "Held back, since USDC would refuse it, and with it the whole file"),
-        (
-            spoilt,
-            "In an earlier file, which fails as a whole (GS013) because of it: --again writes it without",
-        ),
-    ):
-        if dues:
-            typer.echo(f"{said}: {sum_of(dues)}.")
-        for due in dues:
-            typer.echo(
-                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}: "
-                f"{made.held[due.id].detail}"
-            )
-
-
-def _tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
-    from liqpass.hexes import checksum
-    from liqpass.money import usd
-    from liqpass.treasury.batch_file import sum_of
-
-    if made.included:
-        typer.echo(f"{out}: {sum_of(made.included)}")
-        for due in made.included:
-            typer.echo(
-                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}"
-            )
-        typer.echo(
-            f"Next: the owners of {checksum(treasury)} open Transaction Builder in Safe{{Wallet}}, load"
-        )
-        typer.echo("the file and sign. When the transfers are on chain, liqpass work finds them by itself.")
-    else:
-        typer.echo("Nothing new is to be paid out: no file was written.")
-    _tell_held(made)
-    if made.batched:
-        typer.echo(
-            f"Left out, since an earlier batch holds them: {sum_of(made.batched)}. If nobody will ever sign"
-        )
-        typer.echo("that file, --again writes them once more; two signed files would pay them twice.")
-    if made.on_their_way:
-        typer.echo(f"Left out, since a transfer of theirs is on chain: {sum_of(made.on_their_way)}.")
-    if made.later:
-        typer.echo(f"Left for the next file: {sum_of(made.later)}.")

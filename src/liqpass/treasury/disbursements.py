@@ -1,6 +1,7 @@
 """What is to be paid out: asked for, cancelled, written into a batch. The treasury's owners send it, and the
 transfer that shows up on chain is matched by booking."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -21,11 +22,13 @@ from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.holding import Held, held, token_says, token_says_of
 from liqpass.treasury.pairing import Purpose
-from liqpass.treasury.records import Disbursement
+from liqpass.treasury.records import Disbursement, Outflow
 from liqpass.treasury.suspense import hold, items, key_of, may_receive, part
 
 BATCH_MOST = 200  # transfers in one file: a Safe sends them as one transaction
 WORDS_MOST = 200
+
+ByHand = dict[bytes, list[Outflow]]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -50,7 +53,8 @@ class Dues(msgspec.Struct, frozen=True):
 
 class Batch(msgspec.Struct, frozen=True):
     """What goes into a batch file, and what does not: held back, batched before, seen on its way, or too
-    many. `held` says why, also of what was batched before: then that file fails as a whole."""
+    many. `held` says why, also of what was batched before: then that file fails as a whole.
+    `by_hand`: what left without a reason to whom is in it."""
 
     included: list[Disbursement]
     held_back: list[Disbursement]
@@ -58,6 +62,7 @@ class Batch(msgspec.Struct, frozen=True):
     on_their_way: list[Disbursement]
     later: list[Disbursement]
     held: dict[UUID, Held]
+    by_hand: ByHand
 
 
 async def refund(
@@ -216,7 +221,17 @@ async def batch(
         raise Problem("INVALID_FIELD", f"{odd} {what}.", field="DISBURSEMENT")
     await sql.mark_batched(conn, [due.id for due in included], now)
     held_back = [due for due in now_open.ready if due.id in why]
-    return Batch(included, held_back, now_open.batched, now_open.on_their_way, later, why)
+    by_hand = await paid_by_hand(conn, chain, included)
+    return Batch(included, held_back, now_open.batched, now_open.on_their_way, later, why, by_hand)
+
+
+async def paid_by_hand(conn: Connection, chain: ChainSettings, found: Sequence[Disbursement]) -> ByHand:
+    """By wallet to which something of these is due: what left to it without a reason and may have paid it."""
+    recipients = sorted({due.recipient for due in found})
+    left = defaultdict(list)
+    for one in await sql.unexplained(conn, chain.chain_id, recipients) if recipients else []:
+        left[one.recipient].append(one)
+    return dict(left)
 
 
 async def dues(conn: Connection, chain: ChainSettings) -> list[Disbursement]:

@@ -44,6 +44,15 @@ class Disbursement(msgspec.Struct, frozen=True):
     shown: bytes | None
 
 
+class Outflow(msgspec.Struct, frozen=True):
+    """What left the treasury and nothing says what for: `amount` of it."""
+
+    ref: bytes
+    recipient: bytes
+    amount: int
+    at: datetime
+
+
 class OpenCover(msgspec.Struct, frozen=True):
     """The orders of one product for which capital is held."""
 

@@ -35,9 +35,11 @@ async def show_suspense(
     async with db.one_moment() as conn:
         items = await suspense.items(conn, chain)
         dues = await disbursements.dues(conn, chain)
+        by_hand = await disbursements.paid_by_hand(conn, chain, dues)
     held = await seen(nodes, chain, dues)
     return SuspenseView(
-        [item_view(item, chain) for item in items], [due_view(due, held.get(due.id)) for due in dues]
+        items=[item_view(item, chain) for item in items],
+        dues=[due_view(due, held.get(due.id), by_hand.get(due.recipient, ())) for due in dues],
     )
 
 
@@ -60,6 +62,11 @@ async def make_batch(
         batched=len(made.batched),
         on_their_way=len(made.on_their_way),
         later=len(made.later),
+        doubtful=[
+            due_view(due, None, made.by_hand[due.recipient])
+            for due in made.included
+            if due.recipient in made.by_hand
+        ],
     )
 
 

@@ -9,7 +9,7 @@ from liqpass.chain.view import Stage
 from liqpass.db import Connection, query
 from liqpass.ledger.book import LOG_INDEX, SIGNED, STANDING
 from liqpass.treasury.pairing import Due, Made, Premium, Purpose, Transfer
-from liqpass.treasury.records import Disbursement, OpenCover, Suspended
+from liqpass.treasury.records import Disbursement, OpenCover, Outflow, Suspended
 
 # Booking ------------------------------------------------------------------------------------------------
 
@@ -323,6 +323,19 @@ async def disbursement(conn: Connection, chain_id: int, disbursement_id: UUID) -
 """)
 async def dues(conn: Connection, chain_id: int) -> list[Disbursement]:
     """All that is still to be paid out, the oldest first."""
+    ...
+
+
+@query(f"""
+    select e.ref, u.recipient, was.stands as amount, u.block_time as at
+    from usdc_transfers u
+    cross join lateral (select 'PAID_OUT'::ledger_kind as kind, u.tx_hash || int4send(u.log_index) as ref) e
+    cross join lateral ({STANDING}) was
+    where u.chain_id = $1 and u.recipient = any($2) and was.stands > 0
+    order by u.block_number, u.log_index
+""")
+async def unexplained(conn: Connection, chain_id: int, recipients: list[bytes]) -> list[Outflow]:
+    """What left the treasury without a reason to these wallets, the oldest first."""
     ...
 
 

@@ -1,6 +1,7 @@
 """How suspense and payouts look to admins: amounts as strings of micro-USDC, times in ISO 8601, hashes in
 lower-case hexadecimal, addresses in EIP-55."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from liqpass.settings import ChainSettings
 from liqpass.treasury import suspense
 from liqpass.treasury.holding import Held
 from liqpass.treasury.pairing import Purpose
-from liqpass.treasury.records import Disbursement, Suspended
+from liqpass.treasury.records import Disbursement, Outflow, Suspended
 from liqpass.treasury.suspense import Why
 
 
@@ -33,9 +34,17 @@ class SuspenseItem(msgspec.Struct, frozen=True, rename="camel"):
     at: datetime | None
 
 
+class OutflowView(msgspec.Struct, frozen=True):
+    """What left the treasury without a reason: how `liqpass suspense adopt` names it, and how much."""
+
+    transfer: str
+    amount: str
+
+
 class DueView(msgspec.Struct, frozen=True, rename="camel"):
     """What is to be paid out. `shown`: the transaction, at whatever stage, that pays it. `held`: why it
-    cannot be paid now; it stays out of every batch until it can."""
+    cannot be paid now; it stays out of every batch until it can. `mayBePaidBy`: what left to the same wallet
+    without a reason."""
 
     id: UUID
     purpose: Purpose
@@ -47,6 +56,7 @@ class DueView(msgspec.Struct, frozen=True, rename="camel"):
     batched_at: datetime | None
     shown: str | None
     held: Held | None = None
+    may_be_paid_by: list[OutflowView] = []
 
 
 class SuspenseView(msgspec.Struct, frozen=True):
@@ -59,7 +69,7 @@ class SuspenseView(msgspec.Struct, frozen=True):
 class BatchView(msgspec.Struct, frozen=True, rename="camel"):
     """A batch for Safe's Transaction Builder (null when nothing new is to be paid out) and how to name its
     file; how many payouts are in it, and what is not: held back, in an earlier batch, seen on chain, too
-    many."""
+    many. `doubtful`: what is in it and may have been paid by hand."""
 
     file: dict[str, Any] | None
     name: str
@@ -68,6 +78,7 @@ class BatchView(msgspec.Struct, frozen=True, rename="camel"):
     batched: int
     on_their_way: int
     later: int
+    doubtful: list[DueView]
 
 
 def item_view(item: Suspended, chain: ChainSettings) -> SuspenseItem:
@@ -87,7 +98,7 @@ def item_view(item: Suspended, chain: ChainSettings) -> SuspenseItem:
     )
 
 
-def due_view(due: Disbursement, held: Held | None) -> DueView:
+def due_view(due: Disbursement, held: Held | None, by_hand: Sequence[Outflow] = ()) -> DueView:
     """A payout for its reader."""
     return DueView(
         id=due.id,
@@ -100,4 +111,5 @@ def due_view(due: Disbursement, held: Held | None) -> DueView:
         batched_at=due.batched_at,
         shown=to_hex(due.shown) if due.shown else None,
         held=held,
+        may_be_paid_by=[OutflowView(suspense.key_of(one.ref), str(one.amount)) for one in by_hand],
     )

@@ -78,6 +78,7 @@ class Figures(msgspec.Struct, frozen=True):
     reconciliation: Overview
     suspended: list[SuspenseItem]
     dues: list[Disbursement]
+    by_hand: disbursements.ByHand
     cursor: Cursor | None
     keys: sql.Keys
     days: list[Day]
@@ -93,13 +94,15 @@ class Figures(msgspec.Struct, frozen=True):
 async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: Month) -> Figures:
     """All of it."""
     counted_at, days = await month.counted(conn, now)
+    dues = await disbursements.dues(conn, chain)
     return Figures(
         today=await sql.since(conn, _midnight(now)),
         cover=await sql.open_cover(conn),
         balances=await balances(conn),
         reconciliation=await overview(conn),
         suspended=await suspended(conn, chain),
-        dues=await disbursements.dues(conn, chain),
+        dues=dues,
+        by_hand=await disbursements.paid_by_hand(conn, chain, dues),
         cursor=await cursor_of(conn, chain.chain_id),
         keys=await sql.keys(conn),
         days=days,
@@ -112,14 +115,21 @@ async def suspended(conn: Connection, chain: ChainSettings) -> list[SuspenseItem
     return [item_view(found, chain) for found in await suspense.items(conn, chain)]
 
 
-def payouts(dues: Sequence[Disbursement], held: Mapping[UUID, Held]) -> Payouts:
-    """What is to be paid out, as a batch file would part it; `held`: why what cannot be paid now."""
+def payouts(
+    dues: Sequence[Disbursement], held: Mapping[UUID, Held], by_hand: disbursements.ByHand
+) -> Payouts:
+    """What is to be paid out, as a batch file would part it; `held`: why what cannot be paid now; `by_hand`:
+    what may have paid it already."""
     found = disbursements.parted(dues)
+
+    def shown(due: Disbursement) -> DueView:
+        return due_view(due, held.get(due.id), by_hand.get(due.recipient, ()))
+
     return Payouts(
-        held=[due_view(due, held[due.id]) for due in found.ready if due.id in held],
-        ready=[due_view(due, None) for due in found.ready if due.id not in held],
-        batched=[due_view(due, held.get(due.id)) for due in found.batched],
-        on_their_way=[due_view(due, None) for due in found.on_their_way],
+        held=[shown(due) for due in found.ready if due.id in held],
+        ready=[shown(due) for due in found.ready if due.id not in held],
+        batched=[shown(due) for due in found.batched],
+        on_their_way=[shown(due) for due in found.on_their_way],
     )
 
 

@@ -79,7 +79,8 @@ async def show_overview(
         lag=lag(found.cursor, now).total_seconds() if found.cursor else None,
         sound=watcher_trouble(found.cursor, now) == "ok" and not late_heads(found.cursor, shown, now),
         waited_for={one.head: one for one in shown.behind if now - one.since > WATCHER_LATE},
-        errors=sorted(exchange_errors().items()), rules=_rules(found), payouts=payouts(found.dues, held),
+        errors=sorted(exchange_errors().items()), rules=_rules(found),
+        payouts=payouts(found.dues, held, found.by_hand),
         overdue=_overdue(found, now),
     )  # fmt: skip
 
@@ -118,11 +119,12 @@ async def show_suspense(
     """What is in suspense, the oldest first, and what is to be paid out."""
     async with db.one_moment() as conn:
         items, dues = await suspended(conn, site.chain), await disbursements.dues(conn, site.chain)
+        by_hand = await disbursements.paid_by_hand(conn, site.chain, dues)
     held = await seen(nodes, site.chain, dues)
     until = skip + PER_PAGE
     return _page(
         viewer, "operator_suspense.html", site, now,
-        items=items[skip:until], all=len(items), skip=skip, payouts=payouts(dues, held),
+        items=items[skip:until], all=len(items), skip=skip, payouts=payouts(dues, held, by_hand),
         next=until if until < len(items) else None,
     )  # fmt: skip
 

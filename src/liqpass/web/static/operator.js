@@ -80,14 +80,15 @@ function download(name, content) {
 /** @param {boolean} again */
 async function writeBatch(again) {
   const made = await order("treasury/batch", { again })
-  const { name, included, held, batched, later } = made
+  const { name, included, held, batched, later, doubtful } = made
   const words = [made.file
     ? _("%(name)s holds %(included)s payouts. Next: the treasury's owners load it in the Transaction Builder of Safe{Wallet} and sign. Their transfers are then found on chain.", { name, included })
     : _("Nothing new is to be paid out: no file was written.")]
-  if (held.length) {
-    /** @param {{ recipient: string }} due */
-    const to = (due) => due.recipient
-    words.push(_("Held back, because USDC would refuse the transfer: to %(who)s.", { who: held.map(to).join(", ") }))
+  /** @param {{ recipient: string }[]} dues */
+  const who = (dues) => [...new Set(dues.map((due) => due.recipient))].join(", ")
+  if (held.length) words.push(_("Held back, because USDC would refuse the transfer: to %(who)s.", { who: who(held) }))
+  if (doubtful.length) {
+    words.push(_("Before anybody signs: USDC left without a reason to %(who)s. If that paid what is due, the file would pay it again.", { who: who(doubtful) }))
   }
   if (batched) words.push(_("Left out, because an earlier batch holds them: %(batched)s.", { batched }))
   if (later) words.push(_("Left for the next file: %(later)s.", { later }))
