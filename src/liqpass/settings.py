@@ -8,11 +8,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coincurve import PrivateKey
-
 from liqpass.hexes import address
 from liqpass.hosts import as_browsers_write
 from liqpass.problems import Problem
+from liqpass.secp256k1 import is_private_key
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 HOW_TO_MAKE_A_SIGNER = "a key that signs quotes and holds no money: openssl rand -hex 32"
@@ -187,11 +186,10 @@ def private_key(env: Mapping[str, str], name: str, what: str) -> bytes:
     text = required(env, name, how).removeprefix("0x")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise SettingError(name, f"must be {how}")
-    try:
-        PrivateKey(bytes.fromhex(text))
-    except ValueError:
-        raise SettingError(name, f"is no key of secp256k1; it must be {how}") from None
-    return bytes.fromhex(text)
+    key = bytes.fromhex(text)
+    if not is_private_key(key):
+        raise SettingError(name, f"is no key of secp256k1; it must be {how}")
+    return key
 
 
 def http_url(name: str, text: str) -> str:

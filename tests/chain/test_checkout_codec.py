@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from coincurve import PublicKey
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
+from eth_keys.datatypes import Signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,9 +113,9 @@ def test_a_signature_is_65_bytes_with_a_low_s_and_v_27_or_28(key: bytes, quote: 
     assert len(signature) == 65
     assert int.from_bytes(signature[32:64], "big") <= HALF_ORDER
     assert signature[64] in (27, 28)
-    recoverable = signature[:64] + bytes([signature[64] - 27])
-    signer = PublicKey.from_signature_and_message(recoverable, quote_digest(**quote), hasher=None)
-    assert keccak(signer.format(compressed=False)[1:])[-20:] == address_of(key)
+    recoverable = Signature(signature[:64] + bytes([signature[64] - 27]))
+    signer = recoverable.recover_public_key_from_msg_hash(quote_digest(**quote))
+    assert signer.to_canonical_address() == address_of(key)
 
 
 @given(keys, quotes)
@@ -138,9 +138,9 @@ def test_a_checkout_or_an_order_id_of_the_wrong_length_is_refused(checkout: byte
 
 @pytest.mark.parametrize("key", [bytes(32), b"\xff" * 32, b"", b"\x01", b"\x01" * 31, b"\x01" * 33])
 def test_what_is_no_private_key_has_no_address_and_signs_nothing(key: bytes) -> None:
-    with pytest.raises(ValueError, match=r"32 bytes|[Ss]ecret"):
+    with pytest.raises(ValueError, match="32 bytes"):
         address_of(key)
-    with pytest.raises(ValueError, match=r"32 bytes|[Ss]ecret"):
+    with pytest.raises(ValueError, match="32 bytes"):
         sign_quote(key, chain_id=1, checkout=CHECKOUT, order_id=ORDER, amount=1, deadline=1)
 
 

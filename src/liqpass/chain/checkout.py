@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NoReturn
 
-from coincurve import PrivateKey
 from eth_hash.auto import keccak
 from msgspec import Struct
+
+from liqpass.secp256k1 import public_key, sign
 
 DOMAIN_NAME = "LiqPass Premium Checkout"
 DOMAIN_VERSION = "1"
@@ -75,7 +76,7 @@ def word(value: int | bytes) -> bytes:
 
 def address_of(key: bytes) -> bytes:
     """The 20-byte address of a 32-byte private key. Raises ValueError when it is none."""
-    return keccak(_private(key).public_key.format(compressed=False)[1:])[-20:]
+    return keccak(public_key(key))[-20:]
 
 
 @lru_cache(maxsize=16)  # a deployment has one or two
@@ -102,8 +103,8 @@ def sign_quote(
     The same quote gives the same signature (RFC 6979), so it need not be stored.
     """
     digest = quote_digest(chain_id, checkout, order_id, amount, deadline)
-    signature = _private(key).sign_recoverable(digest, hasher=None)
-    return signature[:64] + bytes([27 + signature[64]])
+    signature, recovery_id = sign(key, digest)
+    return signature + bytes([27 + recovery_id])
 
 
 def payment_calls(
@@ -130,14 +131,6 @@ def decode_transfer(log: object, usdc: bytes) -> UsdcTransfer:
     return UsdcTransfer(
         place=place, sender=_as_address(topics[0]), recipient=_as_address(topics[1]), amount=amount
     )
-
-
-@lru_cache(maxsize=16)  # making one derives its public keys
-def _private(key: bytes) -> PrivateKey:
-    # coincurve pads a short key, and takes an empty one as the wish for a random one
-    if len(key) != 32:
-        raise ValueError("A private key has 32 bytes.")
-    return PrivateKey(key)
 
 
 def _event(log: object, contract: bytes, topic: bytes) -> tuple[list[bytes], int, LogPlace]:

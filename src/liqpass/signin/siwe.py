@@ -8,11 +8,11 @@ import re
 from datetime import UTC, datetime
 
 import msgspec
-from coincurve import PublicKey
 from eth_hash.auto import keccak
 
 from liqpass.hexes import checksum
 from liqpass.problems import Problem
+from liqpass.secp256k1 import recovered
 
 STATEMENT = "Sign in to LiqPass. This signature moves no money and permits nobody to move any."
 
@@ -122,12 +122,8 @@ def signer_of(hashed: bytes, signature: bytes) -> bytes | None:
         return None
     if int.from_bytes(signature[32:64], "big") > _HIGHEST_S:
         return None
-    recoverable = signature[:64] + bytes([signature[64] % 27])
-    try:
-        key = PublicKey.from_signature_and_message(recoverable, hashed, hasher=None)
-    except ValueError:
-        return None
-    return keccak(key.format(compressed=False)[1:])[-20:]
+    key = recovered(hashed, signature[:64], signature[64] % 27)
+    return keccak(key)[-20:] if key else None
 
 
 def expanded(signature: bytes) -> bytes:
