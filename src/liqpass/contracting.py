@@ -11,7 +11,7 @@ from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import Row, Terms, verify
-from liqpass.hexes import address, checksum, to_hex
+from liqpass.hexes import address
 from liqpass.place import Progress
 from liqpass.problems import Problem
 from liqpass.settings import HOW_TO_MAKE_A_SIGNER, SettingError, chain_from_env, http_url, private_key
@@ -44,11 +44,7 @@ async def deploy_checkout(
                 raise typer.Exit(1)
             if not yes and not typer.confirm("Send this transaction?"):
                 raise typer.Exit(1)
-            sending = deploy.signed(prepared, deployer)
-            # Said before it is sent: whatever fails from here on, whoever sent it knows what to look for.
-            typer.echo(f"transaction {to_hex(sending.tx_hash)}, checkout {checksum(sending.checkout)}")
-            tell("sending, then waiting for its block …")
-            done = await deploy.deploy(node.call, sending)
+            done = await deploy.deploy(node.call, deployer, prepared, tell=partial(_sending, tell))
             typer.echo("\n# put these into the environment, with LIQPASS_QUOTE_SIGNER_KEY of the signer:")
             for name, value in deploy.environment(done).items():
                 typer.echo(f"{name}={value}")
@@ -72,6 +68,11 @@ async def verify_checkout(env: Mapping[str, str]) -> None:
             await node.close()
     if not _shown(rows):
         raise typer.Exit(1)
+
+
+def _sending(tell: Progress, what: str) -> None:
+    typer.echo(what)
+    tell("sending, then waiting for its block …")
 
 
 def _shown(rows: list[Row]) -> bool:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rlp import encode as rlp_encode  # type: ignore[import-untyped]
 
-from liqpass.chain.deploy import DeployError, created_by, deploy, environment, prepare, signed
+from liqpass.chain.deploy import DeployError, created_by, deploy, environment, prepare
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import USDBC, Row, verify
-from liqpass.hexes import checksum, to_hex
+from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.rpc_proxy import RpcProxy
@@ -43,7 +43,7 @@ async def test_what_was_deployed_is_verified_and_has_its_settings(chain: Sandbox
     key, owner = chain.deployer.key, chain.owner.address
     prepared = await prepare(chain.rpc, key, chain.terms(), owner)
     assert wrong(prepared.rows) == []
-    done = await deploy(chain.rpc, signed(prepared, key), no_sleep)
+    done = await deploy(chain.rpc, key, prepared, no_sleep)
     assert wrong(await verify(chain.rpc, done.checkout, chain.terms(), owner)) == []
     assert environment(done) == {
         "LIQPASS_CHAIN_ID": "8453",
@@ -81,7 +81,7 @@ async def test_wrong_terms_are_refused_before_anything_is_sent(
     prepared = await prepare(chain.rpc, chain.deployer.key, terms, chain.owner.address)
     assert row in wrong(prepared.rows)
     with pytest.raises(DeployError):
-        await deploy(chain.rpc, signed(prepared, chain.deployer.key), no_sleep)
+        await deploy(chain.rpc, chain.deployer.key, prepared, no_sleep)
 
 
 async def test_a_chain_that_cannot_run_the_contract_is_told_before_anything_is_sent() -> None:
@@ -104,22 +104,22 @@ async def test_a_deployment_that_is_in_no_block_is_named_so_that_it_is_not_sent_
     prepared = await prepare(chain.rpc, chain.deployer.key, chain.terms(), chain.owner.address)
     await chain.set_automine(False)
     with pytest.raises(DeployError, match=r"0x[0-9a-f]{64} was sent and is in no block yet"):
-        await deploy(chain.rpc, signed(prepared, chain.deployer.key), no_sleep)
+        await deploy(chain.rpc, chain.deployer.key, prepared, no_sleep)
 
 
 async def test_what_became_of_it_is_asked_for_until_an_endpoint_has_failed_too_often(
     chain: SandboxChain, endpoint: RpcProxy, node: Node
 ) -> None:
     prepared = await prepare(node.call, chain.deployer.key, chain.terms(), chain.owner.address)
-    sending = signed(prepared, chain.deployer.key)
 
     async def gone(_: float) -> None:
         endpoint.unavailable = True
 
     await chain.set_automine(False)
+    told: list[str] = []
     with pytest.raises(DeployError) as raised:
-        await deploy(node.call, sending, gone)
-    assert to_hex(sending.tx_hash) in str(raised.value)
+        await deploy(node.call, chain.deployer.key, prepared, gone, tell=told.append)
+    assert str(raised.value).split()[0] in told[0]
     assert checksum(prepared.checkout) in str(raised.value)
     assert "answered HTTP 503" in str(raised.value)
 
@@ -131,7 +131,9 @@ async def test_what_became_of_it_is_asked_for_until_an_endpoint_has_failed_too_o
             await chain.set_automine(True)
 
     endpoint.unavailable = False
-    assert (await deploy(node.call, sending, comes_and_goes)).checkout == prepared.checkout
+    assert (
+        await deploy(node.call, chain.deployer.key, prepared, comes_and_goes)
+    ).checkout == prepared.checkout
 
 
 async def test_an_endpoint_that_loses_its_answer_has_sent_it_all_the_same(
@@ -144,18 +146,37 @@ async def test_an_endpoint_that_loses_its_answer_has_sent_it_all_the_same(
 
     endpoint.rewrite = lost
     prepared = await prepare(node.call, chain.deployer.key, chain.terms(), chain.owner.address)
-    sending = signed(prepared, chain.deployer.key)
-    done = await deploy(node.call, sending, no_sleep)
+    done = await deploy(node.call, chain.deployer.key, prepared, no_sleep)
     assert wrong(await verify(node.call, done.checkout, chain.terms())) == []
     # the same once more, as a load balancer may send it: refused, and known
-    assert await deploy(node.call, sending, no_sleep) == done
+    assert await deploy(node.call, chain.deployer.key, prepared, no_sleep) == done
+
+
+async def test_whether_it_was_sent_is_not_known_where_the_endpoint_fails(
+    chain: SandboxChain, endpoint: RpcProxy, node: Node
+) -> None:
+    prepared = await prepare(node.call, chain.deployer.key, chain.terms(), chain.owner.address)
+    endpoint.rate_limited = True
+    with pytest.raises(DeployError, match=r"0x[0-9a-f]{64} may have been sent") as raised:
+        await deploy(node.call, chain.deployer.key, prepared, no_sleep)
+    assert checksum(prepared.checkout) in str(raised.value)
+
+
+@pytest.mark.parametrize("receipt", [{}, "0x", {"status": "0x1", "blockNumber": None}, {"status": "yes"}])
+async def test_what_is_no_receipt_is_not_taken_for_one(
+    chain: SandboxChain, endpoint: RpcProxy, node: Node, receipt: object
+) -> None:
+    prepared = await prepare(node.call, chain.deployer.key, chain.terms(), chain.owner.address)
+    endpoint.rewrite = lambda method, _, result: receipt if method == "eth_getTransactionReceipt" else result
+    with pytest.raises(DeployError, match="something that is no receipt"):
+        await deploy(node.call, chain.deployer.key, prepared, no_sleep)
 
 
 async def test_what_a_node_refuses_was_not_sent(chain: SandboxChain) -> None:
     prepared = await prepare(chain.rpc, chain.deployer.key, chain.terms(), chain.owner.address)
     await chain.send(chain.deployer, chain.owner.address, b"")  # it takes the number
     with pytest.raises(DeployError, match=r"nonce too low.*; nothing was sent"):
-        await deploy(chain.rpc, signed(prepared, chain.deployer.key), no_sleep)
+        await deploy(chain.rpc, chain.deployer.key, prepared, no_sleep)
 
 
 async def test_a_deployment_that_fails_is_not_called_a_checkout(chain: SandboxChain) -> None:
@@ -163,7 +184,7 @@ async def test_a_deployment_that_fails_is_not_called_a_checkout(chain: SandboxCh
     assert prepared.transaction is not None
     starved = replace(prepared, transaction={**prepared.transaction, "gas": 400_000})
     with pytest.raises(DeployError, match="failed"):
-        await deploy(chain.rpc, signed(starved, chain.deployer.key), no_sleep)
+        await deploy(chain.rpc, chain.deployer.key, starved, no_sleep)
 
 
 @given(

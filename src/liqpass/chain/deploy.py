@@ -43,15 +43,6 @@ class Prepared(msgspec.Struct, frozen=True):
     transaction: dict[str, Any] | None
 
 
-class Signed(msgspec.Struct, frozen=True):
-    """The transaction `raw`, which makes the checkout."""
-
-    terms: Terms
-    checkout: bytes
-    tx_hash: bytes
-    raw: bytes
-
-
 class Deployment(msgspec.Struct, frozen=True):
     """A checkout that stands. Nothing was paid to it before `start_block`."""
 
@@ -99,33 +90,41 @@ async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
     return Prepared(rows=rows, terms=terms, checkout=checkout, transaction=transaction if ready else None)
 
 
-def signed(prepared: Prepared, key: bytes) -> Signed:
-    """What `deploy` will send: its hash is known before, and told before. Raises DeployError."""
+async def deploy(
+    rpc: Rpc,
+    key: bytes,
+    prepared: Prepared,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Deployment:
+    """Send what was prepared and wait for its block; `verify` it afterwards. Raises DeployError.
+
+    `tell` hears the transaction and the contract before anything is sent: whatever fails from there on,
+    whoever sent it knows what to look for.
+    """
     if prepared.transaction is None:
         raise DeployError("The deployment was not ready to be sent.")
     made = Account.sign_transaction(prepared.transaction, key)
-    return Signed(prepared.terms, prepared.checkout, bytes(made.hash), bytes(made.raw_transaction))
-
-
-async def deploy(
-    rpc: Rpc, sending: Signed, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> Deployment:
-    """Send it and wait for its block; `verify` it afterwards. Raises DeployError, which names the transaction
-    and the contract as soon as they may exist."""
-    tx_hash = to_hex(sending.tx_hash)
+    tx_hash, how = to_hex(made.hash), "was sent"
+    tell(f"transaction {tx_hash}, checkout {checksum(prepared.checkout)}")
     try:
-        await rpc("eth_sendRawTransaction", [to_hex(sending.raw)])
+        await rpc("eth_sendRawTransaction", [to_hex(made.raw_transaction)])
     except NodeError as error:
         if error.kind is NodeErrorKind.REFUSED and not await _is_known(rpc, tx_hash):
             raise DeployError(f"{error}; nothing was sent") from None
-    receipt = await _receipt(rpc, sending, sleep)
-    if int(receipt["status"], 16) != 1:
+        how = f"may have been sent ({error})"
+    found = await _block_of(rpc, tx_hash, sleep)
+    if isinstance(found, str):
+        raise DeployError(
+            f"{tx_hash} {how} and is in no block yet, as far as is known{found}: look for it, and for "
+            f"{checksum(prepared.checkout)}, which it makes, before you try again."
+        )
+    succeeded, number = found
+    if not succeeded:
         raise DeployError(f"{tx_hash} failed; no checkout stands.")
     return Deployment(
-        terms=sending.terms,
-        checkout=sending.checkout,
-        tx_hash=sending.tx_hash,
-        start_block=int(receipt["blockNumber"], 16),
+        terms=prepared.terms, checkout=prepared.checkout, tx_hash=bytes(made.hash), start_block=number
     )
 
 
@@ -137,24 +136,26 @@ async def _is_known(rpc: Rpc, tx_hash: str) -> bool:
         return True
 
 
-async def _receipt(rpc: Rpc, sending: Signed, sleep: Callable[[float], Awaitable[None]]) -> dict[str, Any]:
-    """Of a block. An endpoint that fails now and then is asked again. Raises DeployError."""
-    tx_hash, failed, last = to_hex(sending.tx_hash), 0, ""
+async def _block_of(
+    rpc: Rpc, tx_hash: str, sleep: Callable[[float], Awaitable[None]]
+) -> tuple[bool, int] | str:
+    """Whether it succeeded, and in which block; or why that is not known. An endpoint that fails now and then
+    is asked again."""
+    failed, last = 0, ""
     for _ in range(WAIT_SEC):
         try:
-            found: Any = await rpc("eth_getTransactionReceipt", [tx_hash])
+            receipt: Any = await rpc("eth_getTransactionReceipt", [tx_hash])
             failed = 0
-            if isinstance(found, dict) and found.get("blockNumber") and found.get("status"):
-                return found
+            if receipt is not None:
+                return int(receipt["status"], 16) == 1, int(receipt["blockNumber"], 16)
+        except (KeyError, TypeError, ValueError):
+            last = " (the endpoint answers with something that is no receipt)"
         except NodeError as error:
             failed, last = failed + 1, f" ({error})"
             if failed == FAILURES_MOST:
                 break
         await sleep(1)
-    raise DeployError(
-        f"{tx_hash} was sent and is in no block yet, as far as is known{last}: look for it, and for "
-        f"{checksum(sending.checkout)}, which it makes, before you try again."
-    )
+    return last
 
 
 def environment(deployment: Deployment) -> dict[str, str]:
