@@ -20,7 +20,7 @@ NAMES = {
     "a picture": "🚀MOON-USDT-SWAP",
     "small letters": "btc-usdt-swap",
     "with what addresses are made of": "A B+C&D=%2F?#/-USDT-SWAP",
-    "as long as one may be": "币" * 90 + "-USDT-SWAP",
+    "as long as one may be": "币" * 245 + "-USDT-SWAP",
 }
 SLOT = ("isolated", "long")
 Change = Callable[[dict[str, Any]], object]
@@ -43,7 +43,7 @@ UNREADABLE: dict[str, tuple[Change, str, str]] = {
     "a currency that turns the direction of writing": (changed(ccy="\u202eTDSU"), BTC, "ccy"),
     "a name with a mark from right to left": (changed(instId=BTC + "\u200f"), BTC + "\\u200f", "instId"),
     "a name with a control character": (changed(instId="BTC\x00-SWAP"), "BTC\\x00-SWAP", "instId"),
-    "a name without an end": (changed(instId="币" * 5_000), "币" * 99 + "…", "instId"),
+    "a name without an end": (changed(instId="币" * 5_000), "币" * 254 + "…", "instId"),
     "no name": (changed(instId=""), "", "instId"),
     "a name that is no text": (changed(instId=["BTC"]), "", "instId"),
     "nothing but a name": (lambda row: {"instId": row["instId"]}, BTC, "pos"),

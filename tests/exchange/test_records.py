@@ -148,7 +148,7 @@ def test_the_distance_to_liquidation_is_rounded_down_and_none_where_a_price_is_n
         ("instId", ""),
         ("instId", "BTC\x00"),
         ("instId", "BTC\u202e"),
-        ("instId", "B" * 101),
+        ("instId", "B" * 256),
         ("mgnMode", "cash"),
         ("posSide", ""),
         ("posSide", "both"),

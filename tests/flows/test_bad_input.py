@@ -49,7 +49,7 @@ NO_HEX = [
 ]
 NO_UUID = ["", "x", "0", SOME_ID[:-1], SOME_ID + "0", "../../etc/passwd", "' or 1=1 --", "null", "\x00"]
 NO_SLOT: dict[str, list[str]] = {
-    "instId": ["", "B" * 101, "币" * 101, "BTC\x00", "BTC\n", "BTC\u200f", "BTC\u202e", "BTC\u0085"],
+    "instId": ["", "B" * 256, "币" * 256, "BTC\x00", "BTC\n", "BTC\u200f", "BTC\u202e", "BTC\u0085"],
     "mgnMode": ["", "CROSS", "portfolio", "isolated\x00"],
     "posSide": ["", "LONG", "both", "net "],
     "sku": ["", "S" * 33],

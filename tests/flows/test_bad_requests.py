@@ -138,7 +138,7 @@ async def test_what_fails_in_answering_an_error_is_a_problem_document_too() -> N
         (POSITIONS, "apiAccountId=%ff", "apiAccountId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&apiAccountId=x", "apiAccountId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&instId=", "instId"),
-        (POSITIONS, f"apiAccountId={SOME_ID}&instId={'B' * 101}", "instId"),
+        (POSITIONS, f"apiAccountId={SOME_ID}&instId={'B' * 256}", "instId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&instId=BTC%E2%80%8F", "instId"),
         (POSITIONS, f"apiAccountId={SOME_ID}&instId=%00", "instId"),
         (QUOTES, "", "apiAccountId"),

@@ -22,7 +22,7 @@ NAMES = {
     "from right to left": "بيتكوين-USDT-SWAP",
     "with what addresses are made of": "A B+C&D=%2F?#/-USDT-SWAP",
     "with an accent of its own": "CAFE\u0301-USDT-SWAP",
-    "as long as one may be": "币" * 90 + "-USDT-SWAP",
+    "as long as one may be": "币" * 245 + "-USDT-SWAP",
 }
 
 
@@ -80,7 +80,7 @@ async def test_a_position_named_in_any_writing_is_shown_priced_ordered_and_cover
     [
         ({"instId": LIFE, "mgnMode": "portfolio", "posSide": "long", "pos": "1"}, LIFE, "mgnMode"),
         ({"instId": "ETH\u202e-USDT-SWAP", "pos": "1", "posSide": "long"}, "ETH\\u202e-USDT-SWAP", "instId"),
-        ({"instId": "币" * 5000, "pos": "1", "posSide": "long"}, "币" * 99 + "…", "instId"),
+        ({"instId": "币" * 5000, "pos": "1", "posSide": "long"}, "币" * 254 + "…", "instId"),
         ({"pos": "1", "posSide": "long"}, "", "instId"),
         (None, "", "data"),
     ],

@@ -15,7 +15,7 @@ from tests.world import TestWorld
 
 LIFE = "币安人生"
 ARABIC = "بيتكوين"
-LONG = "W" * 90
+LONG = "W" * 245
 UNREADABLE = (
     "What OKX says of it cannot be read with certainty: its field %(field)s is not as we know it. "
     "Your other positions are not affected."

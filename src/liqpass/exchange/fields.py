@@ -20,6 +20,8 @@ PositionSide = Literal["long", "short", "net"]
 
 # OKX's ids have up to twenty digits, all rights together take 25 characters.
 SHORT = 100
+# Of an instrument, which stands in keys of the database.
+NAME = 255
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 _MILLISECONDS = re.compile(r"[0-9]{1,13}")
@@ -93,7 +95,7 @@ def visible(value: object) -> str:
     "" where it is no text."""
     if not isinstance(value, str):
         return ""
-    kept = value if len(value) <= SHORT else value[: SHORT - 1] + "…"
+    kept = value if len(value) <= NAME else value[: NAME - 1] + "…"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in kept)
 
 
@@ -106,17 +108,17 @@ def text(row: Row, name: str) -> str:
     return value
 
 
-def short(row: Row, name: str) -> str:
+def short(row: Row, name: str, most: int = SHORT) -> str:
     """A text that gets stored, in an index maybe, and shown: PostgreSQL takes no NUL and no index row of
     kilobytes, and what cannot be printed (marks that turn the direction of writing, say) hides what it is."""
     value = text(row, name)
-    if len(value) > SHORT or (value and not value.isprintable()):
+    if len(value) > most or (value and not value.isprintable()):
         raise UnreadableRow(name, value)
     return value
 
 
-def present(row: Row, name: str) -> str:
-    value = short(row, name)
+def present(row: Row, name: str, most: int = SHORT) -> str:
+    value = short(row, name, most)
     if not value:
         raise UnreadableRow(name, value)
     return value

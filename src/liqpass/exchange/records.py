@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from liqpass.exchange.fields import (
+    NAME,
     MarginMode,
     PositionSide,
     Row,
@@ -286,7 +287,7 @@ def position(row: Row) -> Position:
     liq_px = number(row, "liqPx")
     return Position(
         inst_type=text(row, "instType"),
-        inst_id=present(row, "instId"),
+        inst_id=present(row, "instId", NAME),
         mgn_mode=mgn_mode(row),
         pos_side=slot_side,
         pos_id=present(row, "posId"),
@@ -329,7 +330,7 @@ def history_row(row: Row) -> HistoryRow:
         raise UnreadableRow("direction", direction)
     shown_type = text(row, "type")
     return HistoryRow(
-        inst_id=present(row, "instId"),
+        inst_id=present(row, "instId", NAME),
         mgn_mode=mgn_mode(row),
         pos_id=present(row, "posId"),
         pos_side=pos_side(row) if text(row, "posSide") else None,
@@ -356,7 +357,7 @@ def order_row(row: Row) -> OrderRow:
     """One row of GET /trade/orders-history. Raises UnreadableRow."""
     return OrderRow(
         ord_id=present(row, "ordId"),
-        inst_id=present(row, "instId"),
+        inst_id=present(row, "instId", NAME),
         td_mode=text(row, "tdMode"),
         pos_side=text(row, "posSide"),
         side=present(row, "side"),
@@ -377,7 +378,7 @@ def bill_row(row: Row) -> BillRow:
     return BillRow(
         bill_id=present(row, "billId"),
         ord_id=text(row, "ordId"),
-        inst_id=short(row, "instId"),
+        inst_id=short(row, "instId", NAME),
         mgn_mode=text(row, "mgnMode"),
         type=present(row, "type"),
         sub_type=text(row, "subType"),

@@ -12,7 +12,7 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
-from liqpass.exchange.fields import SHORT
+from liqpass.exchange.fields import NAME
 from liqpass.exchange.records import Position, Side
 from liqpass.exchange.rows import Unread
 from liqpass.money import MICRO, usd
@@ -67,7 +67,7 @@ class BindRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Which position, and which product it is to be covered by."""
 
     api_account_id: UUID
-    inst_id: Annotated[str, Meta(min_length=1, max_length=SHORT)]
+    inst_id: Annotated[str, Meta(min_length=1, max_length=NAME)]
     mgn_mode: Literal["cross", "isolated"]
     pos_side: Literal["long", "short", "net"]
     sku: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -87,7 +87,7 @@ async def list_positions(
     reader: Reader,
     appraise: Judge,
     api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
-    inst_id: Annotated[str | None, QueryParameter(name="instId", min_length=1, max_length=SHORT)] = None,
+    inst_id: Annotated[str | None, QueryParameter(name="instId", min_length=1, max_length=NAME)] = None,
 ) -> PositionList:
     """Asks the exchange anew; what it answers is what can be bound for the next 30 seconds."""
     if inst_id is not None:
