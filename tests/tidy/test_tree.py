@@ -136,6 +136,27 @@ def test_the_lock_files_agree_and_every_package_has_a_hash() -> None:
     names = {re.split(r"[<>=]", it)[0] for it in wanted["dependencies"]}
     assert names <= runtime.keys()
     assert {re.split(r"[<>=]", it)[0] for it in wanted["optional-dependencies"]["dev"]} <= dev.keys()
+    assert all(pins(path.name) for path in TOP.glob("requirements*.lock"))
+
+
+def test_other_peoples_clients_are_programs_and_no_import_of_ours() -> None:
+    """Their pins are not ours, and one is LGPL: docs/decisions/0017."""
+    clients = {"ccxt": "with_ccxt.py", "nautilus_trader": "with_nautilus.py"}
+    importing = {
+        (client, name)
+        for name, module in modules().items()
+        for node in ast.walk(module)
+        for client in clients
+        if client in imported(node)
+    }
+    assert importing == {(client, f"tests/conformance/{program}") for client, program in clients.items()}
+
+
+def imported(node: ast.AST) -> set[str]:
+    """The packages that an import statement names."""
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names}
+    return {(node.module or "").split(".")[0]} if isinstance(node, ast.ImportFrom) else set()
 
 
 def pins(name: str) -> dict[str, str]:
