@@ -1,6 +1,6 @@
-"""Wallets to which something happens while their owner thinks."""
+"""Wallets to which something happens while their owner thinks, and wallets that say what others do not."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,24 @@ class InterruptedWallet(BrowserWallet):
             self.asked.append(method)
             return {"error": {"code": error.code, "message": str(error)}, "events": []}
         return await super().request(method, params)
+
+
+@dataclass
+class OddWallet(InterruptedWallet):
+    """`says`: what a method is answered with instead, as long as there is something: {"result": …} or
+    {"error": …}. `heard`: what it was asked, with parameters."""
+
+    says: dict[str, Iterator[dict[str, object]]] = field(default_factory=dict)
+    heard: list[tuple[str, Any]] = field(default_factory=list)
+
+    async def request(self, method: str, params: Any) -> dict[str, object]:
+        """EIP-1193's `request`."""
+        self.heard.append((method, params))
+        instead = next(self.says.get(method, iter(())), None)
+        if instead is None:
+            return await super().request(method, params)
+        self.asked.append(method)
+        return {**instead, "events": []}
 
 
 def refuses(code: int, words: str) -> Callable[[], Awaitable[object]]:

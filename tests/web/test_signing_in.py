@@ -96,7 +96,9 @@ async def test_a_network_that_the_wallet_does_not_know_is_offered_to_it(
 
 
 async def test_a_wallet_that_cannot_switch_has_to_be_switched_by_hand(town: TestWorld, visit: Visit) -> None:
-    wallet = await new_fake_wallet(town, on=1, lacks={"wallet_switchEthereumChain"})
+    wallet = await new_fake_wallet(
+        town, on=1, lacks={"wallet_switchEthereumChain", "wallet_addEthereumChain"}
+    )
     page = await (await visit(wallet)).open()
     await connect(page)
     await expect(page.get_by_role("alert").filter(has_text="on another network")).to_be_visible()

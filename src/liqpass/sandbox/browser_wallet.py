@@ -130,10 +130,13 @@ class BrowserWallet:
             self._events.append(("chainChanged", hex(wanted)))
 
     async def add_chain(self, params: Any) -> None:
-        """EIP-3085: and it switches to what was added, as most do."""
+        """EIP-3085, as strict as MetaMask: and it switches to what was added, as most do."""
         chain = params[0]
         if not chain["rpcUrls"] or not chain["chainName"] or chain["nativeCurrency"]["decimals"] != 18:
             raise WalletError(BAD_PARAMETERS, "Expected rpcUrls, chainName and nativeCurrency.")
+        explorers = chain.get("blockExplorerUrls")
+        if explorers is not None and not any(url.startswith("https://") for url in explorers):
+            raise WalletError(BAD_PARAMETERS, "Expected no blockExplorerUrls, or one with https.")
         self.knows.add(int(chain["chainId"], 16))
         await self.switch([chain])
 

@@ -6,7 +6,7 @@ import { wordsOf } from "./obstacles.js"
 import { busy, find } from "./page.js"
 import { cannot, mined, pause, send, sendAsOne, sendsAsOne, transactionOf } from "./sending.js"
 import { _ } from "./texts.js"
-import { account, ask, onChain, wallets } from "./wallet.js"
+import { account, accountOn, ask, onChain, wallets } from "./wallet.js"
 
 /**
  * @typedef {import("./sending.js").Call} Call
@@ -58,9 +58,10 @@ async function payment(button) {
   if (wallet === "none") throw new Error(_("No wallet was found in this browser. Open this page in the browser that has your wallet, or in the wallet’s own app: the order waits here."))
   find("#pay-parts", panel).hidden = false
   part("check", "now", _("%(name)s asks which account pays, and may ask to change the network: answer there.", wallet))
-  const by = { wallet, from: await account(wallet), chainId: chain.chainId }
-  showPayer(by)
-  await onChain(wallet, chain)
+  const seen = await account(wallet)
+  showPayer(wallet, seen)
+  const by = { wallet, from: await accountOn(wallet, chain, seen), chainId: chain.chainId }
+  if (by.from !== seen) showPayer(wallet, by.from)
   part("check", "now", _("The payment is tried without sending it …"))
   const ready = await checked(order, by.from)
   if (!ready) {
@@ -250,12 +251,15 @@ async function submitted({ purchaseOrderId }, payer, payTxHash) {
 /** @param {string} address */
 const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`
 
-/** @param {Sender} by */
-function showPayer(by) {
+/**
+ * @param {import("./wallet.js").Wallet} wallet
+ * @param {string} from
+ */
+function showPayer(wallet, from) {
   const user = document.documentElement.dataset.signedIn ?? ""
   const place = find("#payer", panel)
-  const isUser = user.toLowerCase() === by.from.toLowerCase()
-  const values = { address: short(isUser ? user : by.from), wallet: by.wallet.name, user: short(user) }
+  const isUser = user.toLowerCase() === from.toLowerCase()
+  const values = { address: short(isUser ? user : from), wallet: wallet.name, user: short(user) }
   place.hidden = false
   place.textContent = isUser
     ? _("%(address)s pays, with %(wallet)s.", values)

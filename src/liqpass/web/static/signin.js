@@ -4,7 +4,7 @@ import { call } from "./api.js"
 import { chosen } from "./choose_wallet.js"
 import { busy, find } from "./page.js"
 import { _ } from "./texts.js"
-import { account, ask, inHex, onChain, remember, wallets } from "./wallet.js"
+import { account, accountOn, ask, inHex, remember, wallets } from "./wallet.js"
 
 /** @type {import("./wallet.js").Chain} */
 const chain = JSON.parse(find("#chain").textContent ?? "")
@@ -27,9 +27,9 @@ async function signIn() {
   if (!wallet) return
   const named = { wallet: wallet.name, chain: chain.name }
   step.textContent = _("%(wallet)s asks which account to use: answer there.", named)
-  const address = await account(wallet)
+  const seen = await account(wallet)
   step.textContent = _("%(wallet)s may ask to switch to %(chain)s: answer there.", named)
-  await onChain(wallet, chain)
+  const address = await accountOn(wallet, chain, seen)
   const { message } = await call("POST", "/api/auth/nonce", { address, chainId: chain.chainId })
   step.textContent = _("%(wallet)s shows a text to sign: read it and sign it there.", named)
   const signature = await ask(wallet, "personal_sign", [inHex(message), address])
