@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from liqpass.db import Database
+from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.rpc_proxy import RpcProxy
+from liqpass.sandbox.trader import calls_of
+from tests.chain.ways_of_reverting import WITH_NOTHING
 from tests.clock import SettableClock
+from tests.contracts.actors import as_owner
 from tests.outages.conftest import state_of
 from tests.world import TestWorld, covered_position, running_world
 
@@ -90,3 +94,23 @@ async def test_when_the_first_endpoint_is_down_the_second_one_alone_confirms_not
         await two.node.listen()
         await two.work(2)
         assert (await trader.order(order_id))["status"] == "ACTIVE"
+
+
+async def test_the_second_endpoint_is_asked_for_a_reason_that_the_first_does_not_name(two: TestWorld) -> None:
+    second = two.second_node
+    assert second is not None
+    async with two.trader() as trader:
+        _, order = await covered_position(two, trader)
+        approve, _ = calls_of(order)
+        await two.chain.transact(trader.wallet, approve.to, approve.data)
+        await as_owner(two.chain, "setSigner(address)", wallet("another signer").address)
+        two.node.retell = WITH_NOTHING["no data"]
+
+        async def obstacles() -> list[tuple[str, dict[str, str]]]:
+            path = f"/api/insurance/orders/{order['purchaseOrderId']}/preflight"
+            said = await trader.call("POST", path, {"payer": trader.address})
+            return [(one["code"], one["values"]) for one in said["obstacles"]]
+
+        assert await obstacles() == [("QUOTE_NOT_ACCEPTED", {})]
+        await _down(second)
+        assert await obstacles() == [("WOULD_FAIL", {"words": "the contract gives no reason"})]
