@@ -26,7 +26,7 @@ from liqpass.place import (
     ready_database,
 )
 from liqpass.reconcile.invariants import told
-from liqpass.serving import listening, until_stopped, well_formed
+from liqpass.serving import listening, room_for_connections, until_stopped, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
@@ -48,12 +48,13 @@ HOW_TO_MAKE_A_KEY = "make one with: liqpass keys generate"
 
 async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress) -> None:
     """`liqpass serve`: until a signal, or until the contract turns out to be not the one of the settings."""
+    connections = room_for_connections(tell)
     settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
         async with (
             ready_database(place, "liqpass serve", tell) as db,
             clients(settings, db) as of,
-            listening(create_app(of), host, port) as here,
+            listening(create_app(of), host, port, connections) as here,
         ):
             tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
             await until_stopped(here.until_it_ends(), keep_running(place.embedded), _verify_until_sure(of))

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
@@ -23,8 +24,11 @@ BELOW_CLIENTS = range(20_000, 32_768)  # Linux gives clients ports from 32768 on
 # Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
 MAX_HEADER_BYTES = 32 * 1024
 # Each page that follows an order holds one for a quarter of an hour, idle ones are kept for half a minute:
-# whoever comes after the last of them waits, /healthz too. Under the 1,024 files that a process may open.
+# whoever comes after the last of them waits, /healthz too.
 CONNECTIONS = 800
+# What else is open: libraries, the database's pool, requests to the exchange and to nodes.
+OTHER_FILES = 200
+FEWEST_CONNECTIONS = 20
 WAITING = 1024
 
 
@@ -34,6 +38,25 @@ def well_formed(env: Mapping[str, str]) -> Settings:
     KeyRing.from_env(settings.api_keys_enc_key)
     load_products(settings.skus_path)
     return settings
+
+
+def room_for_connections(tell: Callable[[str], None]) -> int:
+    """How many connections may be taken so that a file is left for each, and for what each asks of others.
+
+    Fewer than CONNECTIONS are said: a process without a free file answers nobody. granian has raised the soft
+    limit to the hard one when it was imported. Raises OSError where not even a few fit.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= OTHER_FILES + CONNECTIONS:
+        return CONNECTIONS
+    fitting = soft - OTHER_FILES
+    if fitting < FEWEST_CONNECTIONS:
+        least = OTHER_FILES + FEWEST_CONNECTIONS
+        raise OSError(f"no more than {soft} files may be open (ulimit -n): {least} are needed")
+    tell(
+        f"No more than {soft} files may be open (ulimit -n): {fitting} connections at once, not {CONNECTIONS}"
+    )
+    return fitting
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -58,8 +81,11 @@ class Listening(NamedTuple):
 
 
 @asynccontextmanager
-async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[Listening]:
-    """Serve an ASGI application inside this event loop; yields once it accepts connections.
+async def listening(
+    app: AsgiApp, host: str, port: int, connections: int = CONNECTIONS
+) -> AsyncIterator[Listening]:
+    """Serve an ASGI application inside this event loop, to so many `connections` at once; yields once it
+    accepts them.
 
     Raises OSError where it cannot listen.
     """
@@ -75,7 +101,7 @@ async def listening(app: AsgiApp, host: str, port: int) -> AsyncIterator[Listeni
         log_enabled=False,
         websockets=False,
         backlog=WAITING,
-        backpressure=CONNECTIONS,
+        backpressure=connections,
     )
     task = asyncio.create_task(server.serve())
     try:

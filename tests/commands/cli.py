@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,13 @@ def bare(env: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **env}
 
 
-async def start(*arguments: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
-    """A command that runs."""
+async def start(
+    *arguments: str, env: Mapping[str, str], around: Sequence[str] = ()
+) -> asyncio.subprocess.Process:
+    """A command that runs; `around` is what starts it."""
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "liqpass", *arguments, env=bare(env), stdin=pipe, stdout=pipe, stderr=pipe
-    )
+    command = [*around, sys.executable, "-m", "liqpass", *arguments]
+    return await asyncio.create_subprocess_exec(*command, env=bare(env), stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 async def ended(process: asyncio.subprocess.Process, typed: str = "") -> Done:
@@ -42,9 +43,11 @@ async def ended(process: asyncio.subprocess.Process, typed: str = "") -> Done:
     return Done(process.returncode, out.decode(), err.decode())
 
 
-async def liqpass(*arguments: str, env: Mapping[str, str], typed: str = "") -> Done:
+async def liqpass(
+    *arguments: str, env: Mapping[str, str], typed: str = "", around: Sequence[str] = ()
+) -> Done:
     """A command from beginning to end; `typed` is what its user types."""
-    return await ended(await start(*arguments, env=env), typed)
+    return await ended(await start(*arguments, env=env, around=around), typed)
 
 
 async def hear(stream: asyncio.StreamReader | None, words: str) -> str:
