@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from okx.Account import AccountAPI
+from okx.Funding import FundingAPI
+from okx.MarketData import MarketAPI
 from okx.PublicData import PublicAPI
+from okx.Status import StatusAPI
 from okx.Trade import TradeAPI
 
 from liqpass.clock import system_clock
@@ -143,6 +146,36 @@ async def test_it_is_refused_for_what_okx_refuses(
 ) -> None:
     answer = await ask(exchange, AccountAPI, lambda client: client.get_account_config(), **wrong)
     assert (answer["code"], "data" in answer, list(answer)) == (code, False, ["msg", "code"])
+
+
+@pytest.mark.parametrize(
+    ("api", "call", "rows"),
+    [
+        (AccountAPI, lambda client: client.get_account_balance(ccy="USDT"), 1),
+        (AccountAPI, lambda client: client.get_fee_rates("SWAP"), 1),
+        (FundingAPI, lambda client: client.get_currencies(ccy="USDT,BTC"), 3),
+        (TradeAPI, lambda client: client.get_fills("SWAP", instId=BTC), 1),
+        (TradeAPI, lambda client: client.get_fills_history("SWAP"), 3),
+        (TradeAPI, lambda client: client.get_order_list("SWAP"), 0),
+        (PublicAPI, lambda client: client.get_position_tiers("SWAP", "isolated", instFamily="BTC-USDT"), 3),
+        (PublicAPI, lambda client: client.get_position_tiers("SWAP", "cross", uly="BTC-USDT", tier="1"), 1),
+        (PublicAPI, lambda client: client.get_funding_rate(BTC), 1),
+        (PublicAPI, lambda client: client.get_mark_price("SWAP", uly="BTC-USDT"), 1),
+        (MarketAPI, lambda client: client.get_ticker(BTC), 1),
+        (MarketAPI, lambda client: client.get_tickers("SWAP"), 4),
+        (MarketAPI, lambda client: client.get_index_tickers(instId="BTC-USDT"), 1),
+        (MarketAPI, lambda client: client.get_candlesticks(BTC, bar="1Dutc", limit="300"), 300),
+        (MarketAPI, lambda client: client.get_history_candlesticks(BTC, bar="1W", limit="7"), 7),
+        (MarketAPI, lambda client: client.get_mark_price_candlesticks(BTC), 100),
+        (MarketAPI, lambda client: client.get_index_candlesticks("BTC-USDT", bar="1H", limit="5"), 5),
+        (StatusAPI, lambda client: client.status(state="ongoing"), 0),
+    ],
+)
+async def test_it_reads_money_fees_fills_prices_and_candles(
+    exchange: SandboxExchange, api: Any, call: Call, rows: int
+) -> None:
+    answer = await ask(exchange, api, call)
+    assert (answer["code"], len(answer["data"])) == ("0", rows)
 
 
 @settings(deadline=None)

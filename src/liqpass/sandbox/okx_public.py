@@ -113,10 +113,12 @@ def _position_tiers(books: Books, query: Query, _now_ms: int) -> list[Row]:
     needed(query, "tdMode")
     one_of(query, "instType", INST_TYPES)
     one_of(query, "tdMode", ("cross", "isolated"))
-    families, wanted = listed(query, "instFamily", 5), query.get("tier", "")
     if query["instType"] != "SWAP":
         return []
-    needed(query, "instFamily")
+    families = listed(query, "instFamily" if query.get("instFamily") else "uly", 5)
+    wanted = query.get("tier", "")
+    if not families:
+        needed(query, "instFamily")
     rows = [
         tier_row(each, number)
         for each in books.instruments.values()
