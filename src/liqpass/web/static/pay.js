@@ -71,10 +71,14 @@ async function payment(button) {
   const hash = await paid(order, by, ready)
   part("pay", "done", _("The premium was sent."))
   part("seen", "now", _("Waiting until the chain shows the transaction in a block."))
-  if (hash && await submitted(order, by.from, hash)) return true
+  if (await submitted(order, by.from, hash)) return true
+  note("warn", _("The payment was sent, but our server could not be told its transaction. Nothing is lost: we find it on the chain, and this page shows it within a minute."))
+  await mined(by, hash, async () => false).catch((error) => {
+    part("pay", "todo", _("Not done yet."))
+    throw error
+  })
   // whoever pressed again would pay a fee for nothing
   button.disabled = true
-  note("warn", _("The payment was sent, but our server could not be told its transaction. Nothing is lost: we find it on the chain, and this page shows it within a minute."))
   return false
 }
 
@@ -112,7 +116,7 @@ async function checked(order, payer) {
 }
 
 /**
- * Pay, in the way that asks the least of the wallet's owner; the hash, "" when the wallet does not tell it.
+ * Pay, in the way that asks the least of the wallet's owner; the hash.
  * @param {Order} order
  * @param {Sender} by
  * @param {Ready} ready

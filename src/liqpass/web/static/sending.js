@@ -10,8 +10,13 @@ import { WalletRefusal, ask, hex } from "./wallet.js"
  */
 
 const POLL_MS = 1_000
-const POLLS = 600
+const MINED_WITHIN_MS = 10 * 60_000
+const NAMED_WITHIN_MS = 3 * 60_000
 const LOOK_EVERY = 5
+// EIP-5792: below the first is under way; from the second on it failed, in one way or another
+const [DONE, FAILED] = [200, 300]
+/** @type {unknown[]} */
+const FAILED_RECEIPT = ["0x0", 0, "reverted"]
 // The owner declined; the wallet is busy with us already; it has no network: another way would not be better.
 const FINAL = [4001, -32002, 4900, 4901]
 
@@ -24,14 +29,38 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms))
  */
 export const cannot = (error) => error instanceof WalletRefusal && !FINAL.includes(error.code)
 
+/** Nothing is sent before a transaction has a name; trying again is safe: an order takes one payment. */
+const unnamed = () => new Error(_("The wallet has named no transaction. If it sent one, this page shows it by itself: look in the wallet before you try again."))
+
+/** @param {unknown} hash */
+const isHash = (hash) => typeof hash === "string" && /^0x[0-9a-f]{64}$/i.test(hash)
+
 /**
- * Send one transaction; its hash. Throws WalletRefusal.
+ * Look every second until there is something, or that time has passed; by the clock, for a hidden page is slow.
+ * @template T
+ * @param {number} withinMs
+ * @param {(poll: number) => Promise<T | undefined>} look
+ * @returns {Promise<T | undefined>}
+ */
+async function found(withinMs, look) {
+  const until = Date.now() + withinMs
+  for (let poll = 1; ; poll++) {
+    const there = await look(poll)
+    if (there !== undefined || Date.now() >= until) return there
+    await pause(POLL_MS)
+  }
+}
+
+/**
+ * Send one transaction; its hash. Throws WalletRefusal, and an Error where the wallet names none.
  * @param {Sender} by
  * @param {Call} call
  * @returns {Promise<string>}
  */
-export function send(by, call) {
-  return ask(by.wallet, "eth_sendTransaction", [{ ...call, from: by.from, chainId: hex(by.chainId) }])
+export async function send(by, call) {
+  const hash = await ask(by.wallet, "eth_sendTransaction", [{ ...call, from: by.from, chainId: hex(by.chainId) }])
+  if (!isHash(hash)) throw unnamed()
+  return hash
 }
 
 /**
@@ -42,13 +71,12 @@ export function send(by, call) {
  * @param {() => Promise<boolean>} isSo
  */
 export async function mined(by, hash, isSo) {
-  for (let poll = 1; poll <= POLLS; poll++) {
+  const isMined = await found(MINED_WITHIN_MS, async (poll) => {
     const receipt = await ask(by.wallet, "eth_getTransactionReceipt", [hash]).catch(() => null)
-    if (receipt && Number(receipt.status) === 0) throw new Error(_("The transaction failed on the chain. Nothing was paid but its fee; try again."))
-    if (receipt || (poll % LOOK_EVERY === 0 && await isSo())) return
-    await pause(POLL_MS)
-  }
-  throw new Error(_("The transaction is not in a block yet. Look for it in the wallet, then try again."))
+    if (FAILED_RECEIPT.includes(receipt?.status)) throw new Error(_("The transaction failed on the chain. Nothing was paid but its fee; try again."))
+    return receipt || (poll % LOOK_EVERY === 0 && await isSo()) ? true : undefined
+  })
+  if (!isMined) throw new Error(_("The transaction is not in a block yet. Look for it in the wallet, then try again."))
 }
 
 /**
@@ -72,23 +100,28 @@ export async function sendsAsOne({ wallet, from, chainId }) {
 export async function sendAsOne({ wallet, from, chainId }, calls) {
   const asked = { version: "2.0.0", from, chainId: hex(chainId), atomicRequired: true, calls }
   const sent = await ask(wallet, "wallet_sendCalls", [asked])
-  return typeof sent === "string" ? sent : sent.id
+  const number = typeof sent === "string" ? sent : sent?.id
+  if (!number) throw unnamed()
+  return number
 }
 
 /**
- * Wait for the transaction of calls that were sent as one; "" when the wallet does not name it within ten
- * minutes. Throws when they failed.
+ * Wait for the transaction of calls that were sent as one. Throws when they failed, and when the wallet does not
+ * name it within three minutes, whatever it says instead.
  * @param {Sender} by
  * @param {string} number
  * @returns {Promise<string>}
  */
 export async function transactionOf({ wallet }, number) {
-  for (let poll = 1; poll <= POLLS; poll++) {
-    const found = await ask(wallet, "wallet_getCallsStatus", [number]).catch(() => null)
-    if (Number(found?.status) >= 400) throw new Error(_("The wallet’s transaction failed. Nothing was paid but its fee; try again."))
-    const hash = found?.receipts?.at(-1)?.transactionHash
-    if (hash) return hash
-    await pause(POLL_MS)
-  }
-  return ""
+  const hash = await found(NAMED_WITHIN_MS, async () => {
+    const said = await ask(wallet, "wallet_getCallsStatus", [number]).catch(() => null)
+    /** @type {any[]} */
+    const receipts = Array.isArray(said?.receipts) ? said.receipts : []
+    const hasFailed = Number(said?.status) >= FAILED || receipts.some((receipt) => FAILED_RECEIPT.includes(receipt?.status))
+    if (hasFailed) throw new Error(_("The wallet’s transaction failed. Nothing was paid, except perhaps its fee; try again."))
+    const isDone = said?.status === "CONFIRMED" || Number(said?.status) >= DONE
+    return isDone ? receipts.map((receipt) => receipt?.transactionHash).filter(isHash).at(-1) : undefined
+  })
+  if (!hash) throw unnamed()
+  return hash
 }
