@@ -12,12 +12,9 @@ import pytest
 
 from liqpass.clock import system_clock
 from liqpass.sandbox.okx_server import SandboxExchange
-from tests.conformance.asking import ENVIRONMENTS, ask
+from tests.conformance.asking import ask
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
-pytestmark = pytest.mark.skipif(
-    not (ENVIRONMENTS / "nautilus").is_dir(), reason="nautilus_trader is installed by `make conformance` only"
-)
 
 
 @pytest.mark.parametrize("label", ["reads one", "reads two"], ids=["hedge mode", "net mode"])
