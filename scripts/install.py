@@ -45,6 +45,7 @@ def main() -> None:
             install_client("ccxt")
             install_pages_checks()
             install_hledger()
+            install_pgbouncer()
             install_chromium()
         if sys.argv[1] == "conformance":
             install_client("nautilus")
@@ -237,8 +238,18 @@ def install_chromium() -> None:
         say("The tests of the pages in a browser will be skipped")
 
 
+def install_pgbouncer() -> None:
+    """Debian's PgBouncer, through which tests lead commands to their database. Unpacked into .venv for root,
+    too: installed, it would start a server for the machine."""
+    if has_program("pgbouncer"):
+        return
+    say("Getting Debian's PgBouncer, which tests put in front of the database")
+    if not (shutil.which("apt-get") and unpack_pgbouncer(VENV / "debian-pgbouncer")):
+        say("Debian's PgBouncer cannot be had here: the tests that need it will be skipped")
+
+
 def has_program(name: str) -> bool:
-    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"])
     return shutil.which(name, path=path) is not None
 
 
@@ -249,12 +260,8 @@ def install_debian(*packages: str) -> bool:
 
 
 def unpack_hledger(folder: Path) -> bool:
-    """Without root's rights: by the machine's lists of packages, else by lists of our own in `folder`."""
-    for needed in (folder / "lists/partial", folder / "archives/partial"):
-        needed.mkdir(parents=True, exist_ok=True)
-    own = [f"-oDir::State::Lists={folder}/lists", f"-oDir::Cache={folder}", "-oDebug::NoLocking=1"]
-    wanted = ["download", "hledger"]
-    if not apt(*wanted, cwd=folder) and not (apt(*own, "update") and apt(*own, *wanted, cwd=folder)):
+    """Without root's rights, the program alone."""
+    if not fetch_debian(folder, "download", "hledger"):
         return False
     for package in folder.glob("hledger_*.deb"):
         run(["dpkg", "-x", package, folder])
@@ -265,6 +272,31 @@ def unpack_hledger(folder: Path) -> bool:
     if not runs:  # a library is missing that only root can install
         hledger.unlink()
     return runs
+
+
+def unpack_pgbouncer(folder: Path) -> bool:
+    """Without root's rights, with the libraries that the machine has not."""
+    wanted = ["--download-only", "-y", "--no-install-recommends", "install", "pgbouncer"]
+    if not fetch_debian(folder, f"-oDir::Cache={folder}", "-oDebug::NoLocking=1", *wanted):
+        return False
+    for package in folder.glob("archives/*.deb"):
+        run(["dpkg", "-x", package, folder])
+    libraries = ":".join(map(str, folder.glob("usr/lib/*-linux-gnu")))
+    program = VENV / "bin" / "pgbouncer"
+    command = f'LD_LIBRARY_PATH="{libraries}" exec "{folder}/usr/sbin/pgbouncer" "$@"'
+    write(program, f"#!/bin/sh\n{command}\n", mode=0o755)
+    runs = subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+    if not runs:
+        program.unlink()
+    return runs
+
+
+def fetch_debian(folder: Path, *wanted: str) -> bool:
+    """Whether apt-get did it: by the machine's lists of packages, else by lists of our own in `folder`."""
+    for needed in (folder / "lists/partial", folder / "archives/partial"):
+        needed.mkdir(parents=True, exist_ok=True)
+    own = [f"-oDir::State::Lists={folder}/lists", f"-oDir::Cache={folder}", "-oDebug::NoLocking=1"]
+    return apt(*wanted, cwd=folder) or (apt(*own, "update") and apt(*own, *wanted, cwd=folder))
 
 
 def apt(*command: str, cwd: Path = TOP) -> bool:

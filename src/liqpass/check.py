@@ -16,6 +16,7 @@ from liqpass.chain.stored import cursor_of
 from liqpass.chain.verify import sale_obstacles, verify
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock, system_clock
+from liqpass.connecting import look, read_only
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import OkxGateway
@@ -79,7 +80,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield Finding("database", False, str(error))
         return
     try:
-        yield Finding("database", True, await _server(db, place))
+        yield await _server(db, place)
         migrations = await _migrations(db)
         yield migrations
         if migrations.ok and settings is not None:
@@ -90,12 +91,14 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         await db.close()
 
 
-async def _server(db: Database, place: Place) -> str:
+async def _server(db: Database, place: Place) -> Finding:
     where = f", the embedded one in {place.embedded.data_dir}" if place.embedded else ""
     async with db.pool.acquire() as conn:
         version = await conn.fetchval("show server_version")
-        role = await conn.fetchval("select current_user")
-    return f"PostgreSQL {version}{where}, connected as {role}"
+        seen = await look(conn)
+    if said := read_only(seen):
+        return Finding("database", False, said)
+    return Finding("database", True, f"PostgreSQL {version}{where}, connected as {seen.user}")
 
 
 async def _migrations(db: Database) -> Finding:

@@ -23,30 +23,37 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
+from liqpass.connecting import Way, WrongSession, connect, way_to
+
 Connection = asyncpg.pool.PoolConnectionProxy
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-APP_ROLE = "liqpass_app"
 WAKE_CHANNEL = "liqpass_work"
 RETRIES = 5
 STREAM_ROWS = 500
-# A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
-# need no keepalives and pass over them.)
-SESSION = {
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-    "idle_in_transaction_session_timeout": "15s",
-    "timezone": "UTC",
-}
 
+# The one table of what a database says when it does not serve at present: nothing was decided, and who asks
+# again later may be lucky. By SQLSTATE, a class where it has two signs.
+NOT_SERVING: tuple[type[asyncpg.PostgresError], ...] = (
+    asyncpg.PostgresConnectionError,  # 08: the connection broke, or was refused
+    asyncpg.ReadOnlySQLTransactionError,  # 25006: a standby, or a disk guard
+    asyncpg.IdleInTransactionSessionTimeoutError,  # 25P03
+    asyncpg.TransactionTimeoutError,  # 25P04
+    asyncpg.InvalidSQLStatementNameError,  # 26000: prepared on another connection of the pooler
+    asyncpg.InvalidAuthorizationSpecificationError,  # 28: a password was changed
+    asyncpg.InvalidCatalogNameError,  # 3D000: the database was renamed
+    asyncpg.DuplicatePreparedStatementError,  # 42P05: as 26000
+    asyncpg.InsufficientResourcesError,  # 53: disk full, out of memory, too many connections
+    asyncpg.LockNotAvailableError,  # 55P03: lock_timeout
+    asyncpg.OperatorInterventionError,  # 57: cancelled, shut down, starting, dropped
+    asyncpg.PostgresSystemError,  # 58: its disk does not read or write
+)
 # Gone, starting, stopping, full: whatever it is, the database gave no answer, and nothing was decided.
-DATABASE_AWAY = (
+DATABASE_AWAY: tuple[type[Exception], ...] = (
+    *NOT_SERVING,
+    WrongSession,
     asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
     OSError,
     TimeoutError,
 )
@@ -56,15 +63,20 @@ class Overtaken(Exception):  # noqa: N818, nobody's error
     """One statement saw a row before and after somebody else's change: the work is to be done again."""
 
 
-TRY_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, Overtaken)
+TRY_AGAIN: tuple[type[Exception], ...] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    Overtaken,
+)
 ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody posted the same at the same moment
 
 
 class Database:
     """A pool of connections that act as the application's role, which cannot alter what is append-only."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self.pool = pool
+    def __init__(self, pool: asyncpg.Pool, way: Way) -> None:
+        self.pool, self.way = pool, way
         self._waking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -97,6 +109,10 @@ class Database:
             except TRY_AGAIN:
                 if attempt == RETRIES - 1:
                     raise
+            except asyncpg.ReadOnlySQLTransactionError:
+                await self.connect_anew()
+                if attempt:
+                    raise
             except asyncpg.UniqueViolationError as error:
                 if error.constraint_name != ONE_LEG_ONCE:
                     raise
@@ -118,6 +134,11 @@ class Database:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
 
+    async def connect_anew(self) -> None:
+        """Whoever next asks does so on a new connection: one that could only read stays so, though the
+        server that the name leads to has become another one, or may write again."""
+        await self.pool.expire_connections()
+
     async def close(self) -> None:
         """Close all connections; those in use are given five seconds."""
         try:
@@ -127,23 +148,24 @@ class Database:
 
 
 async def open_database(url: str, *, name: str, size: int = 10) -> Database:
-    """Connect as the application's role. `name` shows in pg_stat_activity.
+    """Connect as the application's role. `name` shows in pg_stat_activity. Raises SettingError,
+    WrongSession, and what asyncpg raises.
 
-    The role is a start parameter, so it is what RESET returns to. The pool's own reset between uses
-    is switched off: nothing here leaves a setting, a cursor or a lock on a pooled connection, and it
-    would cost a round trip per request.
-    """
+    The pool's own reset between uses is switched off: nothing here leaves a setting, a cursor or a lock on
+    a pooled connection, and it would cost a round trip per request."""
+    way = await way_to(url, name=name)
+
+    async def connected(_no_address: None, **more: Any) -> asyncpg.Connection:
+        return await connect(way, name=name, **more)
+
     pool = await asyncpg.create_pool(
-        url,
         min_size=1,
         max_size=size,
         reset=_keep_as_is,
-        # To connect: with asyncpg's own minute, an outage of the server would outlast itself here.
-        timeout=10,
+        connect=typing.cast(Any, connected),  # its stubs know no functions of other arguments
         command_timeout=30,
-        server_settings={**SESSION, "application_name": name, "role": APP_ROLE},
     )
-    return Database(pool)
+    return Database(pool, way)
 
 
 async def _keep_as_is(_conn: asyncpg.Connection) -> None:

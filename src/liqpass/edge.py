@@ -101,6 +101,11 @@ def problem_of(error: Exception) -> Problem:
         return Problem(
             "DATABASE_UNAVAILABLE", "Too much happens at once here. Nothing was changed; try again."
         )
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return Problem(
+            "DATABASE_UNAVAILABLE",
+            "The database takes no changes at present. Nothing was changed; try again.",
+        )
     if isinstance(error, DATABASE_AWAY):
         return Problem(
             "DATABASE_UNAVAILABLE", "The database does not answer. Nothing was changed; try again."

@@ -17,6 +17,7 @@ from liqpass.chain.heads import HeadsShown, Kept, Shown, waiting
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.clock import Clock
+from liqpass.connecting import WrongSession, look, read_only, trouble
 from liqpass.db import Connection, Database
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
@@ -153,6 +154,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     cursor = None
     try:
         async with watched.db.pool.acquire(timeout=DATABASE_SEC) as conn:
+            checks["database"] = await _takes_changes(watched.db, conn)
             missing = await pending_migrations(conn, migrations_of())
             if missing:
                 checks["migrations"] = f"{len(missing)} missing: liqpass migrate"
@@ -165,6 +167,8 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
                 remarks += book_checks.remarks(books, now)
     except MigrationError as error:
         checks["migrations"] = str(error)
+    except WrongSession as wrong:
+        checks["database"] = str(wrong)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         checks["database"] = "does not answer"
     now, shown = watched.clock(), await watched.heads.compared(cursor)
@@ -173,6 +177,15 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
     remarks = chain_remarks(cursor, shown, now) + remarks
     ready = all(said == "ok" for said in checks.values())
     return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
+
+
+async def _takes_changes(db: Database, conn: Connection) -> str:
+    """ "ok", or why nothing can be written."""
+    seen = await look(conn)
+    said = trouble(seen) or read_only(seen)
+    if said:
+        await db.connect_anew()
+    return said or "ok"
 
 
 def watcher_trouble(cursor: Cursor | None, now: datetime) -> str:

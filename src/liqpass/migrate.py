@@ -11,7 +11,8 @@ from pathlib import Path
 
 import asyncpg
 
-from liqpass.db import APP_ROLE, Connection
+from liqpass.connecting import APP_ROLE, connect_as_owner
+from liqpass.db import Connection
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
@@ -87,7 +88,7 @@ async def migrate(
     url: str, migrations: list[Migration], progress: Callable[[str], None] = lambda _: None
 ) -> list[Migration]:
     """Apply what is missing and return it. Raises MigrationError for an edited, unknown or failing file."""
-    conn = await asyncpg.connect(url, timeout=30)
+    conn = await connect_as_owner(url, name="liqpass migrate")
     try:
         if conn.get_server_version().major * 10000 < MINIMUM_SERVER:
             raise MigrationError("PostgreSQL 15 or newer is needed: point DATABASE_URL at one")
@@ -133,6 +134,8 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     try:
         async with conn.transaction():
             await conn.execute(_CREATE_TABLE)
+    except asyncpg.InvalidSchemaNameError as error:
+        raise MigrationError("the database has no schema public: create schema public;") from error
     except asyncpg.InsufficientPrivilegeError as error:
         me = await conn.fetchval("select quote_ident(current_user)")
         here = await conn.fetchval("select quote_ident(current_database())")

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import asyncpg
-
 from liqpass.clock import system_clock
+from liqpass.connecting import connect_as_owner
 from liqpass.migrate import (
     Migration,
     MigrationError,
@@ -30,7 +29,7 @@ async def migrate_books(
 
 
 async def _refuse_broken(url: str, progress: Callable[[str], None]) -> None:
-    conn = await asyncpg.connect(url, timeout=30)
+    conn = await connect_as_owner(url, name="liqpass migrate")
     try:
         known = await last_applied(conn)
         if not known or not await pending_migrations(conn, migrations_of()):
@@ -49,7 +48,7 @@ async def _refuse_broken(url: str, progress: Callable[[str], None]) -> None:
 
 async def _broken(url: str) -> list[Verdict]:
     """As the owner: the application's role may not be there yet."""
-    conn = await asyncpg.connect(url, timeout=30)
+    conn = await connect_as_owner(url, name="liqpass migrate")
     try:
         since = await last_applied(conn)
         return [verdict async for verdict in each(conn, system_clock(), since=since) if not verdict.holds]

@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
-from liqpass.db import APP_ROLE, Database, open_database
+from liqpass.connecting import APP_ROLE, WrongSession
+from liqpass.database_url import address_of
+from liqpass.db import Database, open_database
 from liqpass.embedded import EmbeddedPostgres, default_data_dir, embedded_postgres
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.migrating import migrate_books
@@ -23,9 +24,6 @@ from liqpass.settings import SettingError
 log = structlog.get_logger()
 
 WATCH_SEC = 1.0
-NO_ADDRESS = (
-    "is no address such as postgresql://user:password@host:5432/liqpass; in a password, / @ : are %2F %40 %3A"
-)
 Progress = Callable[[str], None]
 
 
@@ -42,21 +40,11 @@ def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place
     """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user."""
     url = env.get("DATABASE_URL", "").strip()
     if url:
-        _refuse_no_address(url)
+        address_of(url)  # what is wrong with it is said before anything is asked
         yield Place(url, None)
         return
     with embedded_postgres(default_data_dir(env), progress) as server:
         yield Place(server.url, server)
-
-
-def _refuse_no_address(url: str) -> None:
-    """What cannot even be taken apart: asyncpg would show it in a trace, a part of the password too."""
-    with suppress(ValueError):
-        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-        ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
-        if all(not port or port.isdecimal() for port in ports):
-            return
-    raise SettingError("DATABASE_URL", NO_ADDRESS)
 
 
 @asynccontextmanager
@@ -92,15 +80,21 @@ def named_database_errors() -> Iterator[None]:
     """What keeps us out of the database, in one line. Raises SettingError, MigrationError."""
     try:
         yield
-    except asyncpg.ClientConfigurationError:
-        # its own words may hold a part of the password
-        raise SettingError("DATABASE_URL", NO_ADDRESS) from None
+    except WrongSession as wrong:
+        raise SettingError("DATABASE_URL", str(wrong)) from None
     except asyncpg.InvalidParameterValueError as error:
         if APP_ROLE not in str(error):
             raise
         raise MigrationError("the database was never migrated: run liqpass migrate first") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        why = str(error) or type(error).__name__
+    except asyncpg.InsufficientPrivilegeError as error:
+        if APP_ROLE not in str(error):
+            raise SettingError("DATABASE_URL", f"the database does not let us in: {error}") from None
+        raise SettingError(
+            "DATABASE_URL",
+            f"its login may not act as {APP_ROLE}; as a superuser: grant {APP_ROLE} to that login",
+        ) from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         raise SettingError("DATABASE_URL", f"the database does not let us in: {why}") from None
 
 

@@ -30,7 +30,7 @@ from liqpass.serving import listening, room_for_connections, until_stopped, well
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
-from liqpass.worker import run_worker
+from liqpass.worker import refuse_shared, run_worker
 
 log = structlog.get_logger()
 
@@ -65,12 +65,11 @@ async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Pro
     settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
+            refuse_shared(db.way)
             if metrics_port is not None:
                 _show_metrics(metrics_port)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
-            await until_stopped(
-                keep_running(place.embedded), run_worker(of, place.url), _verify_until_sure(of)
-            )
+            await until_stopped(keep_running(place.embedded), run_worker(of), _verify_until_sure(of))
 
 
 def _show_metrics(port: int) -> None:

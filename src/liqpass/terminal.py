@@ -12,6 +12,8 @@ import typer
 import uvloop
 from rich.console import Console
 
+from liqpass.connecting import WrongSession
+from liqpass.db import NOT_SERVING, TRY_AGAIN
 from liqpass.migrate import MigrationError
 from liqpass.postgres_programs import EmbeddedPostgresError
 from liqpass.problems import Problem
@@ -19,6 +21,7 @@ from liqpass.settings import SettingError
 
 console = Console(stderr=True, highlight=False)
 EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
+DATABASE_REFUSES: tuple[type[Exception], ...] = (WrongSession, *NOT_SERVING, *TRY_AGAIN)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False) -> None:
@@ -34,6 +37,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False)
         raise typer.Exit(0 if lasting else 128 + signal.SIGINT) from None
     except Problem as problem:
         fail(problem.detail)
+    except DATABASE_REFUSES as error:
+        fail(f"DATABASE_URL: the database does not do it at present: {' '.join(str(error).split())}")
     except EXPECTED as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             raise typer.Exit(128 + signal.SIGPIPE) from None

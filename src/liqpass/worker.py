@@ -17,11 +17,13 @@ import structlog
 from liqpass.app import Clients
 from liqpass.batches import Step, in_batches
 from liqpass.chain import watcher
-from liqpass.db import DATABASE_AWAY, SESSION, WAKE_CHANNEL
+from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, connect
+from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
 from liqpass.reconcile.runs import reconcile_due
+from liqpass.settings import SettingError
 from liqpass.signin import sessions
 from liqpass.treasury import booking
 from liqpass.vault import api_accounts
@@ -32,9 +34,20 @@ LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
 TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
 # What a connection ends with that the server, or the way to it, gave up. The last is asyncpg's own state that
 # was confused by it.
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError, asyncpg.InternalClientError)
 RETRY_SEC = 1.0
 ANSWER_SEC = 10.0
+IDLE_SEC = 60.0
+# Asked as whoever logged in: the application's role is not shown the names and addresses of its own
+# connections.
+OWNERS = """
+select l.objid::int, l.pid, coalesce(a.application_name, ''), coalesce(host(a.client_addr), 'its own machine')
+from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'advisory' and l.classid::int = $1 and l.objsubid = 2 and l.granted
+    and l.database = (select oid from pg_database where datname = current_database())
+order by 1
+"""
+TO_FREE = "nothing where another worker lives; else select pg_terminate_backend(pid)"
 
 
 @dataclass(frozen=True)
@@ -97,18 +110,59 @@ async def _purge(of: Clients) -> None:
     await of.db.run(lambda conn: sessions.purge(conn, of.clock()))
 
 
-async def run_worker(of: Clients, url: str) -> None:
-    """Run all tasks until cancelled. `url` is the database's: each task holds a connection of its own."""
+def refuse_shared(way: Way) -> None:
+    """A lock that is taken on a connection which serves others, too, stays there when its worker is gone.
+    Raises SettingError."""
+    if way.shared:
+        raise SettingError(
+            "DATABASE_URL",
+            f"{SHARING}, and liqpass work needs some of its own: "
+            f"{POOL_BY_SESSION}, or lead work past the pooler",
+        )
+
+
+async def run_worker(of: Clients, *, idle_sec: float = IDLE_SEC) -> None:
+    """Run all tasks until cancelled. Each holds a connection of its own. Who owns nothing for `idle_sec`
+    says who does."""
+    tasks, owned = tasks_of(of), set[str]()
     async with asyncio.TaskGroup() as group:
-        for task in tasks_of(of):
-            group.create_task(_own_and_run(task, url), name=task.name)
+        for task in tasks:
+            group.create_task(_own_and_run(task, of.db.way, owned), name=task.name)
+        group.create_task(_tell_owners(of.db.way, tasks, owned, idle_sec))
 
 
-async def _own_and_run(task: Task, url: str) -> None:
+async def _tell_owners(way: Way, tasks: list[Task], owned: set[str], idle_sec: float) -> None:
+    """While nothing is owned: who has it, whenever that is somebody else."""
+    idle, told = True, list[str]()
+    while True:
+        await asyncio.sleep(idle_sec)
+        idle, was_idle = not owned, idle
+        if not (idle and was_idle):
+            told = []
+            continue
+        with suppress(*LOST):
+            found = await _owners(way, tasks)
+            if found and found != told:
+                log.warning("owns_no_task", owners=found, action=TO_FREE)
+                told = found
+
+
+async def _owners(way: Way, tasks: list[Task]) -> list[str]:
+    """Who owns which task: the process of the server, its client's name, and where that is."""
+    conn = await connect(way, name="liqpass work: owners", role=None, command_timeout=ANSWER_SEC)
+    try:
+        rows = await conn.fetch(OWNERS, LOCK_CLASS)
+    finally:
+        await conn.close(timeout=2)
+    names = {task.number: task.name for task in tasks}
+    return [f"{names.get(number)}: pid {pid}, {name!r} from {where}" for number, pid, name, where in rows]
+
+
+async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
     """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
     while True:
         try:
-            conn = await _connection(task, url)
+            conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
         except LOST as error:
             log.warning("database_unavailable", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
@@ -118,19 +172,15 @@ async def _own_and_run(task: Task, url: str) -> None:
             while not await conn.fetchval(TRY_LOCK, LOCK_CLASS, task.number):  # noqa: ASYNC110
                 await asyncio.sleep(RETRY_SEC)
             log.info("task_owned", task=task.name)
+            owned.add(task.name)
             await _run_while_owned(task, conn)
         except LOST as error:
             log.warning("task_lost", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
         finally:
+            owned.discard(task.name)
             with suppress(*LOST):
                 await conn.close(timeout=2)
-
-
-async def _connection(task: Task, url: str) -> asyncpg.Connection:
-    """The connection that holds the task's lock. One that does not answer in time counts as lost."""
-    named = {**SESSION, "application_name": f"liqpass work: {task.name}"}
-    return await asyncpg.connect(url, timeout=ANSWER_SEC, command_timeout=ANSWER_SEC, server_settings=named)
 
 
 async def _run_while_owned(task: Task, conn: asyncpg.Connection) -> None:

@@ -104,7 +104,7 @@ async def test_a_running_worker_outlives_the_database_and_settles_what_came_mean
 ) -> None:
     # the chain's own pace: nothing here moves the clock
     await shaky.chain.mine_every(1)
-    worker = asyncio.create_task(run_worker(shaky.of, door_url))
+    worker = asyncio.create_task(run_worker(shaky.of))
     try:
         async with shaky.trader() as trader:
             _, order = await covered_position(shaky, trader)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from liqpass.db import APP_ROLE
+from liqpass.connecting import APP_ROLE
 from liqpass.problems import Problem
 from liqpass.reconcile import closing
 from liqpass.reconcile.invariants import broken

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import pytest
 
-from liqpass.db import APP_ROLE
+from liqpass.connecting import APP_ROLE
 from liqpass.embedded import embedded_postgres
 from tests.conftest import QUICK, copy_database, in_database, on_server
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from liqpass.db import APP_ROLE, open_database
+from liqpass.connecting import APP_ROLE
+from liqpass.db import open_database
 from liqpass.migrate import Migration, MigrationError, migrate, migrations_of, pending_migrations
 from tests.conftest import in_database, on_server
 

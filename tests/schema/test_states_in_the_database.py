@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from liqpass.chain.view import Stage
-from liqpass.db import APP_ROLE
+from liqpass.connecting import APP_ROLE
 from liqpass.orders.states import LEGAL_MOVES, OrderStatus
 from liqpass.payments.matching import Outcome
 from liqpass.positions.sql import BindingStatus

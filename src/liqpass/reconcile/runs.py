@@ -50,6 +50,7 @@ WORK_MEM = "32MB"
 NOT_READ = "the watcher has not read the chain yet"
 
 Progress = Callable[[str], None]
+OVERTAKEN: tuple[type[Exception], ...] = (*TRY_AGAIN, asyncpg.UniqueViolationError)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ async def reconcile(
         run = await _begun(db, nodes, chain, clock, period, progress)
         try:
             run_id = await _made(run)
-        except (*TRY_AGAIN, asyncpg.UniqueViolationError):
+        except OVERTAKEN:
             if attempt == RETRIES - 1:
                 raise
             progress("somebody else wrote to the breaks meanwhile: once more")

@@ -19,6 +19,7 @@ import aiohttp
 import asyncpg
 
 from liqpass.clock import Clock, system_clock
+from liqpass.connecting import connect_as_owner
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
@@ -189,7 +190,7 @@ async def _drop(place: Place, name: str) -> None:
 
 async def _on_server(url: str, statement: str, *values: object) -> list[asyncpg.Record]:
     with named_database_errors():
-        conn = await asyncpg.connect(url, timeout=30)
+        conn = await connect_as_owner(url, name="liqpass demo")
     try:
         return list(await conn.fetch(statement, *values))
     finally:

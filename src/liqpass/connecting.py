@@ -1,0 +1,241 @@
+"""A connection to PostgreSQL as everything here needs it: who acts on it and with which settings, checked
+on itself.
+
+What stands in a start parameter is in force before the first statement, and outdoes what is set for a role,
+for a database, or in the address. But poolers drop start parameters or refuse them; then the same is set on
+the session, unless the pooler gives the session to others, too: then it has to be right by itself."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from liqpass.database_url import Address, address_of
+
+APP_ROLE = "liqpass_app"
+WAIT_SEC = 10.0  # for one host: with asyncpg's own minute, an outage of the server would outlast itself here
+# A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
+# need no keepalives and pass over them; behind a pooler they are the pooler's.)
+KEEPALIVES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+# As the server shows them. Our schema is public; text is read as UTC and ISO; how long is too long is said
+# by us, for each statement.
+SESSION = {
+    "search_path": "public",
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "15s",
+}
+# The same, but not sent at the start: older servers do not know all of them, and of synchronous_commit only
+# "off" is wrong, under which the server says that it has kept what a power cut then takes away.
+SYNCHRONOUS_COMMIT = "synchronous_commit"
+WANTED = {**SESSION, "idle_session_timeout": "0", "transaction_timeout": "0", SYNCHRONOUS_COMMIT: "on"}
+LOOK = """
+select current_user::text, session_user::text,
+    array(select current_setting(name, true) from unnest($1::text[]) with ordinality of (name, n) order by n),
+    current_setting('transaction_read_only') = 'on', pg_is_in_recovery()
+"""
+OWN_PID = "select pg_backend_pid()"
+PARAMETERS_REFUSED = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
+TRIES = 5
+SHARING = "the pooler that DATABASE_URL leads to gives each transaction another connection"
+POOL_BY_SESSION = "let it pool by session (PgBouncer: pool_mode = session)"
+
+
+class WrongSession(Exception):  # noqa: N818, what is wrong with it
+    """A connection on which nothing may be done: what is wrong with it, and the setting that cures it."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to get to a database, and what was found on it."""
+
+    address: Address
+    bare: bool = False
+    """The pooler refuses start parameters."""
+    shared: bool = False
+    """The pooler gives each transaction another connection: nothing outlasts a transaction."""
+
+
+class Session(NamedTuple):
+    """What a connection says of itself."""
+
+    user: str
+    login: str
+    wrong: dict[str, str]
+    """Settings that are not as WANTED, as they are."""
+    read_only: bool
+    standby: bool
+
+    def acts_as(self, role: str | None) -> bool:
+        return self.user == (role or self.login)
+
+
+async def way_to(url: str, *, name: str) -> Way:
+    """Look how connections to this database behave. Raises SettingError, WrongSession, and what asyncpg
+    raises.
+
+    A pooler shows by the process that a connection is said to be with, which is another one than the
+    server's. That it pools by transaction shows when the server's process changes, or serves somebody else
+    meanwhile."""
+    way = Way(address_of(url))
+    try:
+        one = await _opened(way, name, None, statement_cache_size=0)
+    except PARAMETERS_REFUSED:
+        way = Way(way.address, bare=True)
+        one = await _opened(way, name, None, statement_cache_size=0)
+    try:
+        if one.get_server_pid() == await _pid(one):
+            return way
+        two = await _opened(way, name, None, statement_cache_size=0)
+        try:
+            shared = await _is_shared(one, two)
+            if shared and not await _keeps_statements(one, two):
+                raise WrongSession(
+                    f"{SHARING} and does not keep prepared statements: {POOL_BY_SESSION}, or switch them on "
+                    "(PgBouncer 1.21 and newer: max_prepared_statements = 200)"
+                )
+            return Way(way.address, way.bare, shared)
+        finally:
+            await _left(two)
+    except asyncpg.PostgresConnectionError as error:
+        if "statement pooling" not in str(error):
+            raise
+        raise WrongSession(
+            f"the pooler that DATABASE_URL leads to allows no transactions: {POOL_BY_SESSION}"
+        ) from None
+    finally:
+        await _left(one)
+
+
+async def _left(conn: asyncpg.Connection) -> None:
+    """Tidily: a server notes who just hangs up."""
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await conn.close(timeout=2)
+
+
+async def _pid(conn: asyncpg.Connection) -> int:
+    async with conn.transaction():
+        return int(await conn.fetchval(OWN_PID))
+
+
+async def _is_shared(one: asyncpg.Connection, two: asyncpg.Connection) -> bool:
+    """A pooler that deals its connections out in turn shows by asking twice; one that prefers the last used,
+    by asking while somebody else holds that."""
+    for _ in range(TRIES):
+        mine = await _pid(one)
+        if await _pid(one) != mine:
+            return True
+        async with two.transaction():
+            if await two.fetchval(OWN_PID) == mine or await _pid(one) != mine:
+                return True
+    return False
+
+
+async def _keeps_statements(one: asyncpg.Connection, two: asyncpg.Connection) -> bool:
+    """Whether a statement that was prepared with one process of the server runs with another."""
+    try:
+        async with one.transaction():
+            mine = await one.fetchval(OWN_PID)
+            prepared = await one.prepare(OWN_PID, name=f"liqpass_{one.get_server_pid():x}")
+        for _ in range(TRIES):
+            async with two.transaction():
+                await two.fetchval(OWN_PID)  # takes the process that is free, and keeps it from the other
+                if await prepared.fetchval() != mine:
+                    return True
+    except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
+        pass
+    return False
+
+
+async def connect(way: Way, *, name: str, role: str | None = APP_ROLE, **more: Any) -> asyncpg.Connection:
+    """A connection that acts as `role` (None: as whoever logged in), with the settings of SESSION. `name`
+    shows in pg_stat_activity; `more` are arguments of asyncpg.connect. Raises WrongSession, and what
+    asyncpg raises."""
+    conn = await _opened(way, name, role, **more)
+    try:
+        await _set_right(conn, way, role)
+    except BaseException:
+        conn.terminate()
+        raise
+    return conn
+
+
+async def _set_right(conn: asyncpg.Connection, way: Way, role: str | None) -> None:
+    seen = await look(conn)
+    if not way.shared and trouble(seen, role):
+        settings = [*(f"set {name} = '{WANTED[name]}'" for name in seen.wrong), f"set role {role or 'none'}"]
+        await conn.execute("; ".join(settings))
+        seen = await look(conn)
+    if said := trouble(seen, role):
+        raise WrongSession(f"{said}: {_cure(seen, role)}")
+
+
+async def connect_as_owner(url: str, *, name: str) -> asyncpg.Connection:
+    """A connection that acts as the role of DATABASE_URL. Raises SettingError, WrongSession, and what asyncpg
+    raises."""
+    return await connect(await way_to(url, name=name), name=name, role=None)
+
+
+async def look(conn: Any) -> Session:
+    """What the connection says of itself now."""
+    user, login, found, read_only, standby = await conn.fetchrow(LOOK, list(WANTED))
+    wrong = {
+        name: is_
+        for name, is_ in zip(WANTED, found, strict=True)
+        if is_ is not None and (is_ == "off" if name == SYNCHRONOUS_COMMIT else is_ != WANTED[name])
+    }
+    return Session(user, login, wrong, read_only, standby)
+
+
+def trouble(seen: Session, role: str | None = APP_ROLE) -> str | None:
+    """Why nothing may be done on such a connection; None when all is as it must be."""
+    said = [] if seen.acts_as(role) else [f"acts as {seen.user} instead of {role or seen.login}"]
+    said += [f"{name} is {is_!r} instead of {WANTED[name]!r}" for name, is_ in seen.wrong.items()]
+    return f"a connection to the database {', '.join(said)}" if said else None
+
+
+def read_only(seen: Session) -> str | None:
+    """Why nothing can be written at present; None when it can."""
+    if not seen.read_only:
+        return None
+    if seen.standby:
+        return "read-only: this server is a standby, point DATABASE_URL at the primary"
+    return "read-only: default_transaction_read_only is on, look why (a disk that is full?)"
+
+
+def _cure(seen: Session, role: str | None) -> str:
+    names = [*(() if seen.acts_as(role) else (f"role = {role or 'none'}",))]
+    names += [f"{name} = '{WANTED[name]}'" for name in seen.wrong]
+    by_hand = "; ".join(f'alter role "{seen.login}" set {setting}' for setting in names)
+    return f"{POOL_BY_SESSION}, or as a superuser, for a login that nobody else uses: {by_hand}"
+
+
+async def _opened(way: Way, name: str, role: str | None, **more: Any) -> asyncpg.Connection:
+    """The first of the hosts that lets us in. Each is given its time: one that does not even refuse must
+    not use up that of the next."""
+    address = way.address
+    settings = {"application_name": name}
+    if address.options:
+        settings["options"] = address.options
+    if not way.bare:
+        settings |= {**KEEPALIVES, **SESSION, "role": role or "none"}
+    opened = partial(
+        asyncpg.connect,
+        **{**address.arguments, **more, "server_settings": settings, "timeout": address.wait_sec or WAIT_SEC},
+    )
+    failed: Exception | None = None
+    for host, port in address.hosts or ((None, None),):
+        try:
+            return await opened(host=host, port=port)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
+            failed = error
+    assert failed is not None  # noqa: S101, there is at least one host
+    raise failed
