@@ -24,6 +24,7 @@ from liqpass.postgres_programs import (
     EmbeddedPostgresError,
     give,
     may_enter,
+    may_write,
     readable_programs,
     run_as,
     system_account,
@@ -33,6 +34,9 @@ from liqpass.settings import SettingError
 PORT = 5432  # names the socket file; nothing listens on a port
 SOCKET_PATH_LIMIT = 107  # bytes, of sockaddr_un.sun_path without its final zero
 NAMESPACED_PID = re.compile(r"^NSpid:\t(.*)$", re.MULTILINE)
+NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|Check free disk space")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+LOG_BYTES = 64 * 1024
 WAIT_SEC = 300  # long enough for the crash recovery of a large database
 
 SETTINGS = {
@@ -75,8 +79,10 @@ def embedded_postgres(
     folder = _make_data_dir(data_dir, account)
     with exclusive(folder):
         bin_dir = readable_programs(folder, account, progress)
-    server = EmbeddedPostgres(folder, bin_dir, account, {**SETTINGS, **(options or {})}, progress)
-    with in_use(folder, last=lambda: _stop(server)):
+    log = folder / "pg18" / "server.log"
+    begins = log.stat().st_size if log.exists() else 0
+    server = EmbeddedPostgres(folder, bin_dir, account, {**SETTINGS, **(options or {})}, progress, begins)
+    with in_use(folder, last=lambda: _stop(server)), _named_full_disk(server):
         server.ensure_running()
         with exclusive(folder):
             _create_database(server)
@@ -93,6 +99,8 @@ class EmbeddedPostgres:
     account: pwd.struct_passwd | None
     options: Mapping[str, str]
     progress: Callable[[str], None]
+    log_begins: int
+    """Where in the log it begins what the server has said since we have been here, in bytes."""
 
     @property
     def cluster(self) -> Path:
@@ -135,8 +143,42 @@ class EmbeddedPostgres:
 
         Any command that still uses the data folder may call it, at any time, several at once.
         """
-        with exclusive(self.data_dir):
-            _start(self)
+        try:
+            with exclusive(self.data_dir):
+                _start(self)
+        except OSError as error:  # of the files that we write ourselves
+            raise _failure(self, f"{error.filename or self.data_dir}: {error.strerror}") from None
+
+    def full_disk(self) -> EmbeddedPostgresError | None:
+        """Why the server cannot write or start, when that is a full disk, as far as it said so lately."""
+        return self.no_space() if NO_SPACE.search(_said(self)) else None
+
+    def no_space(self) -> EmbeddedPostgresError:
+        return EmbeddedPostgresError(
+            f"no space is left on the disk of {self.data_dir}: make room there, "
+            "choose another folder with LIQPASS_DATA_DIR, or set DATABASE_URL to a PostgreSQL elsewhere"
+        )
+
+
+@contextmanager
+def _named_full_disk(server: EmbeddedPostgres) -> Iterator[None]:
+    """Whatever failed while the server had no space for it, failed by that."""
+    try:
+        yield
+    except Exception as error:
+        if full := server.full_disk():
+            raise full from error
+        raise
+
+
+def _said(server: EmbeddedPostgres) -> str:
+    """The end of what the server has logged since we have been here."""
+    try:
+        with server.log.open("rb") as log:
+            log.seek(max(server.log_begins, server.log.stat().st_size - LOG_BYTES))
+            return log.read(LOG_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _state(server: EmbeddedPostgres) -> tuple[int, str] | None:
@@ -238,7 +280,13 @@ def _create_cluster(server: EmbeddedPostgres) -> None:
 
 
 def _write_configuration(server: EmbeddedPostgres) -> None:
-    settings = {**server.options, "unix_socket_directories": str(server.socket_dir)}
+    # as initdb chooses; not kept from then: a folder may move to a machine that has none
+    shared = "posix" if may_write(server.account, SHARED_MEMORY) else "sysv"
+    settings = {
+        "dynamic_shared_memory_type": shared,
+        **server.options,
+        "unix_socket_directories": str(server.socket_dir),
+    }
     quoted = {name: value.replace("'", "''") for name, value in settings.items()}
     lines = ["# written by LiqPass at every start", *(f"{name} = '{quoted[name]}'" for name in quoted)]
     for name, content in (("postgresql.conf", "\n".join(lines)), ("pg_hba.conf", "local all all trust")):
@@ -314,6 +362,8 @@ def _run(
 
 
 def _failure(server: EmbeddedPostgres, what: str) -> EmbeddedPostgresError:
+    if NO_SPACE.search(what + _said(server)):
+        return server.no_space()
     if not server.log.exists():
         where = f"Look at the free space and the owner of {server.data_dir}"
     else:

@@ -25,17 +25,15 @@ RELEASE_SEC = 2  # a process that is ending is invisible a moment before its loc
 
 @contextmanager
 def exclusive(data_dir: Path) -> Iterator[None]:
-    """Nobody else looks at the server, starts or stops it meanwhile. Blocks. Raises SettingError where the
-    file system has no locks."""
+    """Nobody else looks at the server, starts or stops it meanwhile. Blocks.
+
+    Raises SettingError where the file system has no locks, or no space.
+    """
     with (data_dir / "start.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
-            raise SettingError(
-                "LIQPASS_DATA_DIR",
-                f"files in {data_dir} cannot be locked ({error.strerror}): choose a folder on a local disk, "
-                "or set DATABASE_URL",
-            ) from None
+            raise _unusable(data_dir, error) from None
         yield
 
 
@@ -48,8 +46,11 @@ def in_use(data_dir: Path, last: Callable[[], None]) -> Iterator[None]:
     path = data_dir / "in-use.lock"
     here = _here()
     with exclusive(data_dir):
-        mine = path.open("a+")  # NFS wants it readable for a shared lock and writable for an exclusive one
-        _come_in(mine, here, data_dir)
+        try:
+            mine = path.open("a+")  # NFS wants it readable for a shared lock, writable for an exclusive one
+            _come_in(mine, here, data_dir)
+        except OSError as error:
+            raise _unusable(data_dir, error) from None
     try:
         yield
     finally:
@@ -102,6 +103,14 @@ def unseen(data_dir: Path) -> EmbeddedPostgresError:
     return EmbeddedPostgresError(
         f"{data_dir} is in use by processes that cannot be seen from here, of another container or machine: "
         "run one PostgreSQL server for all of them, and set DATABASE_URL to it"
+    )
+
+
+def _unusable(data_dir: Path, error: OSError) -> SettingError:
+    return SettingError(
+        "LIQPASS_DATA_DIR",
+        f"no lock can be had in {data_dir} ({error.strerror}): choose a folder on a local disk with space "
+        "left, or set DATABASE_URL",
     )
 
 

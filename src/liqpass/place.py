@@ -24,6 +24,7 @@ from liqpass.settings import SettingError
 log = structlog.get_logger()
 
 WATCH_SEC = 1.0
+RAREST_WATCH_SEC = 30.0
 Progress = Callable[[str], None]
 
 
@@ -99,11 +100,22 @@ def named_database_errors() -> Iterator[None]:
 
 
 async def keep_running(server: EmbeddedPostgres | None) -> None:
-    """Start the embedded PostgreSQL again when something kills it; never returns."""
+    """Start the embedded PostgreSQL again when something kills it; never returns.
+
+    One that does not stay is tried ever more rarely, and why is said once.
+    """
+    pause, told = WATCH_SEC, False
     while True:
-        await asyncio.sleep(WATCH_SEC)
+        await asyncio.sleep(pause)
         if server is None or server.pid() is not None:
+            pause, told = WATCH_SEC, False
             continue
-        log.warning("embedded_postgres_gone", action="starting it again")
-        with suppress(EmbeddedPostgresError):
+        why = server.full_disk()
+        if not told:
+            log.warning("embedded_postgres_gone", why=str(why or "killed"), action="starting it again")
+        try:
             await asyncio.to_thread(server.ensure_running)
+        except (EmbeddedPostgresError, SettingError) as error:
+            if not told and str(error) != str(why):
+                log.warning("embedded_postgres_does_not_start", why=str(error))
+        pause, told = min(2 * pause, RAREST_WATCH_SEC), True

@@ -80,6 +80,11 @@ def may_enter(account: pwd.struct_passwd, folder: Path) -> bool:
     return run_as(account, Path("/"), ["test", "-x", str(folder)]).returncode == 0
 
 
+def may_write(account: pwd.struct_passwd | None, folder: Path) -> bool:
+    """Whether the account may make files in the folder, which may not be there at all."""
+    return run_as(account, Path("/"), ["test", "-d", str(folder), "-a", "-w", str(folder)]).returncode == 0
+
+
 def readable_programs(
     data_dir: Path, account: pwd.struct_passwd | None, progress: Callable[[str], None]
 ) -> Path:

@@ -160,13 +160,17 @@ async def _owners(way: Way, tasks: list[Task]) -> list[str]:
 
 async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
     """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
+    away = False
     while True:
         try:
             conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
         except LOST as error:
-            log.warning("database_unavailable", task=task.name, error=type(error).__name__)
+            if not away:  # said once: it may last
+                log.warning("database_unavailable", task=task.name, error=type(error).__name__)
+            away = True
             await asyncio.sleep(RETRY_SEC)
             continue
+        away = False
         try:
             # Asked again and again, not waited for: a waiting statement would hold back vacuum for days.
             while not await conn.fetchval(TRY_LOCK, LOCK_CLASS, task.number):  # noqa: ASYNC110

@@ -1,0 +1,82 @@
+"""Machines that lack something: space on the disk, shared memory, a server that can start."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from liqpass.embedded import embedded_postgres
+from liqpass.place import keep_running
+from tests.embedded.conftest import THROWAWAY, Command, sql
+
+
+def mounting(script: str, *arguments: Path) -> list[str]:
+    """What starts a command after the script, whose mounts are seen by nobody else. `$1`, `$2` are the
+    arguments. Skips the test where that may not be."""
+    mine = [] if os.geteuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
+    shell = ["sh", "-ec", f'{script}; shift {len(arguments)}; exec "$@"', "sh"]
+    command = ["unshare", *mine, "--mount", *shell, *map(str, arguments)]
+    try:
+        subprocess.run(["unshare", *mine, "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing may be mounted here (unshare --mount)")
+    return command
+
+
+def test_a_disk_too_small_for_a_database_is_named(folder: Path) -> None:
+    small = mounting('mount -t tmpfs -o size=20m,mode=755 none "$1"', folder)
+    said = Command(folder / "data", small).last_words()
+    assert f"no space is left on the disk of {folder}/data" in said
+
+
+def test_a_disk_that_is_full_is_named(folder: Path, initialized: Path) -> None:
+    filling = (
+        'mount -t tmpfs -o size=80m,mode=755 none "$1"; mkdir "$1/data"; cp -a "$2" "$1/data/pg18"; '
+        'cat /dev/zero > "$1/filler" 2> /dev/null || true'
+    )
+    said = Command(folder / "data", mounting(filling, folder, initialized)).last_words()
+    assert f"LIQPASS_DATA_DIR: no lock can be had in {folder}/data (No space left on device)" in said
+
+
+def test_a_server_that_runs_out_of_space_is_the_reason_for_whatever_failed(
+    folder: Path, initialized: Path
+) -> None:
+    room = 'mount -t tmpfs -o size=80m,mode=755 none "$1"; mkdir "$1/data"; cp -a "$2" "$1/data/pg18"'
+    command = Command(folder / "data", mounting(room, folder, initialized))
+    command.hear()
+    command.tell("fill")
+    said = command.last_words()
+    assert f"no space is left on the disk of {folder}/data" in said
+
+
+def test_without_shared_memory_the_server_runs_all_the_same(data_dir: Path) -> None:
+    command = Command(data_dir, mounting("mount -t tmpfs -o ro none /dev/shm"))
+    _, url = command.hear()
+    assert sql(url, "SHOW dynamic_shared_memory_type") == "sysv"
+    command.end()
+
+
+async def test_a_server_that_does_not_start_again_is_told_of_once(data_dir: Path) -> None:
+    with embedded_postgres(data_dir, options=THROWAWAY) as server, capture_logs() as logs:
+        (server.cluster / "PG_VERSION").write_text("17\n")
+        os.kill(server.pid() or 0, signal.SIGKILL)
+        watch = asyncio.create_task(keep_running(server))
+        for _ in range(1_000):
+            if server.log.read_text().count("is not compatible with this version") > 2:
+                break
+            await asyncio.sleep(0.05)
+        watch.cancel()
+        (server.cluster / "PG_VERSION").write_text("18\n")
+        server.ensure_running()
+    assert [event(log) for log in logs] == ["embedded_postgres_gone", "embedded_postgres_does_not_start"]
+    assert "is not compatible with this version" in logs[1]["why"]
+
+
+def event(log: MutableMapping[str, Any]) -> Any:
+    return log["event"]
