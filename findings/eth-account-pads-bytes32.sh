@@ -5,8 +5,8 @@
 # 0x1200…00, and says nothing. viem and ethers refuse. A fixed array of another length than its type is signed by
 # eth-account and viem, and refused by ethers.
 #
-# Bites: an id that is a number, written as hex without leading zeros. In Solidity bytes32(uint256(0x12)) is 0x00…12, and
-# the contract recovers another signer. Pad by yourself, and check lengths before signing.
+# Bites: an id that is a number, written as hex without leading zeros. In Solidity bytes32(uint256(0x12)) is 0x00…12,
+# and the contract recovers another signer. Pad by yourself, and check lengths before signing.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
