@@ -127,7 +127,7 @@ class Watched:
                     books=await book_checks.books(conn),
                     reconciled=await standing(conn),
                 )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             return None
 

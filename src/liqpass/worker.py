@@ -17,7 +17,7 @@ import structlog
 from liqpass.app import Clients
 from liqpass.batches import Step, in_batches
 from liqpass.chain import watcher
-from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, connect
+from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.payments import settle
 from liqpass.positions import bindings
@@ -149,13 +149,18 @@ async def _tell_owners(way: Way, tasks: list[Task], owned: set[str], idle_sec: f
 
 async def _owners(way: Way, tasks: list[Task]) -> list[str]:
     """Who owns which task: the process of the server, its client's name, and where that is."""
-    conn = await connect(way, name="liqpass work: owners", role=None, command_timeout=ANSWER_SEC)
+    conn = await connect(way, name="liqpass work, asking who owns", role=None, command_timeout=ANSWER_SEC)
     try:
         rows = await conn.fetch(OWNERS, LOCK_CLASS)
     finally:
         await conn.close(timeout=2)
     names = {task.number: task.name for task in tasks}
     return [f"{names.get(number)}: pid {pid}, {name!r} from {where}" for number, pid, name, where in rows]
+
+
+def _named(error: Exception) -> str:
+    """What of an error may stand in the log: our own words, else its type."""
+    return str(error) if isinstance(error, WrongSession) else type(error).__name__
 
 
 async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
@@ -166,7 +171,7 @@ async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
             conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
         except LOST as error:
             if not away:  # said once: it may last
-                log.warning("database_unavailable", task=task.name, error=type(error).__name__)
+                log.warning("database_unavailable", task=task.name, error=_named(error))
             away = True
             await asyncio.sleep(RETRY_SEC)
             continue

@@ -104,3 +104,18 @@ async def test_a_command_that_writes_ends_with_a_line(world: TestWorld, database
         "liqpass: DATABASE_URL: the database does not do it at present: cannot execute "
     )
     assert done.err.count("\n") == 1
+
+
+async def test_a_connection_that_acts_as_somebody_else_is_told_and_used_no_more(
+    world: TestWorld, db: Database
+) -> None:
+    async with db.pool.acquire() as conn:
+        login = await conn.fetchval("select session_user")
+        await conn.execute("set role none; set search_path = elsewhere")
+    said = await page(world, "/readyz")
+    assert said.status == 503
+    assert said.checks["database"] == (
+        f"a connection to the database acts as {login} instead of liqpass_app, "
+        "search_path is 'elsewhere' instead of 'public'"
+    )
+    assert (await page(world, "/readyz")).checks["database"] == "ok"
