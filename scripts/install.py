@@ -31,6 +31,8 @@ OLDEST_NODE = 18
 def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  (this file is run by whatever python3 the machine has)
         stop(f"Python {sys.version.split()[0]} is too old, 3.11 is needed: make PYTHON=python3.11 …")
+    if os.statvfs(TOP).f_flag & os.ST_NOEXEC:
+        stop(f"no program may run in {TOP}, which is mounted noexec: clone it elsewhere")
     with (TOP / "requirements.lock").open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,6 +61,8 @@ def make_venv() -> None:
     stamp = VENV / ".made"
     if stamp.exists() and stamp.read_text() == wanted and PYTHON.exists():
         return
+    if not os.access(TOP, os.W_OK):
+        stop(f"nothing can be installed in {TOP}, which may not be written: clone it elsewhere")
     say(f"Making a virtual environment for Python {sys.version.split()[0]} in .venv")
     shutil.rmtree(VENV, ignore_errors=True)
     if not has_ensurepip() and not has_pip_for_others():
@@ -183,7 +187,7 @@ def install_npm_packages(folder: Path, says: str, binary: str) -> None:
     run(
         [npm, "install", *options, "--loglevel=error"],
         cwd=folder,
-        environment={**os.environ, "PATH": path},
+        environment={**os.environ, "PATH": path, "npm_config_cache": str(VENV / "npm-cache")},
     )
     binaries = sorted(modules.glob(binary))
     if not binaries:

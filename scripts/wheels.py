@@ -3,6 +3,7 @@
 pip takes nothing but wheels (scripts/install.py), so a pin without one ends `make demo` on that Python.
 """
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,10 @@ def refusal(lock: str, python: str, machine: str) -> str:
     there = ["--require-hashes", "--python-version", python, "--python-platform", machine]
     with TemporaryDirectory() as nowhere:
         where = ["--target", nowhere, "-r", str(TOP / lock)]
-        done = subprocess.run([*command, *there, *where], capture_output=True, text=True, check=False)
+        quietly = {**os.environ, "UV_CACHE_DIR": str(TOP / ".venv/uv-cache")}  # HOME may be read-only
+        done = subprocess.run(
+            [*command, *there, *where], env=quietly, capture_output=True, text=True, check=False
+        )
     if done.returncode == 0:
         return ""
     return f"{lock} cannot be installed on Python {python}, {machine}:\n{done.stderr.strip()}"

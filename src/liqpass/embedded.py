@@ -26,6 +26,7 @@ from liqpass.postgres_programs import (
     may_enter,
     may_write,
     readable_programs,
+    refuse_nameless_user,
     run_as,
     system_account,
 )
@@ -54,13 +55,25 @@ SETTINGS = {
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """LIQPASS_DATA_DIR, else /var/lib/liqpass for root and the `liqpass` in the XDG data home for others."""
-    if chosen := environ.get("LIQPASS_DATA_DIR"):
-        return Path(chosen).expanduser().absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/liqpass")
+    """LIQPASS_DATA_DIR, else /var/lib/liqpass for root and the `liqpass` in the XDG data home for others.
+
+    Raises SettingError where that is nowhere.
+    """
+    chosen = environ.get("LIQPASS_DATA_DIR")
     data_home = Path(environ.get("XDG_DATA_HOME", ""))
-    return (data_home if data_home.is_absolute() else Path.home() / ".local/share") / "liqpass"
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/liqpass")
+        return (data_home if data_home.is_absolute() else Path.home() / ".local/share") / "liqpass"
+    except RuntimeError:
+        nobody = chosen or f"it is not set, and the user id {os.geteuid()}"
+        raise SettingError("LIQPASS_DATA_DIR", f"{nobody} has no home folder: name a folder by /…") from None
+    except FileNotFoundError:
+        raise SettingError(
+            "LIQPASS_DATA_DIR", f"{chosen} is relative to a folder that was deleted: name a folder by /…"
+        ) from None
 
 
 @contextmanager
@@ -76,6 +89,7 @@ def embedded_postgres(
     Raises EmbeddedPostgresError, and SettingError for a data folder that cannot be used.
     """
     account = system_account() if os.geteuid() == 0 else None
+    refuse_nameless_user()
     folder = _make_data_dir(data_dir, account)
     with exclusive(folder):
         bin_dir = readable_programs(folder, account, progress)
@@ -131,7 +145,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/liqpass?host={quote(str(self.socket_dir))}&port={PORT}"
+        return f"postgresql://postgres@/liqpass?host={quote(os.fsencode(self.socket_dir))}&port={PORT}"
 
     def pid(self) -> int | None:
         """The process id of the running server, None when it does not run."""
@@ -187,7 +201,7 @@ def _state(server: EmbeddedPostgres) -> tuple[int, str] | None:
     postmaster.pid outlives a killed server, and its process id may by now be somebody else's.
     """
     try:
-        lines = (server.cluster / "postmaster.pid").read_text().splitlines()
+        lines = (server.cluster / "postmaster.pid").read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
     if not lines or not lines[0].isdecimal() or not _is_ours(server, int(lines[0])):
@@ -291,7 +305,7 @@ def _write_configuration(server: EmbeddedPostgres) -> None:
     lines = ["# written by LiqPass at every start", *(f"{name} = '{quoted[name]}'" for name in quoted)]
     for name, content in (("postgresql.conf", "\n".join(lines)), ("pg_hba.conf", "local all all trust")):
         written = server.cluster / f"{name}.new"
-        written.write_text(content + "\n")
+        written.write_bytes(os.fsencode(content + "\n"))
         give(server.account, written)
         written.replace(server.cluster / name)
 

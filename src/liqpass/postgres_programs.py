@@ -40,6 +40,17 @@ def system_account() -> pwd.struct_passwd:
     )
 
 
+def refuse_nameless_user() -> None:
+    """PostgreSQL does not run as a user id that has no name, as containers give them out."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL does not run as the user id {os.geteuid()}, which has no entry in /etc/passwd: "
+            "add one, or set DATABASE_URL"
+        ) from None
+
+
 def _account() -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(SYSTEM_USER)

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -140,3 +141,16 @@ async def test_a_state_file_in_no_folder_is_refused_before_the_story(tmp_path: P
     done = await run("demo", "--state", str(tmp_path / "nowhere" / "state.json"), env={})
     assert done.status == 1
     assert done.err.startswith("liqpass: --state: ")
+
+
+async def test_a_role_that_may_make_no_database_is_told_so_in_one_line(
+    demo_env: dict[str, str], server_url: str
+) -> None:
+    await on_server(server_url, "create role may_not_create login")
+    parts = urlsplit(server_url)
+    its_own = urlunsplit(parts._replace(netloc="may_not_create@" + parts.netloc.rpartition("@")[2]))
+    done = await run("demo", "--once", env={**demo_env, "DATABASE_URL": its_own})
+    await on_server(server_url, "drop role may_not_create")
+    assert done.status == 1
+    assert "DATABASE_URL: the demo makes a database of its own, which this role may not" in done.err
+    assert "Traceback" not in done.err

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 
 from liqpass.embedded import embedded_postgres
 from liqpass.place import keep_running
-from tests.embedded.conftest import THROWAWAY, Command, sql
+from tests.embedded.conftest import THROWAWAY, Command, sql, with_cluster
 
 
 def mounting(script: str, *arguments: Path) -> list[str]:
@@ -80,3 +81,55 @@ async def test_a_server_that_does_not_start_again_is_told_of_once(data_dir: Path
 
 def event(log: MutableMapping[str, Any]) -> Any:
     return log["event"]
+
+
+def nameless(script: str) -> list[str]:
+    """What runs a command, after the script, as a user id that nobody has given a name."""
+    hidden = mounting("mount --bind /dev/null /etc/passwd")
+    may_read = "--inh-caps=+dac_override --ambient-caps=+dac_override"
+    return [*hidden, "sh", "-c", f'{script}; exec setpriv --reuid=54321 {may_read} "$@"', "sh"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            "unset HOME LIQPASS_DATA_DIR XDG_DATA_HOME",
+            "LIQPASS_DATA_DIR: it is not set, and the user",
+        ),
+        ("export LIQPASS_DATA_DIR=~nobody-at-all/data", "LIQPASS_DATA_DIR: ~nobody-at-all/data has no home"),
+        ("export LIQPASS_DATA_DIR=/tmp/data", "the user id 54321, which has no entry in /etc/passwd"),
+    ],
+)
+def test_a_user_without_a_name_or_a_home_is_told_in_one_line(script: str, said: str) -> None:
+    check = [*nameless(script), sys.executable, "-m", "liqpass", "check"]
+    bare = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    done = subprocess.run(check, capture_output=True, text=True, check=False, env=bare)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_named_in_chinese_works_where_python_knows_ascii_alone(
+    folder: Path, initialized: Path
+) -> None:
+    plain = [
+        "env",
+        "LC_ALL=C",
+        "PYTHONUTF8=0",
+        "PYTHONCOERCECLOCALE=0",
+    ]
+    command = Command(with_cluster(folder / "数据", initialized), plain)
+    assert sql(command.hear()[1], "SELECT 1") == 1
+    command.end()
+
+
+def test_a_clone_where_no_program_may_run_is_said_in_one_line(folder: Path) -> None:
+    top = Path(__file__).parents[2]
+    copying = 'mount -t tmpfs -o noexec,mode=755 none "$1"; mkdir "$1/scripts"; cp "$2" "$1/scripts"'
+    install = [sys.executable, str(folder / "scripts/install.py"), "runtime"]
+    command = [*mounting(copying, folder, top / "scripts/install.py"), *install]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = f"LiqPass: no program may run in {folder}, which is mounted noexec: clone it elsewhere\n"
+    assert (done.returncode, done.stderr) == (1, said)

@@ -29,6 +29,7 @@ from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.serving import free_port
+from liqpass.settings import SettingError
 from liqpass.vault.keys import generate_key
 
 BLOCK_SEC = 1
@@ -170,7 +171,13 @@ async def _fresh_database(place: Place, tell: Progress) -> AsyncIterator[str]:
             with suppress(asyncpg.ObjectInUseError, asyncpg.InvalidCatalogNameError):
                 await _on_server(place.url, f"drop database {left['datname']}")
     name = f"liqpass_demo_{now}_{secrets.token_hex(4)}"
-    await _on_server(place.url, f"create database {name}")
+    try:
+        await _on_server(place.url, f"create database {name}")
+    except asyncpg.InsufficientPrivilegeError:
+        raise SettingError(
+            "DATABASE_URL",
+            "the demo makes a database of its own, which this role may not: ALTER ROLE … CREATEDB",
+        ) from None
     url = urlunsplit(urlsplit(place.url)._replace(path=f"/{name}"))
     try:
         await migrate(url, migrations_of(), tell)
