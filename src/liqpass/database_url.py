@@ -88,7 +88,10 @@ def address_of(url: str) -> Address:
         raise refused(NO_ADDRESS)
     user, _, password = who.partition(":")
     given = {"user": unquote(user), "password": unquote(password), "dbname": unquote(path)}
-    given |= _parameters(query)
+    named = _parameters(query)
+    if given["dbname"] and named.get("dbname", given["dbname"]) != given["dbname"]:
+        raise refused("names two databases: leave dbname away")
+    given |= named
     hosts = _hosts(where, given)
     arguments = {name: given[name] for name in ("user", "password", "passfile") if given.get(name)}
     if given.get("dbname"):

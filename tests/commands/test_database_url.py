@@ -107,6 +107,7 @@ async def test_a_certificate_is_held_against_the_hosts_name_and_whoever_is_trust
         ("?schema=public", "has a parameter that LiqPass does not know (schema): leave it away"),
         ("?sslmode", "has a parameter that LiqPass does not know (sslmode)"),
         ("?replication=database", "replication must be 0, false, off or no, since LiqPass is no replica"),
+        ("?dbname=another", "names two databases: leave dbname away"),
         ("?port=x", "is no address such as postgresql://"),
         ("?host=a,b&port=1,2,3", "has 3 ports for 2 hosts"),
         (f"?hostaddr=127.0.0.1&{FULL}", "hostaddr cannot stand beside sslmode=verify-…"),
