@@ -10,8 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" -qq --disable-pip-version-check install granian==2.8.7
-ulimit -H -n 1000
 ulimit -S -n 256
+ulimit -H -n 1000
 "$work/venv/bin/python" - << 'PY'
 import resource
 

@@ -12,9 +12,10 @@ import asyncpg
 import structlog
 
 from liqpass.connecting import APP_ROLE, WrongSession
+from liqpass.data_folder import default_data_dir
 from liqpass.database_url import address_of
 from liqpass.db import Database, open_database
-from liqpass.embedded import EmbeddedPostgres, default_data_dir, embedded_postgres
+from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.migrating import migrate_books
 from liqpass.postgres_programs import EmbeddedPostgresError

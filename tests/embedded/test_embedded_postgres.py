@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from liqpass.embedded import default_data_dir, embedded_postgres
+from liqpass.data_folder import default_data_dir
+from liqpass.embedded import embedded_postgres
 from liqpass.postgres_programs import EmbeddedPostgresError
 from liqpass.settings import SettingError
 from tests.embedded.conftest import THROWAWAY, Command, lives, sql, with_cluster

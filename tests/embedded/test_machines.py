@@ -99,7 +99,7 @@ def nameless(script: str) -> list[str]:
             "LIQPASS_DATA_DIR: it is not set, and the user",
         ),
         ("export LIQPASS_DATA_DIR=~nobody-at-all/data", "LIQPASS_DATA_DIR: ~nobody-at-all/data has no home"),
-        ("export LIQPASS_DATA_DIR=/tmp/data", "the user id 54321, which has no entry in /etc/passwd"),
+        ("export LIQPASS_DATA_DIR=/srv/data", "the user id 54321, which has no entry in /etc/passwd"),
     ],
 )
 def test_a_user_without_a_name_or_a_home_is_told_in_one_line(script: str, said: str) -> None:
