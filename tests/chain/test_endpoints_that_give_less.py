@@ -64,6 +64,46 @@ async def test_the_size_of_batches_grows_back_once_the_limit_is_gone(node: Node,
     assert asked == [50]
 
 
+async def test_the_size_of_batches_grows_back_where_nobody_counts_steps(
+    node: Node, endpoint: RpcProxy
+) -> None:
+    """As in `serve`, which asks for single answers and takes no steps of a watcher."""
+    endpoint.max_batch = 1
+    await node.batch(HEIGHTS[:9])
+    endpoint.max_batch = None
+    for _ in range(50):
+        await node.batch(HEIGHTS[:9])
+    asked = sizes(endpoint)
+    await node.batch(HEIGHTS[:9])
+    assert max(asked) > 1
+
+
+async def test_a_failure_that_passes_makes_no_batch_smaller_of_a_size_that_was_given(
+    node: Node, endpoint: RpcProxy
+) -> None:
+    """A gateway that fails once in a while would have every call sent alone in the end."""
+    asked: list[int] = []
+
+    async def fail_now_and_then(requests: list[Request]) -> None:
+        asked.append(len(requests))
+        endpoint.unavailable = len(asked) % 7 == 0 and len(requests) > 1
+
+    endpoint.before = fail_now_and_then
+    await node.batch(HEIGHTS)
+    for _ in range(30):
+        assert len(await node.batch(HEIGHTS)) == 50
+    assert set(asked) == {50, 1}
+
+
+async def test_a_size_that_was_given_and_is_given_no_longer_is_halved(node: Node, endpoint: RpcProxy) -> None:
+    for most in (50, 10, 3):
+        endpoint.max_batch = most
+        assert len(await node.batch(HEIGHTS)) == 50
+        asked = sizes(endpoint)
+        assert len(await node.batch(HEIGHTS)) == 50
+        assert max(asked) <= most
+
+
 async def test_each_endpoint_has_its_own_size(endpoint: RpcProxy, second: RpcProxy) -> None:
     endpoint.max_batch, second.max_batch = 10, 3
     async with Node(endpoint.url) as one, Node(second.url) as other:

@@ -206,6 +206,16 @@ async def test_a_port_where_nobody_listens_is_down_and_no_error_tells_the_access
         assert "127.0.0.1" in str(error.value)
 
 
+@pytest.mark.parametrize("before", range(190, 200))
+async def test_no_part_of_an_access_key_is_left_where_a_long_message_is_cut(
+    node: Node, server: Server, before: int
+) -> None:
+    server.say = _error(-32000, f"{'.' * before} key-4711 is over its plan")
+    with pytest.raises(NodeError) as raised:
+        await node.batch([("echo", ["a"]), ("echo", ["b"])])
+    assert "key" not in raised.value.detail
+
+
 @pytest.mark.parametrize("message", ["a\x00b", "a\nb", "x" * 5_000], ids=["NUL", "two lines", "long"])
 async def test_what_a_node_says_of_itself_is_told_shortly_and_can_be_stored(
     node: Node, server: Server, message: str

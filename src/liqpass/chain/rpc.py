@@ -128,6 +128,8 @@ class Node:
                     raise
             else:
                 self.calls.gave(len(part))
+                if len(part) == self.calls.size:  # whoever only asks has no steps, and is held up by it
+                    self.calls.step()
         return results
 
     def step(self) -> None:
@@ -237,7 +239,8 @@ class Node:
         logs_asked = any(method == "eth_getLogs" for method, _ in calls)
         kind = kind_of(error.code, f"{error.message} {error.data or ''}".lower(), logs_asked=logs_asked)
         method = calls[0][0] if len(calls) == 1 else "a batch"
-        what = f"refused {method}: {error.message[:200]} ({error.code})"
+        # cut after its keys are out: of one that is cut in two, a part would be left
+        what = f"refused {method}: {self._without_keys(error.message)[:200]} ({error.code})"
         return self.error(kind, what, error)
 
 
