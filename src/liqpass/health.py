@@ -227,7 +227,7 @@ def _in_the_way(cursor: Cursor, now: datetime) -> str:
     if cursor.doubt:
         return cursor.doubt
     late = now - cursor.read_at > WATCHER_LATE
-    return "is liqpass work running?" if late else "liqpass work is catching up"
+    return "is liqpass work running?" if late else "liqpass work is catching up, or that endpoint is wrong"
 
 
 def lag(cursor: Cursor, now: datetime) -> timedelta:

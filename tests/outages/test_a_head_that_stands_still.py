@@ -124,3 +124,28 @@ async def test_what_waits_to_become_final_for_dust_alone_is_a_remark_and_stops_n
     assert said.checks["watcher"] == "ok"
     assert "the finalized head has not reached block" in said.text
     assert "has no receipts of block" in said.text
+
+
+async def test_a_head_that_its_endpoint_takes_back_is_waited_for_no_longer(world: TestWorld) -> None:
+    """An endpoint was on another fork for a moment: at its height ours would be in hours."""
+
+    def far_ahead(method: str, params: list[object], result: object) -> object:
+        if method == "eth_getBlockByNumber" and params[0] in ("latest", "safe", "finalized"):
+            assert isinstance(result, dict)
+            return {**result, "number": hex(int(result["number"], 16) + 500)}
+        return result
+
+    await world.work()
+    world.node.rewrite = far_ahead
+    await _ready(world)
+    assert await metric(world, 'liqpass_chain_waited_seconds{head="safe"}') == 0
+    await world.pass_time(minutes=1)
+    await _ready(world)
+    assert await metric(world, 'liqpass_chain_waited_seconds{head="safe"}') > 60, "it is shown still"
+    world.node.rewrite = None
+    for _ in range(2):
+        await world.pass_time(minutes=2)
+        await world.chain.mine(1)
+        await world.work()
+        said = await _ready(world)
+    assert (said.status, said.checks["watcher"]) == (200, "ok")

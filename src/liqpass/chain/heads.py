@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from liqpass.chain.failures import NodeError
 from liqpass.chain.reading import read_heads, try_batch
@@ -51,13 +52,13 @@ class Shown(Struct, frozen=True):
 
 class HeadsShown:
     """Asks every endpoint for its heads, at most every fifteen seconds however often somebody wants to know.
-    Remembers the highest block shown as each head until ours is there."""
+    Remembers a block that was shown as each head until ours is there, or who showed it takes it back."""
 
     def __init__(self, nodes: Sequence[Node], chain: ChainSettings, clock: Clock) -> None:
         self.nodes, self.chain, self.clock = nodes, chain, clock
         self._asked: datetime | None = None
         self._asking = asyncio.Lock()
-        self._waited_for: dict[Kept, Behind] = {}
+        self._waited_for: dict[Kept, tuple[Node, Behind]] = {}
         self._silent: dict[str, str] = {}
 
     async def compared(self, cursor: Cursor | None) -> Shown:
@@ -65,18 +66,28 @@ class HeadsShown:
         reached = {} if cursor is None else _reached(cursor)
         async with self._asking:
             now = self.clock()
-            for head, behind in list(self._waited_for.items()):
+            for head, (_, behind) in list(self._waited_for.items()):
                 if behind.number <= reached.get(head, 0):
                     del self._waited_for[head]
             if self._asked is None or now - self._asked > ASKED_EVERY:
                 self._asked = now
                 answers = await asyncio.gather(*(self._ask(node) for node in self.nodes))
                 for node, heads in zip(self.nodes, answers, strict=True):
-                    for head, number in heads.items():
-                        if head in reached and number > reached[head]:
-                            self._waited_for.setdefault(head, Behind(head, number, node.name, now))
-            waited = [self._waited_for[head] for head in Kept if head in self._waited_for]
+                    for head in heads.keys() & reached.keys():
+                        self._note(node, Behind(head, heads[head], node.name, now), reached[head])
+            waited = [self._waited_for[head][1] for head in Kept if head in self._waited_for]
             return Shown([node.name for node in self.nodes], waited, dict(self._silent))
+
+    def _note(self, node: Node, shown: Behind, reached: int) -> None:
+        """Wait for what is shown now; for less, when who showed more than that takes it back."""
+        by, waited = self._waited_for.get(shown.head, (node, shown))
+        if by is not node:
+            return
+        if shown.number <= reached:
+            self._waited_for.pop(shown.head, None)
+        else:
+            lower = min(waited.number, shown.number)
+            self._waited_for[shown.head] = node, replace(waited, number=lower)
 
     async def _ask(self, node: Node) -> dict[Kept, int]:
         self._silent.pop(node.name, None)
