@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from liqpass.db import Database, open_database
 from liqpass.embedded import embedded_postgres
@@ -22,6 +23,12 @@ from tests.world import TestWorld, running_world
 
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _numbers = count(1)
+
+# Nothing is timed in a test, no example of a property either: the machine may have other work to do.
+settings.register_profile(
+    "untimed", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 def pytest_collection_finish() -> None:

@@ -198,5 +198,5 @@ class AnyChainAtAll(RuleBasedStateMachine):
         assert living == {key_of(log): StoredLog(log, FINAL) for log in mined}
 
 
-AnyChainAtAll.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+AnyChainAtAll.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestAnyChainAtAll = AnyChainAtAll.TestCase

@@ -9,7 +9,7 @@ from typing import Any
 
 import okx.utils
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from okx.Account import AccountAPI
 from okx.Funding import FundingAPI
@@ -178,7 +178,6 @@ async def test_it_reads_money_fees_fills_prices_and_candles(
     assert (answer["code"], len(answer["data"])) == ("0", rows)
 
 
-@settings(deadline=None)
 @given(st.text("aZ09 ü"), st.text("/?&=%,aZ09"), st.text('{}":,aZ09ü'))
 def test_our_signature_is_the_clients(secret: str, target: str, body: str) -> None:
     timestamp = "2026-03-01T12:00:00.000Z"

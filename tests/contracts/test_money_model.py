@@ -163,7 +163,6 @@ def test_whatever_people_do_each_order_is_paid_once_and_all_money_is_accounted_f
         bounded = settings(
             max_examples=15,
             stateful_step_count=20,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         )
         run_state_machine_as_test(machine, settings=bounded)

@@ -40,7 +40,7 @@ async def test_the_calls_that_the_server_hands_out_pay_the_quote(chain: SandboxC
     assert await chain.usdc_balance(chain.treasury) == quote.amount
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amount=st.integers(min_value=1, max_value=10_000_000_000), seconds=st.integers(0, 10**9))
 async def test_any_amount_that_the_payer_has_is_paid_to_the_last_unit(
     chain: SandboxChain, amount: int, seconds: int

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from liqpass.exchange.errors import MEANINGS, ExchangeError, Kind, error_for, judge
@@ -120,7 +120,6 @@ def test_an_answer_is_believed_only_in_the_shape_that_okx_documents(
         assert raised.value.code == code
 
 
-@settings(deadline=None)
 @given(st.integers(100, 599), st.binary(max_size=200))
 def test_no_answer_whatsoever_raises_anything_else(status: int, body: bytes) -> None:
     with suppress(ExchangeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from liqpass.exchange import records
@@ -187,7 +187,6 @@ STRANGE: list[object] = [
 ]
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(

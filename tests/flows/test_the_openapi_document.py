@@ -37,7 +37,6 @@ def try_all(api: str, cookies: dict[str, str]) -> dict[str, set[int]]:
                     max_examples=EXAMPLES,
                     derandomize=True,
                     database=None,
-                    deadline=None,
                     phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 )

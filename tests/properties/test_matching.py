@@ -242,7 +242,7 @@ class AnOrder(RuleBasedStateMachine):
             assert self.verdict.moves == []
 
 
-AnOrder.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+AnOrder.TestCase.settings = settings(max_examples=300, stateful_step_count=30)
 TestAnOrder = AnOrder.TestCase
 
 

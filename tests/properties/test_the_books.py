@@ -29,7 +29,6 @@ BEGINS = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HELD = 2_000
 EXPLORED = os.environ.get("EX")
 PATIENT = settings(
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
     derandomize=EXPLORED is None,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from liqpass.sandbox.okx_accounts import Books
@@ -54,7 +54,6 @@ def test_the_arithmetic_gives_the_numbers_of_a_real_isolated_row() -> None:
     assert row["bePx"] == "0.1005505002501251"
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([1, -1]),
     st.decimals("0.01", "300000", places=2),
