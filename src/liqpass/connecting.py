@@ -46,6 +46,10 @@ OWN_PID = "select pg_backend_pid()"
 PARAMETERS_REFUSED = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
 TRIES = 5
 SHARING = "the pooler that DATABASE_URL leads to gives each transaction another connection"
+NONE_FREE = (
+    f"no connection became free within {WAIT_SEC:.0f} s: if DATABASE_URL leads to a pooler, its pool is "
+    "full, let it be larger (PgBouncer: default_pool_size); else the server is too busy to answer"
+)
 POOL_BY_SESSION = "let it pool by session (PgBouncer: pool_mode = session)"
 
 
@@ -86,15 +90,16 @@ async def way_to(url: str, *, name: str) -> Way:
     server's. That it pools by transaction shows when the server's process changes, or serves somebody else
     meanwhile."""
     way = Way(address_of(url))
+    opened = partial(_opened, name=name, role=None, statement_cache_size=0, command_timeout=WAIT_SEC)
     try:
-        one = await _opened(way, name, None, statement_cache_size=0)
+        one = await opened(way)
     except PARAMETERS_REFUSED:
         way = Way(way.address, bare=True)
-        one = await _opened(way, name, None, statement_cache_size=0)
+        one = await opened(way)
     try:
         if one.get_server_pid() == await _pid(one):
             return way
-        two = await _opened(way, name, None, statement_cache_size=0)
+        two = await opened(way)
         try:
             shared = await _is_shared(one, two)
             if shared and not await _keeps_statements(one, two):
@@ -111,6 +116,8 @@ async def way_to(url: str, *, name: str) -> Way:
         raise WrongSession(
             f"the pooler that DATABASE_URL leads to allows no transactions: {POOL_BY_SESSION}"
         ) from None
+    except TimeoutError:
+        raise WrongSession(NONE_FREE) from None
     finally:
         await _left(one)
 

@@ -152,6 +152,15 @@ async def test_by_transaction_with_prepared_statements_the_login_has_to_be_the_a
             assert "liqpass work needs some of its own" in one_line(await forked.liqpass("work", env=through))
 
 
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_a_pool_that_is_full_is_said_and_not_waited_for(mode: str, env: dict[str, str]) -> None:
+    """PgBouncer lets a client wait for two minutes, others for ever."""
+    settings = {"pool_mode": mode, "default_pool_size": "1", "ignore_startup_parameters": DROPPED}
+    async with pgbouncer(env["DATABASE_URL"], query_wait_timeout="60", **settings) as url:
+        said = one_line(await forked.liqpass("pool", "show", env={**env, "DATABASE_URL": url}))
+        assert "no connection became free" in said and "default_pool_size" in said
+
+
 async def test_a_login_that_may_not_be_the_application_is_said_with_what_to_do(env: dict[str, str]) -> None:
     async with (
         a_login(env["DATABASE_URL"], groups="") as login,
