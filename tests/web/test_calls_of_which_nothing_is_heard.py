@@ -1,6 +1,7 @@
 """Nothing is said to be sent before it has a name, and whoever cannot know gets the choice back: wallets
 whose answers to EIP-5792's questions are failures, riddles or nothing at all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import repeat
 from typing import Any
@@ -110,6 +111,40 @@ async def test_calls_whose_transaction_is_never_named_give_the_choice_back_in_ti
     await gets_the_choice_back(trader, UNNAMED)
     del wallet.says[STATUS]
     await trader.pays()
+
+
+async def test_a_wallet_that_does_not_answer_at_all_gives_the_choice_back_in_time(sit: Sit) -> None:
+    over = asyncio.Event()
+
+    async def silence() -> None:
+        wallet.before[STATUS] = silence
+        await over.wait()
+
+    wallet, trader = await sit({SENDS_AS_ONE: iter([{"result": NO_PAYMENT}])}, batches="atomically")
+    wallet.before[STATUS] = silence
+    await trader.pay_button().click()
+    await expect(trader.page.locator("[data-part=pay]")).to_contain_text("The wallet is sending the payment")
+    await trader.page.clock.fast_forward("04:00")
+    await gets_the_choice_back(trader, UNNAMED)
+    over.set()
+    wallet.before.clear()
+    await trader.pays()
+
+
+async def test_a_wallet_that_keeps_silent_about_what_it_can_is_asked_for_what_all_can(sit: Sit) -> None:
+    lost, over = asyncio.Event(), asyncio.Event()
+
+    async def lose() -> None:
+        lost.set()
+        await over.wait()
+
+    wallet, trader = await sit({}, before={"wallet_getCapabilities": lose}, batches="atomically")
+    await trader.pay_button().click()
+    await lost.wait()
+    await trader.page.clock.fast_forward("00:15")
+    await trader.sees(SENT)
+    assert SENDS_AS_ONE not in wallet.asked
+    over.set()
 
 
 async def test_a_payment_that_the_chain_shows_is_shown_although_the_wallet_never_names_it(sit: Sit) -> None:

@@ -12,6 +12,7 @@ import { WalletRefusal, ask, hex } from "./wallet.js"
 const POLL_MS = 1_000
 const MINED_WITHIN_MS = 10 * 60_000
 const NAMED_WITHIN_MS = 3 * 60_000
+const ANSWERED_WITHIN_MS = 10_000
 const LOOK_EVERY = 5
 // EIP-5792: below the first is under way; from the second on it failed, in one way or another
 const [DONE, FAILED] = [200, 300]
@@ -34,6 +35,16 @@ const unnamed = () => new Error(_("The wallet has named no transaction. If it se
 
 /** @param {unknown} hash */
 const isHash = (hash) => typeof hash === "string" && /^0x[0-9a-f]{64}$/i.test(hash)
+
+/**
+ * What the wallet answers to a question that its owner does not see; null when it refuses, or keeps silent.
+ * @param {import("./wallet.js").Wallet} wallet
+ * @param {string} method
+ * @param {unknown[]} params
+ * @returns {Promise<any>}
+ */
+const soon = (wallet, method, params) =>
+  Promise.race([ask(wallet, method, params).catch(() => null), pause(ANSWERED_WITHIN_MS).then(() => null)])
 
 /**
  * Look every second until there is something, or that time has passed; by the clock, for a hidden page is slow.
@@ -72,7 +83,7 @@ export async function send(by, call) {
  */
 export async function mined(by, hash, isSo) {
   const isMined = await found(MINED_WITHIN_MS, async (poll) => {
-    const receipt = await ask(by.wallet, "eth_getTransactionReceipt", [hash]).catch(() => null)
+    const receipt = await soon(by.wallet, "eth_getTransactionReceipt", [hash])
     if (FAILED_RECEIPT.includes(receipt?.status)) throw new Error(_("The transaction failed on the chain. Nothing was paid but its fee; try again."))
     return receipt || (poll % LOOK_EVERY === 0 && await isSo()) ? true : undefined
   })
@@ -86,7 +97,7 @@ export async function mined(by, hash, isSo) {
  */
 export async function sendsAsOne({ wallet, from, chainId }) {
   /** @type {Record<string, any>} */
-  const byChain = await ask(wallet, "wallet_getCapabilities", [from, [hex(chainId)]]).catch(() => null) ?? {}
+  const byChain = await soon(wallet, "wallet_getCapabilities", [from, [hex(chainId)]]) ?? {}
   return Object.entries(byChain).some(([chain, can]) => [0, chainId].includes(Number(chain))
     && (["supported", "ready"].includes(can?.atomic?.status) || can?.atomicBatch?.supported === true))
 }
@@ -114,7 +125,7 @@ export async function sendAsOne({ wallet, from, chainId }, calls) {
  */
 export async function transactionOf({ wallet }, number) {
   const hash = await found(NAMED_WITHIN_MS, async () => {
-    const said = await ask(wallet, "wallet_getCallsStatus", [number]).catch(() => null)
+    const said = await soon(wallet, "wallet_getCallsStatus", [number])
     /** @type {any[]} */
     const receipts = Array.isArray(said?.receipts) ? said.receipts : []
     const hasFailed = Number(said?.status) >= FAILED || receipts.some((receipt) => FAILED_RECEIPT.includes(receipt?.status))
