@@ -18,16 +18,23 @@ from liqpass.commands.pool import pool_cli
 from liqpass.commands.reconcile import reconcile_cli
 from liqpass.commands.suspense import suspense_cli
 from liqpass.logs import configure_logs
-from liqpass.terminal import run, tell
+from liqpass.terminal import fail, run, tell
 
 cli = typer.Typer(
     help="Short cover against the liquidation of perpetual swaps, paid in USDC.",
     no_args_is_help=True,
+    epilog="Example: liqpass demo",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-keys_cli = typer.Typer(help="The keys that seal exchange secrets.", no_args_is_help=True)
-contract_cli = typer.Typer(help="The checkout contract.", no_args_is_help=True)
+keys_cli = typer.Typer(
+    help="The keys that seal exchange secrets.",
+    no_args_is_help=True,
+    epilog="Example: liqpass keys generate",
+)
+contract_cli = typer.Typer(
+    help="The checkout contract.", no_args_is_help=True, epilog="Example: liqpass contract verify"
+)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(export_cli)
@@ -51,7 +58,7 @@ LogOption = Annotated[LogLevel, typer.Option(help="From which level on to log.",
 @cli.command(epilog="Example: liqpass serve --port 8000")
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen at; only loopback unless you say so.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen at; only loopback unless you say so.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8000,
     log_level: LogOption = LogLevel.INFO,
@@ -116,10 +123,11 @@ def check(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story: exit status 0 or 1.")] = False,
     state: Annotated[
-        Path | None, typer.Option(help="Stay up, and write to this file (JSON) where everything listens.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Stay up, and write to this file (JSON) where everything listens."),
     ] = None,
 ) -> None:
-    """Play one order's life against a sandbox: real PostgreSQL, EVM node, USDC code and OKX protocol."""
+    """Play two orders' lives against a sandbox: real PostgreSQL, EVM node, USDC code and OKX protocol."""
     from liqpass.sandbox.story import demo as play
 
     configure_logs(level="ERROR")
@@ -175,14 +183,15 @@ def deploy(
     An address is 0x and 40 hexadecimal digits. The deployer's key is asked for (or read from
     LIQPASS_DEPLOYER_KEY) and kept nowhere.
     """
-    from liqpass.contracting import deploy_checkout
+    from liqpass.contracting import deploy_checkout, deployers_key, plan_of
+    from liqpass.settings import SettingError
 
-    key = os.environ.get("LIQPASS_DEPLOYER_KEY") or typer.prompt("Deployer's private key", hide_input=True)
-    run(
-        lambda: deploy_checkout(
-            os.environ, rpc, chain_id, key, usdc, treasury, signer, owner, yes=yes, tell=tell
-        )
-    )
+    try:
+        plan = plan_of(os.environ, rpc, chain_id, usdc, treasury, signer, owner)
+        key = deployers_key(os.environ)
+    except SettingError as error:
+        fail(str(error))
+    run(lambda: deploy_checkout(plan, key, yes=yes, tell=tell))
 
 
 @contract_cli.command(epilog="Example: liqpass contract verify")

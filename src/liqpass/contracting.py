@@ -1,7 +1,10 @@
 """`liqpass contract deploy` and `liqpass contract verify`."""
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
+from getpass import GetPassWarning
+from typing import NamedTuple
 
 import typer
 
@@ -20,26 +23,40 @@ DEPLOYER = "LIQPASS_DEPLOYER_KEY"
 SIGNER = "LIQPASS_QUOTE_SIGNER_KEY"
 
 
-async def deploy_checkout(
-    env: Mapping[str, str],
-    url: str,
-    chain_id: int,
-    key: str,
-    usdc: str,
-    treasury: str,
-    signer: str | None,
-    owner: str,
-    *,
-    yes: bool,
-    tell: Progress,
-) -> None:
-    """Show, ask, send, compare, and print the environment. Raises SettingError for what cannot be used."""
-    deployer = private_key({DEPLOYER: key}, DEPLOYER, "the key that pays for the deployment")
+class Plan(NamedTuple):
+    """What shall be deployed, and through which endpoint."""
+
+    url: str
+    terms: Terms
+    owner: bytes  # 20 bytes
+
+
+def plan_of(
+    env: Mapping[str, str], url: str, chain_id: int, usdc: str, treasury: str, signer: str | None, owner: str
+) -> Plan:
+    """Read before anybody is asked for a key. Raises SettingError for what cannot be used."""
     by = _address("--signer", signer) if signer is not None else _own_signer(env)
     terms = Terms(chain_id, _address("--usdc", usdc), _address("--treasury", treasury), by)
-    async with Node(http_url("--rpc", url)) as node:
+    return Plan(http_url("--rpc", url), terms, _address("--owner", owner))
+
+
+def deployers_key(env: Mapping[str, str]) -> bytes:
+    """The environment's, or else asked for without being shown. Raises SettingError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
         try:
-            prepared = await deploy.prepare(node.call, deployer, terms, _address("--owner", owner))
+            key = env.get(DEPLOYER) or typer.prompt("Deployer's private key", hide_input=True)
+        except GetPassWarning:
+            raise SettingError(DEPLOYER, "is not set, and there is no terminal to ask for it at") from None
+    return private_key({DEPLOYER: key}, DEPLOYER, "the key that pays for the deployment")
+
+
+async def deploy_checkout(plan: Plan, deployer: bytes, *, yes: bool, tell: Progress) -> None:
+    """Show, ask, send, compare, and print the environment. Raises SettingError for what went wrong."""
+    terms = plan.terms
+    async with Node(plan.url) as node:
+        try:
+            prepared = await deploy.prepare(node.call, deployer, terms, plan.owner)
             if not _shown(prepared.rows) or prepared.transaction is None:
                 raise typer.Exit(1)
             if not yes and not typer.confirm("Send this transaction?"):
@@ -90,4 +107,4 @@ def _address(option: str, text: str) -> bytes:
     try:
         return address(text, option)
     except Problem as problem:
-        raise SettingError(option, problem.detail) from None
+        raise SettingError(option, problem.detail.removeprefix(f"{option} ")) from None

@@ -84,6 +84,24 @@ async def test_without_a_signer_it_is_that_of_the_settings(chain: SandboxChain) 
     assert f"quote signer: {checksum(chain.signer.address)}" in known.out
 
 
+async def test_nobody_is_asked_for_a_key_before_the_rest_can_be_used(chain: SandboxChain) -> None:
+    changes = ({"usdc": "0x12"}, {"treasury": "0x12"}, {"signer": "0x12"}, {"owner": "0x12"}, {"rpc": "node"})
+    ends = await asyncio.gather(
+        *(liqpass("contract", "deploy", *options(chain, **changed), env={}) for changed in changes)
+    )
+    for done, changed in zip(ends, changes, strict=True):
+        assert (done.status, done.out) == (1, "")
+        assert done.err.startswith(f"liqpass: --{next(iter(changed))}: ")
+        assert done.err.count("--") == done.err.count("\n") == 1
+
+
+async def test_where_no_terminal_is_that_hides_a_key_it_is_told_to_set_it(chain: SandboxChain) -> None:
+    done = await liqpass("contract", "deploy", *options(chain), env={}, around=("setsid", "--wait"))
+    assert done.status == 1
+    assert done.err.startswith("liqpass: LIQPASS_DEPLOYER_KEY: is not set, ")
+    assert done.err.count("\n") == 1
+
+
 async def test_what_cannot_be_deployed_is_said_and_nothing_is_sent(chain: SandboxChain) -> None:
     before = await sent(chain)
     stranger = wallet("stranger")

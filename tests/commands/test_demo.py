@@ -18,7 +18,18 @@ from tests.commands.cli import SPARE_SEC, Done, ended, hear, marked, start
 from tests.commands.cli import liqpass as run
 from tests.conftest import on_server
 
-FIELDS = {"api", "rpc", "chainId", "usdc", "checkout", "treasury", "okx", "okxControl", "databaseUrl"}
+FIELDS = {
+    "api",
+    "window",
+    "rpc",
+    "chainId",
+    "usdc",
+    "checkout",
+    "treasury",
+    "okx",
+    "okxControl",
+    "databaseUrl",
+}
 CHAPTERS = 15
 
 

@@ -1,5 +1,6 @@
 """Every command says what it does, and shows an example."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,18 @@ def test_a_command_shows_an_example(command: tuple[str, ...]) -> None:
     assert shown.exit_code == 0
     assert "Example: " in shown.output
     assert f"liqpass {' '.join(command)}" in shown.output.partition("Example: ")[2]
+
+
+@pytest.mark.parametrize("group", ["", "keys", "contract", "pool", "suspense", "reconcile"])
+def test_a_group_of_commands_shows_one_of_them(group: str) -> None:
+    shown = CliRunner().invoke(cli, [*group.split(), "--help"], prog_name="liqpass")
+    assert f"Example: liqpass {group}".rstrip() in shown.output
+
+
+@pytest.mark.parametrize("command", list(_commands()), ids=" ".join)
+def test_what_an_option_takes_has_a_name_of_its_own(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli, [*command, "--help"], prog_name="liqpass")
+    assert not re.findall(r"--\S+ <(?:str|path|list.*)>", shown.output)
 
 
 def test_liqpass_alone_lists_the_commands() -> None:

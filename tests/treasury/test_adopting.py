@@ -213,8 +213,8 @@ async def test_what_cannot_be_is_one_line_and_changes_nothing(desk: Desk, env: E
         (transfer, [gone.id], "was cancelled already"),
         (exactly, [paid.id], f"{paid.id} was paid by {exactly[:66]}."),
         (transfer, [here.id, here.id], "Each due is named once."),
-        ("0x12", [here.id], "TRANSFER is a transaction and the index of a log in it"),
-        ("opening", [here.id], "Nothing left the treasury under opening."),
+        ("opening", [here.id], "the index of a log in it, 0x…:3, as liqpass reconcile breaks shows it."),
+        ("0x12", [here.id], "the index of a log in it, 0x…:3, as liqpass reconcile breaks shows it."),
     ):
         done = await adopt(env, named, *due)
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1), done

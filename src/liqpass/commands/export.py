@@ -22,7 +22,8 @@ export_cli = typer.Typer()
 def export(
     form: Annotated[Format, typer.Option("--format", help="What to write.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write, once it is whole; stdout if left away.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write, once it is whole; stdout if left away."),
     ] = None,
     first: Annotated[
         datetime | None,

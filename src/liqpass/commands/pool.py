@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from liqpass.settings import ChainSettings
     from liqpass.treasury.pool import Pool
 
-pool_cli = typer.Typer(help="The capital behind covers.", no_args_is_help=True)
+pool_cli = typer.Typer(
+    help="The capital behind covers.", no_args_is_help=True, epilog="Example: liqpass pool show"
+)
 
 
 @pool_cli.command(epilog="Example: liqpass pool show")
@@ -27,7 +29,8 @@ def show() -> None:
 def deposit(
     by: By,
     amount: Annotated[
-        str | None, typer.Argument(help="USDC; with --from all of that item unless you say so.")
+        str | None,
+        typer.Argument(metavar="AMOUNT", help="USDC; with --from all of that item unless you say so."),
     ] = None,
     item: Annotated[
         str | None,
@@ -40,7 +43,7 @@ def deposit(
 
 @pool_cli.command(epilog="Example: liqpass pool withdraw 50000 --to 0x… --by Ada --reason 'end of the year'")
 def withdraw(
-    amount: Annotated[str, typer.Argument(help="USDC, at most what is free.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="USDC, at most what is free.")],
     to: Annotated[str, typer.Option(help="Where to.", metavar="ADDRESS")],
     by: By,
     reason: Reason,

@@ -30,7 +30,11 @@ CSV_COLUMNS = (
     "orderId",
     "nextStep",
 )
-suspense_cli = typer.Typer(help="Money that pays no order, and refunds.", no_args_is_help=True)
+suspense_cli = typer.Typer(
+    help="Money that pays no order, and refunds.",
+    no_args_is_help=True,
+    epilog="Example: liqpass suspense list",
+)
 
 Reason = Annotated[
     str, typer.Option(help="Why, for those who read the books later.", metavar="TEXT", callback=text)
@@ -47,12 +51,14 @@ def list_items(form: FormOption = Form.TABLE) -> None:
     epilog="Example: liqpass suspense refund 0x…:3 --by Ada --reason 'sent by mistake, asked on 3 May'"
 )
 def refund(
-    item: Annotated[str, typer.Argument(help="Which, as liqpass suspense list names it.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Which, as liqpass suspense list names it.")],
     by: By,
     reason: Reason,
-    to: Annotated[str | None, typer.Option(help="Where to; its sender unless you say so.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to; its sender unless you say so.")
+    ] = None,
     amount: Annotated[
-        str | None, typer.Option(help="USDC; all that remains of it unless you say so.")
+        str | None, typer.Option(metavar="USDC", help="How much; all that remains of it unless you say so.")
     ] = None,
 ) -> None:
     """Give money back. Nothing is sent: the refund is due, and goes into the next batch for the Safe."""
@@ -61,7 +67,9 @@ def refund(
 
 @suspense_cli.command(epilog="Example: liqpass suspense cancel 0197… --by Ada --reason 'wrong address'")
 def cancel(
-    disbursement: Annotated[str, typer.Argument(help="Which, as liqpass suspense list names it.")],
+    disbursement: Annotated[
+        str, typer.Argument(metavar="ID", help="Which, as liqpass suspense list names it.")
+    ],
     by: By,
     reason: Reason,
 ) -> None:
@@ -73,9 +81,10 @@ def cancel(
     epilog="Example: liqpass suspense adopt 0x…:3 --due 0197… --by Ada --reason 'paid by hand, less a fee'"
 )
 def adopt(
-    transfer: Annotated[str, typer.Argument(help="Which, as the break that names it: 0x…:3.")],
+    transfer: Annotated[str, typer.Argument(metavar="TRANSFER", help="Which, as the break names it: 0x…:3.")],
     due: Annotated[
-        list[str], typer.Option(help="What it pays, as liqpass suspense list names it; again for more.")
+        list[str],
+        typer.Option(metavar="ID", help="What it pays, as liqpass suspense list names it; again for more."),
     ],
     by: By,
     reason: Reason,
@@ -93,7 +102,7 @@ def adopt(
 
 @suspense_cli.command(epilog="Example: liqpass suspense batch --out refunds.json")
 def batch(
-    out: Annotated[Path, typer.Option(help="The file to write; it must not exist.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
     again: Annotated[bool, typer.Option("--again", help="Also what stands in an earlier batch.")] = False,
 ) -> None:
     """Write all that is to be paid out as a batch for the Transaction Builder of Safe{Wallet}.
@@ -219,7 +228,7 @@ async def _adopt(transfer: str, names: list[str], by: str, reason: str, write_of
 
     now, random = system_clock(), os.urandom(adopting.RANDOM)
     async with opened("liqpass suspense") as (db, chain):
-        ref = suspense.ref_of(transfer, chain, "TRANSFER")
+        ref = suspense.ref_of_outflow(transfer, "TRANSFER")
         done = await db.run(
             lambda conn: adopting.adopt(
                 conn, now, random, chain, ref, names, by=by, reason=reason, write_off=write_off

@@ -53,10 +53,10 @@ async def demo(*, once: bool, state: Path | None) -> None:
         )
         if once:
             return
-        if state is not None:
-            _write_state(state, world)
-            teller.dim(f"Where everything listens is in {state}.")
         async with window(world.api, _visitors(world)) as pages:
+            if state is not None:
+                _write_state(state, {**world.state(), "window": pages})
+                teller.dim(f"Where everything listens is in {state}.")
             _invite(teller, world, pages)
             await until_stopped()
 
@@ -88,10 +88,10 @@ def _refuse_lost_folder(path: Path) -> None:
         raise SettingError("--state", f"{path.absolute().parent} is no folder")
 
 
-def _write_state(path: Path, world: World) -> None:
+def _write_state(path: Path, told: dict[str, Any]) -> None:
     """Whole or not at all: a program that waits for the file never reads half of it."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(world.state(), indent=2) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
 

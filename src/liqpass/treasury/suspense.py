@@ -107,10 +107,19 @@ def ref_of(text: str, chain: ChainSettings, field: str) -> bytes:
     """The ref of an item's name. Raises Problem INVALID_FIELD that names `field`."""
     if text.lower() == OPENING:
         return chain_ref(chain.chain_id)
+    return _log_named(text, field, f"liqpass suspense list shows it, or the word {OPENING}")
+
+
+def ref_of_outflow(text: str, field: str) -> bytes:
+    """The ref of a transfer that left the treasury. Raises the same."""
+    return _log_named(text, field, "liqpass reconcile breaks shows it")
+
+
+def _log_named(text: str, field: str, shown: str) -> bytes:
     found = _ITEM.fullmatch(text)
     if found is None or int(found[2]) >= 2**31:
-        what = "is a transaction and the index of a log in it, 0x…:3, as liqpass suspense list shows them"
-        raise Problem("INVALID_FIELD", f"{field} {what}, or {OPENING}.", field=field)
+        what = f"{field} is a transaction and the index of a log in it, 0x…:3, as {shown}."
+        raise Problem("INVALID_FIELD", what, field=field)
     return log_ref(bytes.fromhex(found[1]), int(found[2]))
 
 
