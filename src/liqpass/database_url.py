@@ -5,6 +5,7 @@ than what stands before it, and a parameter that nobody knows is an error. Nothi
 nor a part of an address that may be one."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,18 +101,21 @@ def address_of(url: str) -> Address:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """What stands behind the `?`; a value that is empty is as good as none."""
-    found = {}
+    """What stands behind the `?`; a value that is empty is as good as none. What follows a password may be
+    the rest of it, where its & was not written as %26."""
+    found: dict[str, str] = {}
+    hidden = False
     for part in filter(None, query.split("&")):
         name, equals, value = (unquote(piece) for piece in part.partition("="))
         if name == "database":  # asyncpg's word
             name = "dbname"
         if not equals or name not in TAKEN | READ | WITHOUT_EFFECT | CHOICES.keys():
-            shown = name if name.isidentifier() and len(name) < 40 else "one"
+            shown = "one" if hidden or not name.isidentifier() or len(name) >= 40 else name
             raise refused(
                 f"has a parameter that LiqPass does not know ({shown}): leave it away. "
                 "Settings of the server go into options=-c%20name%3Dvalue"
             )
+        hidden = hidden or name in ("password", "sslpassword")
         if value:
             found[name] = value
     for name, (values, why) in CHOICES.items():
@@ -162,7 +166,7 @@ def _wait(given: Mapping[str, str]) -> float | None:
     text = given.get("connect_timeout")
     if text is None:
         return None
-    if not text.lstrip("-").isdecimal():
+    if not re.fullmatch("-?[0-9]{1,9}", text):
         raise refused("connect_timeout must be a whole number of seconds")
     return max(2.0, float(text)) if int(text) > 0 else None
 

@@ -102,7 +102,10 @@ async def test_a_certificate_is_held_against_the_hosts_name_and_whoever_is_trust
         ),
         ("?target_session_attrs=standby", "target_session_attrs must be any, primary or read-write, since"),
         ("?ssl_min_protocol_version=SSLv3", "ssl_min_protocol_version must be TLSv1, TLSv1.1, TLSv1.2 or"),
-        ("?connect_timeout=soon", "connect_timeout must be a whole number of seconds"),
+        *[
+            (f"?connect_timeout={wait}", "connect_timeout must be a whole number of seconds")
+            for wait in ("soon", "--5", "-", "1.5", "9" * 5_000)
+        ],
         ("?require_auth=scram-sha-256", "has a parameter that LiqPass does not know (require_auth)"),
         ("?schema=public", "has a parameter that LiqPass does not know (schema): leave it away"),
         ("?sslmode", "has a parameter that LiqPass does not know (sslmode)"),
@@ -120,6 +123,14 @@ def test_what_cannot_be_had_is_refused_by_its_name(
     with pytest.raises(SettingError) as refused:
         address_of(f"postgresql://postgres:sesame%20seeds@localhost/liqpass{query}")
     assert said in str(refused.value)
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword"])
+@pytest.mark.parametrize("given", ["open&sesame=1", "open&sesame", "&sesame=", "open&sslmode=require&sesame"])
+def test_what_follows_a_password_may_be_a_part_of_it_and_is_not_named(name: str, given: str) -> None:
+    with pytest.raises(SettingError, match=r"does not know \(one\)") as refused:
+        address_of(f"postgresql://localhost/liqpass?{name}={given}")
     assert "sesame" not in str(refused.value)
 
 
