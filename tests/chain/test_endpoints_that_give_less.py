@@ -165,16 +165,23 @@ async def test_ids_that_come_back_as_text_are_the_ids(watched: Watched, endpoint
 
 
 async def test_a_batch_that_takes_too_long_is_asked_in_halves_the_next_times(endpoint: RpcProxy) -> None:
+    asked: list[int] = []
+
     async def tire(requests: list[Request]) -> None:
+        asked.append(len(requests))
         endpoint.delay_sec = 1.5 if len(requests) > 12 else 0.0
 
     endpoint.before = tire
     async with Node(endpoint.url, timeout_sec=0.5) as node:
-        for _ in range(2):
-            with pytest.raises(NodeError) as raised:
-                await node.batch(HEIGHTS)
-            assert raised.value.kind is Kind.TIMEOUT
-        assert len(await node.batch(HEIGHTS)) == 50
+        heights: list[Any] = []
+        while not heights:
+            assert len(asked) < 50
+            try:
+                heights = await node.batch(HEIGHTS)
+            except NodeError as error:  # on a busy machine also of a batch that is small enough
+                assert error.kind is Kind.TIMEOUT
+    assert len(heights) == 50
+    assert asked[:2] == [50, 25] and max(asked[2:]) <= 12
 
 
 async def test_a_size_that_was_only_tried_is_given_up_when_one_call_alone_fails_too(

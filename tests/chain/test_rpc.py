@@ -187,6 +187,19 @@ async def test_an_error_with_another_status_than_200_is_the_json_rpc_error(
     assert raised.value.kind is Kind.RANGE_TOO_WIDE
 
 
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_call"])
+@pytest.mark.parametrize("message", ["50/second request limit reached", "slow down", "execution reverted"])
+async def test_who_is_asked_too_often_by_http_is_so_whatever_words_come_with_it(
+    node: Node, server: Server, method: str, message: str
+) -> None:
+    """Else a limit of requests is taken for one of blocks, or for what a contract says."""
+    error = {"code": -32007, "message": message}
+    server.say = lambda _: web.json_response({"id": 0, "error": error}, status=429)
+    with pytest.raises(NodeError, match=message) as raised:
+        await node.call(method, [{}])
+    assert raised.value.kind is Kind.RATE_LIMITED
+
+
 async def test_a_port_where_nobody_listens_is_down_and_no_error_tells_the_access_key(server: Server) -> None:
     async with Node("http://user:hush@127.0.0.1:1/key-4711") as node:
         with pytest.raises(NodeError) as raised:

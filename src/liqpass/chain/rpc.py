@@ -173,6 +173,8 @@ class Node:
             return self._results(calls, status, body)
         except NodeError as error:
             error.rest_sec = rest_sec
+            if status == 429:  # of the words that come with it some speak of other limits
+                error.kind = NodeErrorKind.RATE_LIMITED
             raise
 
     def _results(self, calls: Sequence[tuple[str, list[Any]]], status: int, body: bytes) -> list[Any]:
@@ -186,8 +188,7 @@ class Node:
                 raise self._refusal(calls, answers.error)
             answers = [answers] if len(calls) == 1 else []
         if status != 200 and not any(a.error for a in answers):
-            kind = NodeErrorKind.RATE_LIMITED if status == 429 else NodeErrorKind.BAD_STATUS
-            raise self.error(kind, f"answered HTTP {status}")
+            raise self.error(NodeErrorKind.BAD_STATUS, f"answered HTTP {status}")
         return self._matched(calls, answers)
 
     def _matched(self, calls: Sequence[tuple[str, list[Any]]], answers: list[_Answer]) -> list[Any]:
