@@ -87,7 +87,7 @@ def work(
 
 @cli.command("lift-halt", epilog="Example: liqpass lift-halt")
 def lift_halt() -> None:
-    """Let the watcher go on after a contradiction below the finalized head, once you know what it was."""
+    """Let a halted watcher go on. First know what contradicted the finalized head."""
     from liqpass.running import lift_the_halt
 
     run(lambda: lift_the_halt(os.environ, tell))
@@ -99,7 +99,7 @@ def migrate(
         bool, typer.Option("--anyway", help="Migrate although the books are broken before it.")
     ] = False,
 ) -> None:
-    """Bring the database's schema up to date, the books checked before and after; harmless to repeat."""
+    """Bring the database's schema up to date. The books are checked before and after; harmless to repeat."""
     from liqpass.running import migrate_database
 
     run(lambda: migrate_database(os.environ, tell, anyway=anyway))
@@ -111,7 +111,8 @@ def check(
         bool, typer.Option("--books", help="Ask the invariants of the books instead, all of them.")
     ] = False,
 ) -> None:
-    """Look at settings, database, keys, watcher, node, contract, exchange; exit status 1 if one is wrong."""
+    """Look at all that is needed to run. Settings, database, keys, watcher, nodes, contract, exchange; exit
+    status 1 if one is wrong."""
     from liqpass.running import check_all, check_books
 
     configure_logs(level="ERROR")
@@ -127,7 +128,7 @@ def demo(
         typer.Option(metavar="FILE", help="Stay up, and write to this file (JSON) where everything listens."),
     ] = None,
 ) -> None:
-    """Play two orders' lives against a sandbox: real PostgreSQL, EVM node, USDC code and OKX protocol."""
+    """Play two orders' lives in a sandbox. Real are PostgreSQL, EVM node, USDC's code, OKX's protocol."""
     from liqpass.sandbox.story import demo as play
 
     configure_logs(level="ERROR")
@@ -144,7 +145,7 @@ def generate() -> None:
 
 @keys_cli.command(epilog="Example: API_KEYS_ENC_KEY=k2:…,k1:… liqpass keys rewrap")
 def rewrap() -> None:
-    """Seal all secrets with the first key of the ring, while everything runs; stopped, run it again."""
+    """Seal all secrets with the first key of the ring. All may go on meanwhile; stopped, run it again."""
     from liqpass.running import rewrap_secrets
 
     run(lambda: rewrap_secrets(os.environ, tell))
@@ -152,7 +153,7 @@ def rewrap() -> None:
 
 @keys_cli.command("check", epilog="Example: liqpass keys check")
 def check_keys() -> None:
-    """Open every sealed secret and say which ones do not open; changes nothing."""
+    """Open every sealed secret and say which do not open. Changes nothing."""
     from liqpass.running import check_secrets
 
     run(lambda: check_secrets(os.environ, tell))
@@ -178,7 +179,7 @@ def deploy(
     chain_id: Annotated[int, typer.Option(help="The chain's id; Base is 8453.")] = 8453,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
 ) -> None:
-    """Deploy the checkout: shows what it will do, asks, sends, and prints what to put into the environment.
+    """Deploy the checkout. Shows what it will do, asks, sends, and prints what to put into the environment.
 
     An address is 0x and 40 hexadecimal digits. The deployer's key is asked for (or read from
     LIQPASS_DEPLOYER_KEY) and kept nowhere.
@@ -196,7 +197,7 @@ def deploy(
 
 @contract_cli.command(epilog="Example: liqpass contract verify")
 def verify() -> None:
-    """Compare the deployed checkout with the settings and the committed bytecode."""
+    """Compare the checkout on the chain with what it shall be: the settings, the committed bytecode."""
     from liqpass.contracting import verify_checkout
 
     run(lambda: verify_checkout(os.environ))

@@ -32,9 +32,12 @@ def test_a_command_shows_an_example(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("group", ["", "keys", "contract", "pool", "suspense", "reconcile"])
-def test_a_group_of_commands_shows_one_of_them(group: str) -> None:
+def test_a_group_of_commands_lists_them_in_whole_sentences_and_shows_one(group: str) -> None:
     shown = CliRunner().invoke(cli, [*group.split(), "--help"], prog_name="liqpass")
     assert f"Example: liqpass {group}".rstrip() in shown.output
+    listed = shown.output.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed  # its first sentence is short enough to be read whole
 
 
 @pytest.mark.parametrize("command", list(_commands()), ids=" ".join)

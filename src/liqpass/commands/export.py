@@ -45,7 +45,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write the books for other programs: hledger check and bean-check hold them against the chain.
+    """Write the books for other programs. hledger check and bean-check hold them against the chain.
 
     A journal ends with what the treasury held on chain after a final block, as the nodes say.
     """

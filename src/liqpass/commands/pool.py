@@ -21,7 +21,7 @@ pool_cli = typer.Typer(
 
 @pool_cli.command(epilog="Example: liqpass pool show")
 def show() -> None:
-    """What is free, what open covers hold, what is due, and what could be deposited."""
+    """Show what is free and what open covers hold. Also what is due, and what could be deposited."""
     run(_show)
 
 
@@ -37,7 +37,7 @@ def deposit(
         typer.Option("--from", help="Which item, as liqpass suspense list names it.", metavar="ITEM"),
     ] = None,
 ) -> None:
-    """Make capital of USDC that was sent to the treasury and is in suspense, once it is final."""
+    """Make capital of USDC that is in suspense. It was sent to the treasury, and has to be final."""
     run(lambda: _deposit(amount, item, by))
 
 

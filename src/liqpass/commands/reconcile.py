@@ -36,7 +36,7 @@ def reconcile(
     ] = None,
     form: FormOption = Form.TABLE,
 ) -> None:
-    """Hold orders, chain and ledger against each other, item by item; exit status 1 when breaks are open.
+    """Hold orders, chain and ledger against each other. Item by item; exit status 1 when breaks are open.
 
     Without days: everything. The run is kept, and added to the chain of runs.
     """
@@ -54,7 +54,7 @@ def runs(
 
 @reconcile_cli.command(epilog="Example: liqpass reconcile breaks --format csv > breaks.csv")
 def breaks(form: FormOption = Form.TABLE) -> None:
-    """List the breaks that are open now; exit status 1 when there are any."""
+    """List the breaks that are open now. Exit status 1 when there are any."""
     run(lambda: _breaks(form))
 
 
@@ -83,7 +83,7 @@ def close(
 
 @reconcile_cli.command(epilog="Example: liqpass reconcile verify")
 def verify() -> None:
-    """Walk the chain of runs and say where it is broken; exit status 1 when it is."""
+    """Walk the chain of runs and say where it is broken. Exit status 1 when it is."""
     run(_verify)
 
 

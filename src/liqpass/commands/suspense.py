@@ -43,7 +43,7 @@ Reason = Annotated[
 
 @suspense_cli.command("list", epilog="Example: liqpass suspense list --format csv > suspense.csv")
 def list_items(form: FormOption = Form.TABLE) -> None:
-    """What came into the treasury and pays no order: from whom, why it is there, and what to do."""
+    """List what came in and pays no order. From whom, why it is there, and what to do; then what is due."""
     run(lambda: _list(form))
 
 
@@ -73,7 +73,7 @@ def cancel(
     by: By,
     reason: Reason,
 ) -> None:
-    """Take back a refund, or a withdrawal of the pool, that was not paid yet."""
+    """Take back a refund or a withdrawal that was not paid yet."""
     run(lambda: _cancel(disbursement, by, reason))
 
 
@@ -92,7 +92,7 @@ def adopt(
         bool, typer.Option("--write-off", help="What the last due is short of is not to be paid any more.")
     ] = False,
 ) -> None:
-    """Say that money which left the treasury unexplained was for what is due to the same wallet.
+    """Say that money which left unexplained paid what is due. Both have to be of one wallet.
 
     It may be less than the due, whose rest stays due, or more, or for several. One of exactly a due's amount
     is taken for it without a word.
@@ -105,7 +105,7 @@ def batch(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
     again: Annotated[bool, typer.Option("--again", help="Also what stands in an earlier batch.")] = False,
 ) -> None:
-    """Write all that is to be paid out as a batch for the Transaction Builder of Safe{Wallet}.
+    """Write all that is to be paid out as a batch for the Safe. It is for Safe{Wallet}'s Transaction Builder.
 
     The owners of the treasury import the file there, look at it, and sign. LiqPass itself sends no money.
     """
