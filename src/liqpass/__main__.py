@@ -197,7 +197,7 @@ def deploy(
 
 @contract_cli.command(epilog="Example: liqpass contract verify")
 def verify() -> None:
-    """Compare the checkout on the chain with what it shall be: the settings, the committed bytecode."""
+    """Compare the deployed checkout with what it shall be. By the settings and the committed bytecode."""
     from liqpass.contracting import verify_checkout
 
     run(lambda: verify_checkout(os.environ))
