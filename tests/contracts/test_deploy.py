@@ -91,6 +91,24 @@ async def test_a_chain_that_cannot_run_the_contract_is_told_before_anything_is_s
     assert prepared.transaction is None
 
 
+@pytest.mark.parametrize("answer", [None, {}, "", "soon", "0x", "-0x5", 5], ids=str)
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("eth_getTransactionCount", "a number to eth_getTransactionCount"),
+        ("eth_estimateGas", "a number to eth_estimateGas"),
+        ("eth_maxPriorityFeePerGas", "a number to eth_maxPriorityFeePerGas"),
+        ("eth_getBlockByNumber", "a base fee"),
+    ],
+)
+async def test_an_endpoint_that_answers_nonsense_is_told_before_anything_is_sent(
+    chain: SandboxChain, endpoint: RpcProxy, node: Node, method: str, wanted: str, answer: object
+) -> None:
+    endpoint.rewrite = lambda asked, _, result: answer if asked == method else result
+    with pytest.raises(DeployError, match=f"does not answer {wanted}.*; nothing was sent"):
+        await prepare(node.call, chain.deployer.key, chain.terms(), chain.owner.address)
+
+
 async def test_a_deployer_without_ether_is_told_so(chain: SandboxChain) -> None:
     poor = wallet("a deployer without ether")
     prepared = await prepare(chain.rpc, poor.key, chain.terms(), chain.owner.address)

@@ -4,6 +4,7 @@ Used by `liqpass contract deploy` with the deployer's key, which is in no settin
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -53,7 +54,8 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
-    """Look at the chain and write the transaction; nothing is sent. Outages of `rpc` pass through."""
+    """Look at the chain and write the transaction; nothing is sent. Outages of `rpc` pass through. Raises
+    DeployError for answers that cannot be read."""
     deployer = address_of(key)
     nonce = await _number(rpc, "eth_getTransactionCount", [to_hex(deployer), "pending"])
     checkout = created_by(deployer, nonce)
@@ -67,12 +69,13 @@ async def prepare(rpc: Rpc, key: bytes, terms: Terms, owner: bytes) -> Prepared:
     gas = await _number(rpc, "eth_estimateGas", [{"from": to_hex(deployer), "data": to_hex(code)}])
     tip = await _number(rpc, "eth_maxPriorityFeePerGas", [])
     head: Any = await rpc("eth_getBlockByNumber", ["latest", False])
+    base_fee = head.get("baseFeePerGas") if isinstance(head, dict) else None
     transaction: dict[str, Any] = {
         "chainId": terms.chain_id,
         "nonce": nonce,
         "gas": gas * 6 // 5,
         "maxPriorityFeePerGas": tip,
-        "maxFeePerGas": 2 * int(head["baseFeePerGas"], 16) + tip,
+        "maxFeePerGas": 2 * _quantity(base_fee, "a base fee (EIP-1559)") + tip,
         "value": 0,
         "data": code,
     }
@@ -202,7 +205,13 @@ async def _machine_row(rpc: Rpc, deployer: bytes, code: bytes) -> Row:
 
 
 async def _number(rpc: Rpc, method: str, params: list[object]) -> int:
-    return int(str(await rpc(method, params)), 16)
+    return _quantity(await rpc(method, params), f"a number to {method}")
+
+
+def _quantity(answer: object, wanted: str) -> int:
+    if not isinstance(answer, str) or not re.fullmatch("0x[0-9a-fA-F]{1,64}", answer):
+        raise DeployError(f"The endpoint does not answer {wanted}; nothing was sent.")
+    return int(answer, 16)
 
 
 def _ether(wei: int) -> str:
