@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from liqpass.connecting import APP_ROLE, KEEPALIVES, SESSION
+from liqpass.sandbox.chain import SandboxChain
 from liqpass.serving import free_port
 from tests.commands import forked
 from tests.commands.cli import SPARE_SEC, Done, ended, hear, liqpass, start
@@ -74,7 +75,10 @@ async def ready(port: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dropped", ["", DROPPED], ids=["refuses", "drops"])
-async def test_by_session_everybody_acts_as_the_application(dropped: str, env: dict[str, str]) -> None:
+async def test_by_session_everybody_acts_as_the_application(
+    dropped: str, env: dict[str, str], chain: SandboxChain
+) -> None:
+    await chain.mine(1)  # the chain of all these tests may be older than /readyz bears
     await on_server(env["DATABASE_URL"], TRAP)
     async with pgbouncer(env["DATABASE_URL"], pool_mode="session", ignore_startup_parameters=dropped) as url:
         through, port = {**env, "DATABASE_URL": url}, free_port()
