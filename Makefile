@@ -2,7 +2,8 @@
 # the rest. Every target may be called at any time, from any folder (make -C …), as root or as an ordinary user.
 
 PYTHON ?= python3
-AT_ONCE ?= auto
+# one more than there are cores: tests wait more than they work
+AT_ONCE ?= $(shell expr $$(nproc) + 1)
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
