@@ -10,7 +10,7 @@ import pytest
 from liqpass.embedded import embedded_postgres
 from liqpass.migrate import migrate, migrations_of, pending_migrations
 from liqpass.reconcile.rules import INVARIANTS
-from tests.commands.cli import liqpass
+from tests.commands.forked import liqpass
 from tests.schema import rows
 
 UNEARNED = "update ledger_accounts set balance = balance + 7 where id = 'EARNED_PREMIUM'"

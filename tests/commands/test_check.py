@@ -13,7 +13,8 @@ from liqpass.sandbox.anvil import encode_call, wallet
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.serving import free_port
-from tests.commands.cli import Done, liqpass
+from tests.commands.cli import Done
+from tests.commands.forked import liqpass
 from tests.commands.test_keys import keep_a_key
 
 ALL = {"settings", "database", "migrations", "keys", "watcher", "node", "contract", "exchange"}

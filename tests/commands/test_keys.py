@@ -12,7 +12,7 @@ from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.api_accounts import admit, store
 from liqpass.vault.cipher import KeyRing
-from tests.commands.cli import liqpass
+from tests.commands.forked import liqpass
 
 K1, K2, K3 = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2, 3))
 

@@ -13,7 +13,8 @@ from liqpass.hexes import to_hex
 from liqpass.migrate import migrations_of
 from liqpass.sandbox.anvil import wallet
 from liqpass.serving import free_port
-from tests.commands.cli import Done, liqpass
+from tests.commands.cli import Done
+from tests.commands.forked import liqpass
 
 STRANGER = wallet("stranger")
 SERVE = ("serve", "--port", str(free_port()))

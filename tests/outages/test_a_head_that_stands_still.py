@@ -8,7 +8,7 @@ import pytest
 from liqpass.db import Database
 from liqpass.sandbox.rpc_proxy import RpcProxy
 from tests.clock import SettableClock
-from tests.commands.cli import liqpass
+from tests.commands.forked import liqpass
 from tests.outages.conftest import Answer, metric, page
 from tests.world import TestWorld, covered_position, running_world
 
