@@ -123,19 +123,19 @@ async def _keys(db: Database, keyring: KeyRing) -> Finding:
 
 async def _watcher(db: Database, heads: HeadsShown) -> Finding:
     """A watcher that does not run is in order: this is asked before it is started, too. It is said."""
-    cursor, shown = await _cursor(db, heads), None
+    cursor = await _cursor(db, heads)
     for _ in range(REACHED_SEC):  # what it is about to reach is no finding
-        shown = await heads.compared(cursor)
-        if cursor is None or cursor.halted or not shown.behind:
+        if cursor is None or cursor.halted or not (await heads.compared(cursor)).behind:
             break
         await asyncio.sleep(1)
         cursor = await _cursor(db, heads)
+    shown = await heads.compared(cursor)
     if cursor is None:
         return Finding("watcher", True, "has not begun: liqpass work begins")
     if cursor.halted is not None:
         return Finding("watcher", False, f"halted: {cursor.halted}")
     now = heads.clock()
-    if shown and shown.behind and cursor.doubt:
+    if shown.behind and cursor.doubt:
         return Finding("watcher", False, waiting(shown.behind[-1], now, cursor.doubt))
     since = int((now - cursor.read_at).total_seconds())
     if since > WATCHER_LATE.total_seconds():
