@@ -19,6 +19,7 @@ from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.heads import HeadsShown
 from liqpass.chain.rpc import Node, first_answer
+from liqpass.claims import policy as claims_policy
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.edge import MAX_BODY_BYTES, edge
@@ -83,7 +84,8 @@ def create_app(of: Clients) -> AsgiApp:
     """The API as an ASGI application."""
     chain, db, clock, admins = of.settings.chain, of.db, of.clock, of.settings.admin_wallets
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
-    terms = Terms(chain, of.products, timedelta(seconds=of.settings.quote_ttl_sec))
+    ttl = timedelta(seconds=of.settings.quote_ttl_sec)
+    terms = Terms(chain, of.products, ttl, claims_policy.CURRENT.version)
     cookie, site = session_cookie(of.settings.public_url), _site(of)
     heads = HeadsShown(of.nodes, chain, clock)
     app = Litestar(

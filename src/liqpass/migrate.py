@@ -1,4 +1,6 @@
-"""Numbered SQL files, applied once: all that are missing in one transaction, under one advisory lock.
+"""Numbered SQL files, applied once: all that are missing in one transaction, under one advisory lock. Words
+that are added to an enum can be used after a commit only: the file that adds them ends the transaction
+(COMMITTED).
 
 Runs as the owner of the schema (the role of DATABASE_URL); the application acts as APP_ROLE.
 """
@@ -17,6 +19,7 @@ from liqpass.db import Connection
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
 MINIMUM_SERVER = 150000
+COMMITTED = "-- liqpass: committed before the next file"
 
 _CREATE_ROLE = f"""
 do $$
@@ -70,6 +73,11 @@ class Migration:
     def sha256(self) -> bytes:
         return hashlib.sha256(self.sql.encode()).digest()
 
+    @property
+    def committed(self) -> bool:
+        """Whether what comes after it needs it to be committed."""
+        return self.sql.startswith(COMMITTED)
+
 
 def migrations_of(folder: Path = FOLDER) -> list[Migration]:
     """The files of a folder in the order of their numbers, which begin at 1 and leave nothing out."""
@@ -92,16 +100,31 @@ async def migrate(
     try:
         if conn.get_server_version().major * 10000 < MINIMUM_SERVER:
             raise MigrationError("PostgreSQL 15 or newer is needed: point DATABASE_URL at one")
-        async with conn.transaction():
-            await conn.execute("select pg_advisory_xact_lock($1)", LOCK_KEY)
-            await _prepare(conn)
-            pending = _pending(await _applied(conn), migrations)
-            for migration in pending:
-                progress(f"migration {migration.number:04d} {migration.name}")
-                await _apply(conn, migration)
-            return pending
+        done: list[Migration] = []
+        while applied := await _apply_together(conn, migrations, progress):
+            done += applied
+            if not applied[-1].committed:
+                break
+        return done
     finally:
         await conn.close()
+
+
+async def _apply_together(
+    conn: asyncpg.Connection, migrations: list[Migration], progress: Callable[[str], None]
+) -> list[Migration]:
+    """What is missing, up to a file that has to be committed; one transaction."""
+    done = []
+    async with conn.transaction():
+        await conn.execute("select pg_advisory_xact_lock($1)", LOCK_KEY)
+        await _prepare(conn)
+        for migration in _pending(await _applied(conn), migrations):
+            progress(f"migration {migration.number:04d} {migration.name}")
+            await _apply(conn, migration)
+            done.append(migration)
+            if migration.committed:
+                break
+    return done
 
 
 async def pending_migrations(

@@ -22,7 +22,12 @@ CREATE TYPE public.break_type AS ENUM (
     'MONEY_LEFT_UNEXPLAINED',
     'PREMIUM_EARNED_WRONG',
     'HISTORY_BROKEN',
-    'LEDGER_INCONSISTENT'
+    'LEDGER_INCONSISTENT',
+    'CLAIM_WITHOUT_PAYOUT',
+    'PAYOUT_WITHOUT_CLAIM',
+    'CLAIM_PAID_TWICE',
+    'CLAIM_PAID_TO_ANOTHER',
+    'CLAIM_OVERDUE'
 );
 
 CREATE TYPE public.chain_stage AS ENUM (
@@ -32,9 +37,28 @@ CREATE TYPE public.chain_stage AS ENUM (
     'DROPPED'
 );
 
+CREATE TYPE public.claim_opener AS ENUM (
+    'WATCHER',
+    'TRADER',
+    'OPERATOR'
+);
+
+CREATE TYPE public.claim_status AS ENUM (
+    'OPEN',
+    'GATHERING',
+    'NOT_COVERED',
+    'PAYABLE',
+    'IN_REVIEW',
+    'APPROVED',
+    'BATCHED',
+    'PAID',
+    'REFUSED'
+);
+
 CREATE TYPE public.disbursement_purpose AS ENUM (
     'REFUND',
-    'WITHDRAWAL'
+    'WITHDRAWAL',
+    'CLAIM'
 );
 
 CREATE TYPE public.ledger_account AS ENUM (
@@ -61,7 +85,9 @@ CREATE TYPE public.ledger_kind AS ENUM (
     'REFUND_PAID',
     'WITHDRAWAL',
     'WITHDRAWAL_PAID',
-    'PAID_OUT'
+    'PAID_OUT',
+    'CLAIM',
+    'CLAIM_PAID'
 );
 
 CREATE TYPE public.ledger_side AS ENUM (
@@ -95,6 +121,13 @@ CREATE TYPE public.settle_outcome AS ENUM (
     'LATE',
     'ORDER_CLOSED',
     'DROPPED'
+);
+
+CREATE TYPE public.settled_by AS ENUM (
+    'ALIVE_AFTER_END',
+    'ENDED',
+    'WINDOW_OVER',
+    'CANCELLED'
 );
 
 CREATE FUNCTION public.keep_balances() RETURNS trigger
@@ -241,6 +274,120 @@ CREATE TABLE public.chain_cursors (
     CONSTRAINT chain_cursors_check CHECK ((safe_number >= finalized_number)),
     CONSTRAINT chain_cursors_check1 CHECK ((latest_number >= safe_number)),
     CONSTRAINT chain_cursors_finalized_hash_check CHECK ((length(finalized_hash) = 32))
+);
+
+CREATE TABLE public.claim_approvals (
+    user_id bytea NOT NULL,
+    claim_id uuid NOT NULL,
+    round integer NOT NULL,
+    by_name text NOT NULL,
+    amount bigint NOT NULL,
+    recipient bytea NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT claim_approvals_amount_check CHECK ((amount > 0)),
+    CONSTRAINT claim_approvals_by_name_check CHECK ((by_name <> ''::text)),
+    CONSTRAINT claim_approvals_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT claim_approvals_recipient_check CHECK ((length(recipient) = 20)),
+    CONSTRAINT claim_approvals_round_check CHECK ((round > 0))
+);
+
+CREATE TABLE public.claim_events (
+    user_id bytea NOT NULL,
+    claim_id uuid NOT NULL,
+    seq integer NOT NULL,
+    from_status public.claim_status,
+    to_status public.claim_status NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    by_name text,
+    details text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT claim_events_actor_check CHECK ((actor = ANY (ARRAY['WATCHER'::text, 'TRADER'::text, 'OPERATOR'::text, 'POLICY'::text, 'EXCHANGE'::text, 'CHAIN'::text, 'CLOCK'::text]))),
+    CONSTRAINT claim_events_check CHECK (((from_status IS NULL) = (seq = 1))),
+    CONSTRAINT claim_events_check1 CHECK (((from_status IS NOT NULL) OR (to_status = 'OPEN'::public.claim_status))),
+    CONSTRAINT claim_events_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.claim_evidence (
+    user_id bytea NOT NULL,
+    claim_id uuid NOT NULL,
+    seq integer NOT NULL,
+    api_account_id uuid NOT NULL,
+    exchange_uid text NOT NULL,
+    endpoint text NOT NULL,
+    request text NOT NULL,
+    http_status integer NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    clock_offset_ms bigint NOT NULL,
+    body bytea NOT NULL,
+    body_sha256 bytea NOT NULL,
+    CONSTRAINT claim_evidence_body_sha256_check CHECK ((length(body_sha256) = 32)),
+    CONSTRAINT claim_evidence_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.claim_moves (
+    from_status public.claim_status NOT NULL,
+    to_status public.claim_status NOT NULL,
+    meaning text NOT NULL
+);
+
+CREATE TABLE public.claim_verdicts (
+    user_id bytea NOT NULL,
+    claim_id uuid NOT NULL,
+    seq integer NOT NULL,
+    evidence_upto integer NOT NULL,
+    watched_upto integer NOT NULL,
+    policy_version text NOT NULL,
+    verdict text NOT NULL,
+    bundle_sha256 bytea NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT claim_verdicts_bundle_sha256_check CHECK ((length(bundle_sha256) = 32)),
+    CONSTRAINT claim_verdicts_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.claims (
+    user_id bytea NOT NULL,
+    id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    purchase_order_id bytea NOT NULL,
+    status public.claim_status NOT NULL,
+    event_seq integer NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    opened_by public.claim_opener NOT NULL,
+    ask_at timestamp with time zone,
+    asked integer DEFAULT 0 NOT NULL,
+    asked_at timestamp with time zone,
+    trouble text,
+    verdict_seq integer DEFAULT 0 NOT NULL,
+    amount bigint,
+    reason_code text,
+    missing text[] DEFAULT '{}'::text[] NOT NULL,
+    liquidated_at timestamp with time zone,
+    trigger_px text,
+    bundle_sha256 bytea,
+    episode_over boolean DEFAULT false NOT NULL,
+    approved_amount bigint DEFAULT 0 NOT NULL,
+    recipient bytea NOT NULL,
+    disbursement_id uuid,
+    pay_tx_hash bytea,
+    held_reason text,
+    objection text,
+    objected_at timestamp with time zone,
+    CONSTRAINT claims_amount_check CHECK ((amount > 0)),
+    CONSTRAINT claims_approved_amount_check CHECK ((approved_amount >= 0)),
+    CONSTRAINT claims_asked_check CHECK ((asked >= 0)),
+    CONSTRAINT claims_bundle_sha256_check CHECK ((length(bundle_sha256) = 32)),
+    CONSTRAINT claims_check CHECK ((num_nonnulls(objection, objected_at) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT claims_check1 CHECK (((status <> 'PAYABLE'::public.claim_status) OR (amount IS NOT NULL))),
+    CONSTRAINT claims_check2 CHECK (((status <> ALL (ARRAY['APPROVED'::public.claim_status, 'BATCHED'::public.claim_status, 'PAID'::public.claim_status])) OR ((approved_amount > 0) AND (disbursement_id IS NOT NULL)))),
+    CONSTRAINT claims_check3 CHECK (((status <> 'PAID'::public.claim_status) OR (pay_tx_hash IS NOT NULL))),
+    CONSTRAINT claims_event_seq_check CHECK ((event_seq > 0)),
+    CONSTRAINT claims_objection_check CHECK (((length(objection) >= 1) AND (length(objection) <= 2000))),
+    CONSTRAINT claims_pay_tx_hash_check CHECK ((length(pay_tx_hash) = 32)),
+    CONSTRAINT claims_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT claims_recipient_check CHECK ((length(recipient) = 20)),
+    CONSTRAINT claims_user_id_check CHECK ((length(user_id) = 20))
 );
 
 CREATE TABLE public.disbursements (
@@ -472,6 +619,7 @@ CREATE TABLE public.purchase_orders (
     coverage_start_at timestamp with time zone,
     coverage_end_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
+    claims_policy text DEFAULT '2026-11-29'::text NOT NULL,
     CONSTRAINT purchase_orders_check CHECK ((pay_before > created_at)),
     CONSTRAINT purchase_orders_check1 CHECK (((status <> 'DRAFT'::public.order_status) OR (num_nonnulls(pay_tx_hash, payer, submitted_at) = 0))),
     CONSTRAINT purchase_orders_check2 CHECK (((status <> 'PAID_PENDING_CONFIRM'::public.order_status) OR (num_nulls(pay_tx_hash, submitted_at) = 0))),
@@ -484,6 +632,7 @@ END)),
     CONSTRAINT purchase_orders_check5 CHECK ((coverage_start_at = (paid_at + make_interval(secs => (coverage_delay_sec)::double precision)))),
     CONSTRAINT purchase_orders_check6 CHECK ((coverage_end_at = (coverage_start_at + make_interval(secs => (duration_sec)::double precision)))),
     CONSTRAINT purchase_orders_checkout_check CHECK ((length(checkout) = 20)),
+    CONSTRAINT purchase_orders_claims_policy_check CHECK ((claims_policy <> ''::text)),
     CONSTRAINT purchase_orders_coverage_delay_sec_check CHECK ((coverage_delay_sec >= 0)),
     CONSTRAINT purchase_orders_duration_sec_check CHECK ((duration_sec > 0)),
     CONSTRAINT purchase_orders_event_seq_check CHECK ((event_seq > 0)),
@@ -656,6 +805,47 @@ CREATE TABLE public.usdc_transfers (
     CONSTRAINT usdc_transfers_tx_hash_check CHECK ((length(tx_hash) = 32))
 );
 
+CREATE TABLE public.watched_accounts (
+    user_id bytea NOT NULL,
+    exchange_uid text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    read_at timestamp with time zone,
+    trouble text,
+    CONSTRAINT watched_accounts_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.watched_changes (
+    user_id bytea NOT NULL,
+    order_id uuid NOT NULL,
+    seq integer NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    clock_offset_ms bigint NOT NULL,
+    what text[] NOT NULL,
+    "row" text NOT NULL,
+    row_sha256 bytea NOT NULL,
+    CONSTRAINT watched_changes_row_sha256_check CHECK ((length(row_sha256) = 32)),
+    CONSTRAINT watched_changes_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.watched_covers (
+    user_id bytea NOT NULL,
+    order_id uuid NOT NULL,
+    purchase_order_id bytea NOT NULL,
+    exchange_uid text NOT NULL,
+    penalty text,
+    seen_at timestamp with time zone,
+    seen text,
+    change_seq integer DEFAULT 0 NOT NULL,
+    gone_at timestamp with time zone,
+    alive_after_end_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    settled_by public.settled_by,
+    CONSTRAINT watched_covers_check CHECK ((num_nonnulls(settled_at, settled_by) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT watched_covers_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT watched_covers_user_id_check CHECK ((length(user_id) = 20))
+);
+
 ALTER TABLE ONLY public.api_accounts
     ADD CONSTRAINT api_accounts_pkey PRIMARY KEY (user_id, id);
 
@@ -667,6 +857,27 @@ ALTER TABLE ONLY public.book_checks
 
 ALTER TABLE ONLY public.chain_cursors
     ADD CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id);
+
+ALTER TABLE ONLY public.claim_approvals
+    ADD CONSTRAINT claim_approvals_pkey PRIMARY KEY (user_id, claim_id, round, by_name);
+
+ALTER TABLE ONLY public.claim_events
+    ADD CONSTRAINT claim_events_pkey PRIMARY KEY (user_id, claim_id, seq);
+
+ALTER TABLE ONLY public.claim_evidence
+    ADD CONSTRAINT claim_evidence_pkey PRIMARY KEY (user_id, claim_id, seq);
+
+ALTER TABLE ONLY public.claim_moves
+    ADD CONSTRAINT claim_moves_pkey PRIMARY KEY (from_status, to_status);
+
+ALTER TABLE ONLY public.claim_verdicts
+    ADD CONSTRAINT claim_verdicts_pkey PRIMARY KEY (user_id, claim_id, seq);
+
+ALTER TABLE ONLY public.claims
+    ADD CONSTRAINT claims_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.claims
+    ADD CONSTRAINT claims_user_id_order_id_key UNIQUE (user_id, order_id);
 
 ALTER TABLE ONLY public.disbursements_made
     ADD CONSTRAINT disbursements_made_disbursement_id_key UNIQUE (disbursement_id);
@@ -767,7 +978,24 @@ ALTER TABLE ONLY public.submitted_txs
 ALTER TABLE ONLY public.usdc_transfers
     ADD CONSTRAINT usdc_transfers_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
+ALTER TABLE ONLY public.watched_accounts
+    ADD CONSTRAINT watched_accounts_pkey PRIMARY KEY (user_id, exchange_uid);
+
+ALTER TABLE ONLY public.watched_changes
+    ADD CONSTRAINT watched_changes_pkey PRIMARY KEY (user_id, order_id, seq);
+
+ALTER TABLE ONLY public.watched_covers
+    ADD CONSTRAINT watched_covers_pkey PRIMARY KEY (user_id, order_id);
+
 CREATE INDEX api_accounts_check_due ON public.api_accounts USING btree (checked_at) WHERE (revoked_at IS NULL);
+
+CREATE INDEX claims_by_disbursement ON public.claims USING btree (disbursement_id) WHERE (disbursement_id IS NOT NULL);
+
+CREATE INDEX claims_by_id ON public.claims USING btree (id);
+
+CREATE INDEX claims_by_status ON public.claims USING btree (status, opened_at);
+
+CREATE INDEX claims_to_ask ON public.claims USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 
 CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, amount) WHERE (cancelled_at IS NULL);
 
@@ -809,6 +1037,10 @@ CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id,
 
 CREATE INDEX usdc_transfers_out ON public.usdc_transfers USING btree (recipient, amount) WHERE (recipient IS NOT NULL);
 
+CREATE INDEX watched_accounts_due ON public.watched_accounts USING btree (due_at);
+
+CREATE INDEX watched_covers_open ON public.watched_covers USING btree (user_id, exchange_uid) WHERE (settled_at IS NULL);
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_openings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
@@ -836,6 +1068,27 @@ CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON public.disbursements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_disbursement();
+
+ALTER TABLE ONLY public.claim_approvals
+    ADD CONSTRAINT claim_approvals_user_id_claim_id_fkey FOREIGN KEY (user_id, claim_id) REFERENCES public.claims(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.claim_events
+    ADD CONSTRAINT claim_events_from_status_to_status_fkey FOREIGN KEY (from_status, to_status) REFERENCES public.claim_moves(from_status, to_status);
+
+ALTER TABLE ONLY public.claim_events
+    ADD CONSTRAINT claim_events_user_id_claim_id_fkey FOREIGN KEY (user_id, claim_id) REFERENCES public.claims(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.claim_evidence
+    ADD CONSTRAINT claim_evidence_user_id_api_account_id_fkey FOREIGN KEY (user_id, api_account_id) REFERENCES public.api_accounts(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.claim_evidence
+    ADD CONSTRAINT claim_evidence_user_id_claim_id_fkey FOREIGN KEY (user_id, claim_id) REFERENCES public.claims(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.claim_verdicts
+    ADD CONSTRAINT claim_verdicts_user_id_claim_id_fkey FOREIGN KEY (user_id, claim_id) REFERENCES public.claims(user_id, id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.claims
+    ADD CONSTRAINT claims_user_id_order_id_fkey FOREIGN KEY (user_id, order_id) REFERENCES public.purchase_orders(user_id, id) ON DELETE RESTRICT;
 
 ALTER TABLE ONLY public.disbursements_made
     ADD CONSTRAINT disbursements_made_chain_id_tx_hash_log_index_fkey FOREIGN KEY (chain_id, tx_hash, log_index) REFERENCES public.usdc_transfers(chain_id, tx_hash, log_index) ON DELETE RESTRICT;
@@ -882,6 +1135,12 @@ ALTER TABLE ONLY public.reconciliation_closings
 ALTER TABLE ONLY public.reconciliation_pages
     ADD CONSTRAINT reconciliation_pages_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.reconciliation_runs(id) DEFERRABLE INITIALLY DEFERRED;
 
+ALTER TABLE ONLY public.watched_changes
+    ADD CONSTRAINT watched_changes_user_id_order_id_fkey FOREIGN KEY (user_id, order_id) REFERENCES public.watched_covers(user_id, order_id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.watched_covers
+    ADD CONSTRAINT watched_covers_user_id_order_id_fkey FOREIGN KEY (user_id, order_id) REFERENCES public.purchase_orders(user_id, id) ON DELETE RESTRICT;
+
 GRANT USAGE ON SCHEMA public TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
@@ -889,6 +1148,60 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.api_accounts TO liqpass_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.book_checks TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.chain_cursors TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim_approvals TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim_events TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim_evidence TO liqpass_app;
+
+GRANT SELECT ON TABLE public.claim_moves TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim_verdicts TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(status) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(event_seq) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(ask_at) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(asked) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(asked_at) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(trouble) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(verdict_seq) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(amount) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(reason_code) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(missing) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(liquidated_at) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(trigger_px) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(bundle_sha256) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(episode_over) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(approved_amount) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(recipient) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(disbursement_id) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(pay_tx_hash) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(held_reason) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(objection) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(objected_at) ON TABLE public.claims TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.disbursements TO liqpass_app;
 
@@ -970,6 +1283,34 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.transfer_queue TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usdc_transfers TO liqpass_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.watched_accounts TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.watched_changes TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.watched_covers TO liqpass_app;
+
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('OPEN', 'GATHERING', 'the exchange is being asked');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'PAYABLE', 'the evidence shows a liquidation that is covered');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'NOT_COVERED', 'the evidence shows that nothing is owed');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'IN_REVIEW', 'the exchange shows no more: an operator decides');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABLE', 'GATHERING', 'more has happened, or more evidence has come');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('NOT_COVERED', 'GATHERING', 'more has happened, or more evidence has come');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('IN_REVIEW', 'GATHERING', 'more evidence has come');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAID', 'GATHERING', 'another part was liquidated after the first was paid');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('NOT_COVERED', 'IN_REVIEW', 'its owner objects');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('REFUSED', 'IN_REVIEW', 'its owner objects');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABLE', 'APPROVED', 'approved');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABLE', 'REFUSED', 'refused by an operator');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('IN_REVIEW', 'APPROVED', 'approved by an operator');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('IN_REVIEW', 'REFUSED', 'refused by an operator');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('APPROVED', 'BATCHED', 'written into a batch file');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('APPROVED', 'PAID', 'the transfer is safe');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('BATCHED', 'PAID', 'the transfer is safe');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('BATCHED', 'APPROVED', 'to be written into a batch once more');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAID', 'BATCHED', 'the transfer left the chain');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('APPROVED', 'IN_REVIEW', 'its payout was cancelled: an operator decides again');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('BATCHED', 'IN_REVIEW', 'its payout was cancelled: an operator decides again');
+
 INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('TREASURY', 'DEBIT', 0);
 INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('OUTFLOW_UNEXPLAINED', 'DEBIT', 0);
 INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('UNEARNED_PREMIUM', 'CREDIT', 0);
@@ -1003,6 +1344,10 @@ INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('REFUND_P
 INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL', 'WITHDRAWALS_DUE', 'POOL_FREE', false);
 INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('WITHDRAWAL_PAID', 'TREASURY', 'WITHDRAWALS_DUE', false);
 INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('PAID_OUT', 'TREASURY', 'OUTFLOW_UNEXPLAINED', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CLAIM', 'POOL_LOCKED', 'CLAIMS_PAYABLE', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CLAIM', 'CLAIMS_PAYABLE', 'POOL_LOCKED', false);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CLAIM_PAID', 'CLAIMS_PAYABLE', 'TREASURY', true);
+INSERT INTO public.ledger_kinds (kind, debit, credit, forward) VALUES ('CLAIM_PAID', 'TREASURY', 'CLAIMS_PAYABLE', false);
 
 INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'PAID_PENDING_CONFIRM', 'a hash was submitted, or the payment was seen');
 INSERT INTO public.order_moves (from_status, to_status, meaning) VALUES ('DRAFT', 'CANCELLED', 'cancelled by the user, or the quote expired');

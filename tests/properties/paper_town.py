@@ -62,7 +62,19 @@ class PaperTown(Town):
         try:
             made = await self.db.run(
                 lambda conn: orders_sql.draft(
-                    conn, user, account, public_id, account, "X", *numbers, CHAIN_ID, CHECKOUT, now, "1", 1
+                    conn,
+                    user,
+                    account,
+                    public_id,
+                    account,
+                    "X",
+                    *numbers,
+                    CHAIN_ID,
+                    CHECKOUT,
+                    now,
+                    "1",
+                    1,
+                    "1",
                 ),
                 one_statement=True,
             )

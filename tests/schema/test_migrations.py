@@ -9,7 +9,7 @@ import pytest
 
 from liqpass.connecting import APP_ROLE
 from liqpass.db import open_database
-from liqpass.migrate import Migration, MigrationError, migrate, migrations_of, pending_migrations
+from liqpass.migrate import COMMITTED, Migration, MigrationError, migrate, migrations_of, pending_migrations
 from tests.conftest import in_database, on_server
 
 FIRST = Migration(1, "first", "create table first (id integer primary key)")
@@ -38,6 +38,17 @@ async def test_a_failing_file_rolls_back_everything_before_it(empty_database: st
     with pytest.raises(MigrationError, match=r"0003_broken\.sql: .*nowhere"):
         await migrate(empty_database, [FIRST, SECOND, BROKEN])
     assert await tables(empty_database) == set()
+
+
+async def test_words_that_a_file_needs_are_committed_before_it(empty_database: str) -> None:
+    color = Migration(1, "color", "create type color as enum ('RED')")
+    word = Migration(2, "word", f"{COMMITTED}\nalter type color add value 'BLUE'")
+    uses = Migration(3, "uses", "create table painted as select 'BLUE'::color as color")
+    await migrate(empty_database, [color])
+    with pytest.raises(MigrationError, match=r"0003_broken\.sql"):
+        await migrate(empty_database, [color, word, BROKEN])
+    assert await migrate(empty_database, [color, word, uses]) == [uses]
+    assert await tables(empty_database) == {"schema_migrations", "painted"}
 
 
 async def test_a_file_waits_ten_seconds_for_a_lock_and_no_longer(empty_database: str) -> None:

@@ -79,10 +79,18 @@ async def test_the_tables_of_the_design_are_per_user_or_facts_of_all_users(owner
     kinds = {t["name"]: t["per_user"] for t in await owner.fetch(TABLES)}
     assert {name for name, per_user in kinds.items() if per_user} == {
         "api_accounts",
+        "claim_approvals",
+        "claim_events",
+        "claim_evidence",
+        "claim_verdicts",
+        "claims",
         "insured_bindings",
         "order_events",
         "position_readings",
         "purchase_orders",
+        "watched_accounts",
+        "watched_changes",
+        "watched_covers",
     }
     assert {name for name, per_user in kinds.items() if per_user is False} == {
         "insured_positions",

@@ -11,10 +11,13 @@ import asyncpg
 import pytest
 
 from liqpass.chain.view import Stage
+from liqpass.claims import states as claim_states
+from liqpass.claims.states import ClaimStatus, Opener
 from liqpass.connecting import APP_ROLE
 from liqpass.orders.states import LEGAL_MOVES, OrderStatus
 from liqpass.payments.matching import Outcome
 from liqpass.positions.sql import BindingStatus
+from liqpass.treasury.pairing import Purpose
 from tests.schema import rows
 from tests.schema.rows import BINDING, COVER, MADE, ORDER, OTHER_USER, PAID, PAYMENT, START, TX, USER
 
@@ -55,6 +58,14 @@ async def test_the_legal_moves_are_the_same_in_python_and_in_the_database(app: a
     assert {(OrderStatus(r["from_status"]), OrderStatus(r["to_status"])) for r in stored} == LEGAL_MOVES
 
 
+async def test_the_legal_moves_of_claims_are_the_same_in_python_and_in_the_database(
+    app: asyncpg.Connection,
+) -> None:
+    stored = await app.fetch("select from_status, to_status from claim_moves")
+    moves = {(ClaimStatus(r["from_status"]), ClaimStatus(r["to_status"])) for r in stored}
+    assert moves == claim_states.LEGAL_MOVES
+
+
 @pytest.mark.parametrize(
     ("name", "members"),
     [
@@ -62,6 +73,9 @@ async def test_the_legal_moves_are_the_same_in_python_and_in_the_database(app: a
         ("binding_status", BindingStatus),
         ("chain_stage", Stage),
         ("settle_outcome", Outcome),
+        ("claim_status", ClaimStatus),
+        ("claim_opener", Opener),
+        ("disbursement_purpose", Purpose),
     ],
 )
 async def test_an_enum_has_the_same_members_in_python_and_in_the_database(

@@ -64,6 +64,10 @@ class Kind(StrEnum):
     """The withdrawal's transfer is safe: its log."""
     PAID_OUT = "PAID_OUT"
     """Left the treasury for no known reason: its log."""
+    CLAIM = "CLAIM"
+    """A claim was approved, all that was ever approved for it: the order's public id."""
+    CLAIM_PAID = "CLAIM_PAID"
+    """The claim's transfer is safe: its log."""
 
 
 # Debit and credit of each kind; a reversal swaps them. The database holds the same (`ledger_kinds`).
@@ -79,6 +83,8 @@ LEGAL_TRANSFERS: dict[Kind, tuple[Account, Account]] = {
     Kind.WITHDRAWAL: (Account.POOL_FREE, Account.WITHDRAWALS_DUE),
     Kind.WITHDRAWAL_PAID: (Account.WITHDRAWALS_DUE, Account.TREASURY),
     Kind.PAID_OUT: (Account.OUTFLOW_UNEXPLAINED, Account.TREASURY),
+    Kind.CLAIM: (Account.POOL_LOCKED, Account.CLAIMS_PAYABLE),
+    Kind.CLAIM_PAID: (Account.CLAIMS_PAYABLE, Account.TREASURY),
 }
 
 

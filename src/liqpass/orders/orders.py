@@ -38,11 +38,13 @@ class PricedFrom(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Terms:
-    """What all quotes share: the chain and its contracts, the products, how long a quote holds."""
+    """What all quotes share: the chain and its contracts, the products, how long a quote holds, and the
+    version of the rules of claims."""
 
     chain: ChainSettings
     products: Products
     quote_ttl: timedelta
+    claims_policy: str
 
 
 async def quotable_binding(conn: Connection, user: bytes, binding_id: UUID) -> sql.Quotable:
@@ -150,6 +152,7 @@ async def draft(
             now,
             binding.pos_id,
             binding.pos_created_ms,
+            terms.claims_policy,
         )
     except asyncpg.CheckViolationError as error:
         if not overdrawn(error):

@@ -149,8 +149,9 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
     drafted as (
         insert into purchase_orders
             (user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount, priced_from,
-             status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, created_at)
-        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14
+             status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, created_at,
+             claims_policy)
+        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14, $17
         from binding b
         on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
         do update set binding_id = excluded.binding_id
@@ -193,6 +194,7 @@ async def draft(
     now: datetime,
     pos_id: str,
     pos_created_ms: int,
+    claims_policy: str,
 ) -> Order | None:
     """Insert or return the one open order of a binding, with its payout held out of the free capital; None
     when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError (never_overdrawn) when

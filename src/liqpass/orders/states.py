@@ -70,9 +70,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 # The door: the end of every statement that moves orders. Before it stands `with wanted as (…)`, with the
 # columns of Move; after it a select. Whatever moves an order thereby writes its event, takes its binding
-# along, frees the position when it is over, and posts: the capital that was held is free again, the premium
-# of a cover that ended is earned, all of it that was paid; order_events (from, to) refers to the table of
-# legal moves, so an illegal move cannot be stored.
+# along, frees the position when it is over, has it watched while it is covered, and posts: the premium of a
+# cover that ended is earned, all of it that was paid; the capital of an order that will never be covered is
+# free again. That of a cover is freed when it is settled (claims/settling.py): until then a liquidation
+# inside it may be unknown. order_events (from, to) refers to the table of legal moves, so an illegal move
+# cannot be stored.
 MOVE = f"""
     moved as (
         update purchase_orders o
@@ -83,7 +85,7 @@ MOVE = f"""
         where o.user_id = w.user_id and o.id = w.order_id
           and o.status = w.from_status and o.event_seq = w.seq
         returning o.user_id, o.id, o.purchase_order_id, o.binding_id, o.event_seq, w.from_status, w.to_status,
-            w.reason, w.actor, w.details, w.at, o.coverage_start_at, o.coverage_end_at
+            w.reason, w.actor, w.details, w.at, o.coverage_start_at, o.coverage_end_at, o.priced_from
     ),
     told as (
         insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
@@ -103,9 +105,32 @@ MOVE = f"""
         where m.to_status in ('EXPIRED', 'CANCELLED')
           and p.user_id = m.user_id and p.binding_id = m.binding_id
     ),
+    watched as (
+        insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, penalty)
+        select m.user_id, m.id, m.purchase_order_id, b.exchange_uid,
+            (m.priced_from::jsonb ->> 'position')::jsonb ->> 'liqPenalty'
+        from moved m join insured_bindings b on b.user_id = m.user_id and b.id = m.binding_id
+        where m.to_status = 'ACTIVE'
+        on conflict (user_id, order_id) do nothing
+    ),
+    looked_at as (
+        insert into watched_accounts as w (user_id, exchange_uid, due_at)
+        select distinct on (m.user_id, b.exchange_uid) m.user_id, b.exchange_uid, m.at
+        from moved m join insured_bindings b on b.user_id = m.user_id and b.id = m.binding_id
+        where m.to_status in ('ACTIVE', 'EXPIRED')
+        order by m.user_id, b.exchange_uid
+        on conflict (user_id, exchange_uid) do update set due_at = least(w.due_at, excluded.due_at)
+    ),
+    dropped as (
+        update watched_covers c set settled_at = m.at, settled_by = 'CANCELLED' from moved m
+        where m.to_status = 'CANCELLED' and c.user_id = m.user_id and c.order_id = m.id
+          and c.settled_at is null
+    ),
     entries as (
-        select 'HELD'::ledger_kind as kind, purchase_order_id as ref, 0::bigint as stands, at
-        from moved where to_status in ('EXPIRED', 'CANCELLED')
+        select 'HELD'::ledger_kind as kind, purchase_order_id as ref, owed.stands, at
+        from (select 'CLAIM'::ledger_kind as kind, purchase_order_id as ref, * from moved) e
+        cross join lateral ({STANDING}) owed
+        where to_status = 'CANCELLED'
         union all
         select 'EARNED', e.ref, case e.to_status when 'EXPIRED' then paid.stands else 0 end, e.at
         from (

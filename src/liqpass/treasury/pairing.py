@@ -20,9 +20,16 @@ class Purpose(StrEnum):
     """Of money in suspense."""
     WITHDRAWAL = "WITHDRAWAL"
     """Of free capital."""
+    CLAIM = "CLAIM"
+    """Of an approved claim."""
 
 
-PAID_AS = {Purpose.REFUND: Kind.REFUND_PAID, Purpose.WITHDRAWAL: Kind.WITHDRAWAL_PAID, None: Kind.PAID_OUT}
+PAID_AS = {
+    Purpose.REFUND: Kind.REFUND_PAID,
+    Purpose.WITHDRAWAL: Kind.WITHDRAWAL_PAID,
+    Purpose.CLAIM: Kind.CLAIM_PAID,
+    None: Kind.PAID_OUT,
+}
 
 
 class Transfer(msgspec.Struct, frozen=True):

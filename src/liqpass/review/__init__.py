@@ -1,0 +1,1 @@
+"""People decide: approvals, refusals, objections; and what becomes of an approved payout."""

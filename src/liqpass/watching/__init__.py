@@ -1,0 +1,1 @@
+"""Covered positions are read again while their cover runs; what changed is kept, what ended opens a claim."""
