@@ -124,9 +124,25 @@ def test_no_query_asks_the_database_for_the_time() -> None:
     assert [q.name for q in shipped_queries() if any(word in q.sql.lower() for word in words)] == []
 
 
-PER_USER = ("api_accounts", "position_readings", "insured_bindings", "purchase_orders", "order_events")
+PER_USER = (
+    "api_accounts",
+    "position_readings",
+    "insured_bindings",
+    "purchase_orders",
+    "order_events",
+    "claims",
+    "claim_events",
+    "claim_evidence",
+    "claim_verdicts",
+    "claim_approvals",
+    "watched_covers",
+    "watched_changes",
+    "watched_accounts",
+)
 # What the workers ask over all users, and why no user can reach it.
 OVER_ALL_USERS = {
+    "liqpass.claims.sql.claimable",  # which order a public id names; the caller looks whose it is
+    "liqpass.claims.sql.claim_of_any",  # for operators and the worker
     "liqpass.orders.sql.count_by_status",  # counts for the metrics
     "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names
     "liqpass.payments.sql.move_orders",  # brings the users' ids along
