@@ -170,7 +170,7 @@ OVER_ALL_USERS = {
 def without_user(declared: Query) -> bool:
     """Whether it reads or writes a user's rows and does not bind `user_id` to its first parameter."""
     touches = any(re.search(rf"\b{table}\b", declared.sql) for table in PER_USER)
-    bound = re.search(r"user_id\s*=\s*\$1\b|values \(\$1,|select \$1,", declared.sql)
+    bound = re.search(r"user_id\s*=\s*\$1\b|values \(\$1,|select \$1(::bytea as user_id)?,", declared.sql)
     return touches and (bound is None or declared.params[:1] != (bytes,))
 
 
