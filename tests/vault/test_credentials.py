@@ -10,7 +10,7 @@ from liqpass.problems import Problem
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_margin import Key
 from liqpass.sandbox.okx_server import SandboxExchange
-from liqpass.vault.api_accounts import OpenedAccount, credentials
+from liqpass.vault.api_accounts import OpenedAccount, accounts_of_uid, credentials
 from liqpass.vault.cipher import DoesNotOpenError, KeyRing
 from tests.vault.conftest import Enter
 from tests.vault.holders import PATH, added, rows, write
@@ -113,3 +113,37 @@ async def test_a_row_that_was_given_to_another_user_does_not_open(
     await write(db, "update api_accounts set user_id = $1", BOB)
     with pytest.raises(DoesNotOpenError):
         await opened(db, keyring, BOB, account_id)
+
+
+async def test_every_living_key_of_one_uid_serves_the_oldest_first(
+    http: httpx.AsyncClient, okx: SandboxExchange, db: Database, keyring: KeyRing, keys: list[Key]
+) -> None:
+    uid = keys[0].uid
+    more = [okx.books.add_key(uid, label=f"another {number}") for number in range(3)]
+    ids = [(await added(http, key))["apiAccountId"] for key in (keys[0], *more)]
+    await added(http, keys[1])  # of another uid
+    await http.delete(f"{PATH}/{ids[1]}")
+    await write(db, "update api_accounts set held_at = now(), held_reason = 'grew' where id = $1", ids[2])
+    assert keys[1].uid != uid
+    found = await db.run(lambda conn: accounts_of_uid(conn, keyring, ALICE, uid))
+    assert [str(one.id) for one in found] == [ids[0], ids[3]]
+    assert [one.credentials.api_key for one in found] == [keys[0].api_key, more[2].api_key]
+
+
+async def test_keys_of_a_uid_are_shown_to_nobody_but_the_user_who_gave_them(
+    enter: Enter, db: Database, keyring: KeyRing, keys: list[Key]
+) -> None:
+    await added(await enter("alice"), keys[0])
+    assert await db.run(lambda conn: accounts_of_uid(conn, keyring, BOB, keys[0].uid)) == []
+
+
+async def test_one_key_of_a_uid_that_does_not_open_keeps_the_other_from_nothing(
+    http: httpx.AsyncClient, okx: SandboxExchange, db: Database, keyring: KeyRing, keys: list[Key]
+) -> None:
+    torn = (await added(http, keys[0]))["apiAccountId"]
+    await write(db, "update api_accounts set passphrase_enc = secret_enc where id = $1", UUID(torn))
+    with pytest.raises(DoesNotOpenError):
+        await db.run(lambda conn: accounts_of_uid(conn, keyring, ALICE, keys[0].uid))
+    whole = (await added(http, okx.books.add_key(keys[0].uid)))["apiAccountId"]
+    (found,) = await db.run(lambda conn: accounts_of_uid(conn, keyring, ALICE, keys[0].uid))
+    assert str(found.id) == whole

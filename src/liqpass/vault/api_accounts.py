@@ -123,6 +123,26 @@ async def credentials(conn: Connection, keyring: KeyRing, user: bytes, api_accou
     return _opened(keyring, sealed)
 
 
+async def accounts_of_uid(
+    conn: Connection, keyring: KeyRing, user: bytes, exchange_uid: str
+) -> list[OpenedAccount]:
+    """The user's own keys of one account of the exchange that may be used now, the oldest first; none, and no
+    error, when each is revoked or on hold. One that does not open keeps no other from its use.
+
+    Raises CipherError when none opens: the key ring does not fit the database, the operator's trouble.
+    """
+    opened, closed = list[OpenedAccount](), None
+    for sealed in await sql.sealed_of_uid(conn, user, exchange_uid):
+        try:
+            opened.append(_opened(keyring, sealed))
+        except CipherError as error:
+            log.error("vault_does_not_open", account=str(sealed.id), why=str(error))
+            closed = error
+    if closed is not None and not opened:
+        raise closed
+    return opened
+
+
 async def recheck_due(
     db: Database,
     gateway: OkxGateway,

@@ -155,6 +155,19 @@ async def sealed_account(conn: Connection, user: bytes, account_id: UUID) -> Sea
 
 @query(
     """
+    select user_id, id, region, demo, uid, main_uid, api_key, secret_enc, passphrase_enc, held_reason,
+        checked_at
+    from api_accounts
+    where user_id = $1 and uid = $2 and exchange = 'okx' and revoked_at is null and held_reason is null
+    order by created_at, id
+    """
+)
+async def sealed_of_uid(conn: Connection, user: bytes, uid: str) -> list[SealedAccount]:
+    """The user's living keys of one account of the exchange that are not on hold, with their ciphertexts."""
+
+
+@query(
+    """
     update api_accounts
     set permissions = coalesce($4, permissions), ip_bound = coalesce($5, ip_bound), checked_at = $6,
         held_at = case when $7::text is null then null else coalesce(held_at, $6) end, held_reason = $7
