@@ -223,8 +223,8 @@ async def move(
     where user_id = $1 and id = $2 and status <> 'REFUSED'
 """)
 async def ask_soon(conn: Connection, user_id: bytes, claim_id: UUID, now: datetime) -> None:
-    """Something happened to its position: the exchange is asked at once, and the pauses between begin anew. What
-    an operator refused stays so until its owner objects."""
+    """Something happened to its position: the exchange is asked at once, and the pauses between begin anew.
+    What an operator refused stays so until its owner objects."""
     ...
 
 

@@ -136,7 +136,7 @@ async def accounts_of_uid(
         try:
             opened.append(_opened(keyring, sealed))
         except CipherError as error:
-            log.error("vault_does_not_open", account=str(sealed.id), why=str(error))
+            log.exception("vault_does_not_open", account=str(sealed.id))
             closed = error
     if closed is not None and not opened:
         raise closed
