@@ -279,6 +279,7 @@ CREATE TABLE public.chain_cursors (
 CREATE TABLE public.claim_approvals (
     user_id bytea NOT NULL,
     claim_id uuid NOT NULL,
+    seq integer NOT NULL,
     round integer NOT NULL,
     by_name text NOT NULL,
     amount bigint NOT NULL,
@@ -289,7 +290,8 @@ CREATE TABLE public.claim_approvals (
     CONSTRAINT claim_approvals_by_name_check CHECK ((by_name <> ''::text)),
     CONSTRAINT claim_approvals_reason_check CHECK ((reason <> ''::text)),
     CONSTRAINT claim_approvals_recipient_check CHECK ((length(recipient) = 20)),
-    CONSTRAINT claim_approvals_round_check CHECK ((round > 0))
+    CONSTRAINT claim_approvals_round_check CHECK ((round > 0)),
+    CONSTRAINT claim_approvals_seq_check CHECK ((seq > 0))
 );
 
 CREATE TABLE public.claim_events (
@@ -859,7 +861,7 @@ ALTER TABLE ONLY public.chain_cursors
     ADD CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id);
 
 ALTER TABLE ONLY public.claim_approvals
-    ADD CONSTRAINT claim_approvals_pkey PRIMARY KEY (user_id, claim_id, round, by_name);
+    ADD CONSTRAINT claim_approvals_pkey PRIMARY KEY (user_id, claim_id, seq);
 
 ALTER TABLE ONLY public.claim_events
     ADD CONSTRAINT claim_events_pkey PRIMARY KEY (user_id, claim_id, seq);
@@ -996,6 +998,8 @@ CREATE INDEX claims_by_id ON public.claims USING btree (id);
 CREATE INDEX claims_by_status ON public.claims USING btree (status, opened_at);
 
 CREATE INDEX claims_to_ask ON public.claims USING btree (ask_at) WHERE (ask_at IS NOT NULL);
+
+CREATE INDEX disbursements_by_ref ON public.disbursements USING btree (ref) WHERE (purpose = 'CLAIM'::public.disbursement_purpose);
 
 CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, amount) WHERE (cancelled_at IS NULL);
 

@@ -152,6 +152,9 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
     "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
+    "liqpass.review.sql.any_claim",  # for operators, and the queue that they look through
+    "liqpass.review.sql.queue",
+    "liqpass.review.sql.moves_of",  # of claims that somebody was shown already, each with its user
     "liqpass.reconcile.facts.sql.money_suspects",  # reconciliation looks at everything
     "liqpass.reconcile.facts.sql.history_suspects",
     "liqpass.reconcile.facts.sql.position_suspects",

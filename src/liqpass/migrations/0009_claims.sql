@@ -159,17 +159,19 @@ create table claim_verdicts (
     foreign key (user_id, claim_id) references claims (user_id, id) on delete restrict
 );
 
--- Who approved what. `round` is 1 for the first payout of a claim, 2 for the next.
+-- Who approved what. `round` is the claim's event_seq then: what stood after that move is what was approved,
+-- and whoever approves once more in it thought better of the amount or the recipient.
 create table claim_approvals (
     user_id bytea not null,
     claim_id uuid not null,
+    seq integer not null check (seq > 0),
     round integer not null check (round > 0),
     by_name text not null check (by_name <> ''),
     amount bigint not null check (amount > 0),
     recipient bytea not null check (length(recipient) = 20),
     reason text not null check (reason <> ''),
     at timestamptz not null,
-    primary key (user_id, claim_id, round, by_name),
+    primary key (user_id, claim_id, seq),
     foreign key (user_id, claim_id) references claims (user_id, id) on delete restrict
 );
 
@@ -227,6 +229,10 @@ from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id
 where o.status = 'ACTIVE';
 insert into watched_accounts (user_id, exchange_uid, due_at)
 select distinct user_id, exchange_uid, now() from watched_covers;
+
+-- What was asked to be paid out for an order.
+-- squawk-ignore require-concurrent-index-creation -- few rows: a moment
+create index disbursements_by_ref on disbursements (ref) where purpose = 'CLAIM';
 
 insert into ledger_kinds (kind, debit, credit, forward) values
     ('CLAIM', 'POOL_LOCKED', 'CLAIMS_PAYABLE', true),

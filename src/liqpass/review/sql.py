@@ -1,1 +1,189 @@
-"""Queries of review."""
+"""Queries of review: claims as they are shown, to whom they belong and to operators."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from liqpass.claims.sql import CLAIM_COLUMNS, Claim
+from liqpass.claims.states import ClaimStatus
+from liqpass.db import Connection, query
+from liqpass.orders.states import OrderStatus
+
+
+class ListedClaim(Claim, frozen=True):
+    """A claim with the slot and the cover of its order. Money in micro-USDC. The cover's times are None when
+    the payment left the chain."""
+
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    sku: str
+    order_status: OrderStatus
+    payout_amount: int
+    coverage_start_at: datetime | None
+    coverage_end_at: datetime | None
+    policy_version: str
+
+
+_LISTED = f"""{CLAIM_COLUMNS}, b.inst_id, b.mgn_mode, b.pos_side, o.sku, o.status as order_status,
+    o.payout_amount, o.coverage_start_at, o.coverage_end_at, o.claims_policy as policy_version
+    from claims c
+    join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id"""
+
+
+class Cover(msgspec.Struct, frozen=True):
+    """What the order of a claim covers. `priced_from`: JSON, orders.PricedFrom. `seen_at`: when the account
+    was last read; `settled_at`: from when on no claim can come any more."""
+
+    chain_id: int
+    exchange_uid: str
+    pos_id: str
+    pos_created_ms: int
+    priced_from: str
+    seen_at: datetime | None
+    settled_at: datetime | None
+
+
+class MoveOf(msgspec.Struct, frozen=True):
+    """One move of the claim `claim_id`. `details` is JSON."""
+
+    claim_id: UUID
+    seq: int
+    from_status: ClaimStatus | None
+    to_status: ClaimStatus
+    reason: str
+    actor: str
+    by_name: str | None
+    details: str
+    at: datetime
+
+
+class EvidenceSummary(msgspec.Struct, frozen=True):
+    """One answer of the exchange without its body, of which `size` is the length in bytes."""
+
+    seq: int
+    exchange_uid: str
+    endpoint: str
+    request: str
+    http_status: int
+    asked_at: datetime
+    clock_offset_ms: int
+    body_sha256: bytes
+    size: int
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """Who approved how much to whom. `round`: the claim's event_seq then."""
+
+    seq: int
+    round: int
+    by_name: str
+    amount: int
+    recipient: bytes
+    reason: str
+    at: datetime
+
+
+class Payout(msgspec.Struct, frozen=True):
+    """A disbursement of a claim; `tx_hash` and `block_time` of the transfer that made it."""
+
+    id: UUID
+    amount: int
+    recipient: bytes
+    asked_at: datetime
+    batched_at: datetime | None
+    cancelled_at: datetime | None
+    tx_hash: bytes | None
+    log_index: int | None
+    block_time: datetime | None
+
+
+@query(f"select {_LISTED} where c.user_id = $1 and c.id < $2 order by c.id desc limit $3")
+async def own_claims(conn: Connection, user_id: bytes, before: UUID, at_most: int) -> list[ListedClaim]:
+    """The user's own claims, newest first (ids are sorted by time), below `before`."""
+    ...
+
+
+@query(f"select {_LISTED} where c.user_id = $1 and c.id = $2")
+async def own_claim(conn: Connection, user_id: bytes, claim_id: UUID) -> ListedClaim | None:
+    """The user's own claim."""
+    ...
+
+
+@query(f"select {_LISTED} where c.user_id = $1 and c.purchase_order_id = $2")
+async def claim_of_order(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> ListedClaim | None:
+    """The claim of the user's own order."""
+    ...
+
+
+@query(f"select {_LISTED} where c.id = $1")
+async def any_claim(conn: Connection, claim_id: UUID) -> ListedClaim | None:
+    """For operators: the claim, whosever it is."""
+    ...
+
+
+@query(f"select {_LISTED} where c.id < $1 and c.status = any($2) order by c.id desc limit $3")
+async def queue(
+    conn: Connection, before: UUID, statuses: list[ClaimStatus], at_most: int
+) -> list[ListedClaim]:
+    """For operators: all claims in these states, newest first, below `before`."""
+    ...
+
+
+@query("""
+    select o.chain_id, b.exchange_uid, b.pos_id, b.pos_created_ms, o.priced_from, w.seen_at, w.settled_at
+    from purchase_orders o
+    join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    left join watched_covers w on w.user_id = o.user_id and w.order_id = o.id
+    where o.user_id = $1 and o.id = $2
+""")
+async def cover_of(conn: Connection, user_id: bytes, order_id: UUID) -> Cover:
+    """What an order promised."""
+    ...
+
+
+@query("""
+    with named as (select * from unnest($1::bytea[], $2::uuid[]) as n (user_id, claim_id))
+    select e.claim_id, e.seq, e.from_status, e.to_status, e.reason, e.actor, e.by_name, e.details, e.at
+    from named n join claim_events e on e.user_id = n.user_id and e.claim_id = n.claim_id
+    order by e.claim_id, e.seq
+""")
+async def moves_of(conn: Connection, user_ids: list[bytes], claim_ids: list[UUID]) -> list[MoveOf]:
+    """The moves of these claims, each named with its user."""
+    ...
+
+
+@query("""
+    select seq, exchange_uid, endpoint, request, http_status, asked_at, clock_offset_ms, body_sha256,
+        length(body) as size
+    from claim_evidence where user_id = $1 and claim_id = $2 order by seq
+""")
+async def evidence_summaries(conn: Connection, user_id: bytes, claim_id: UUID) -> list[EvidenceSummary]:
+    """All answers of the exchange, without their bodies."""
+    ...
+
+
+@query("""
+    select seq, round, by_name, amount, recipient, reason, at
+    from claim_approvals where user_id = $1 and claim_id = $2 order by seq
+""")
+async def approvals(conn: Connection, user_id: bytes, claim_id: UUID) -> list[Approval]:
+    """Who approved it, of all rounds."""
+    ...
+
+
+@query("""
+    select d.id, d.amount, d.recipient, d.asked_at, d.batched_at, d.cancelled_at, m.tx_hash, m.log_index,
+        t.block_time
+    from disbursements d
+    left join disbursements_made m on m.disbursement_id = d.id
+    left join usdc_transfers t
+        on t.chain_id = m.chain_id and t.tx_hash = m.tx_hash and t.log_index = m.log_index
+    where d.ref = $1 and d.purpose = 'CLAIM' and d.chain_id = $2
+    order by d.asked_at, d.id
+""")
+async def payouts(conn: Connection, purchase_order_id: bytes, chain_id: int) -> list[Payout]:
+    """What was asked to be paid out for an order."""
+    ...

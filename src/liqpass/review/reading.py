@@ -1,0 +1,157 @@
+"""Claims as they are shown: to whom they belong, and to operators."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from liqpass.claims import sql as claims
+from liqpass.claims.case import Verdict
+from liqpass.claims.sql import EvidenceRow, WatchedRow
+from liqpass.claims.states import ClaimStatus
+from liqpass.db import Connection
+from liqpass.problems import Problem
+from liqpass.review import sql
+from liqpass.review.sql import Approval, Cover, EvidenceSummary, ListedClaim, MoveOf, Payout
+
+NEWEST = UUID(int=(1 << 128) - 1)
+ALL = 2**31 - 1
+WAITING = (ClaimStatus.PAYABLE, ClaimStatus.IN_REVIEW)
+"""What an operator has to look at."""
+
+Moves = dict[UUID, list[MoveOf]]
+
+
+class ShownClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """One claim with all that is known of it. `events` oldest first; `verdict` the newest one, made at
+    `verdict_at`; `evidence` without bodies (`evidence_of` has them); `changes` what was seen of the position
+    since it was priced; `approvals` of all rounds; `payouts` what was asked for, also what was cancelled."""
+
+    claim: ListedClaim
+    cover: Cover
+    events: list[MoveOf]
+    verdict: Verdict | None
+    verdict_at: datetime | None
+    evidence: list[EvidenceSummary]
+    changes: list[WatchedRow]
+    approvals: list[Approval]
+    payouts: list[Payout]
+
+    @property
+    def approved_by(self) -> list[Approval]:
+        """The approvals of what stands now: of each name the last one."""
+        return standing(self.approvals, self.claim.event_seq)
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """One payout that the chain shows. Money in micro-USDC; `bundle_sha256` names the document from which
+    anybody can compute again what was owed."""
+
+    claim_id: UUID
+    purchase_order_id: bytes
+    amount: int
+    recipient: bytes
+    tx_hash: bytes
+    block_time: datetime
+    bundle_sha256: bytes | None
+
+
+async def own_claim(conn: Connection, user: bytes, claim_id: UUID) -> ShownClaim:
+    """The user's own claim. Raises CLAIM_NOT_FOUND."""
+    return await _shown(conn, await sql.own_claim(conn, user, claim_id))
+
+
+async def claim_of_order(conn: Connection, user: bytes, purchase_order_id: bytes) -> ShownClaim | None:
+    """The claim of the user's own order, if there is one."""
+    found = await sql.claim_of_order(conn, user, purchase_order_id)
+    return None if found is None else await _shown(conn, found)
+
+
+async def own_claims(
+    conn: Connection, user: bytes, before: UUID = NEWEST, limit: int = 50
+) -> tuple[list[ListedClaim], Moves]:
+    """A page of the user's own claims, newest first, and the moves of each by its id; `before` is the last
+    id of the page before it."""
+    found = await sql.own_claims(conn, user, before, limit)
+    return found, await moves_of(conn, found)
+
+
+async def any_claim(conn: Connection, claim_id: UUID) -> ShownClaim:
+    """For operators: the claim, whosever it is. Raises CLAIM_NOT_FOUND."""
+    return await _shown(conn, await sql.any_claim(conn, claim_id))
+
+
+async def queue(
+    conn: Connection,
+    statuses: Sequence[ClaimStatus] = WAITING,
+    before: UUID = NEWEST,
+    limit: int = 50,
+) -> tuple[list[ListedClaim], Moves]:
+    """For operators: a page of all claims in these states, as `own_claims`."""
+    found = await sql.queue(conn, before, list(statuses), limit)
+    return found, await moves_of(conn, found)
+
+
+async def moves_of(conn: Connection, found: Sequence[ListedClaim]) -> Moves:
+    """The moves of each, by its id."""
+    moves: Moves = defaultdict(list)
+    named = [claim.user_id for claim in found], [claim.id for claim in found]
+    for move in await sql.moves_of(conn, *named) if found else []:
+        moves[move.claim_id].append(move)
+    return moves
+
+
+async def evidence_of(conn: Connection, claim: claims.Claim) -> list[EvidenceRow]:
+    """The exchange's answers with their bodies."""
+    return await claims.evidence(conn, claim.user_id, claim.id, ALL)
+
+
+def standing(approvals: Sequence[Approval], round_: int) -> list[Approval]:
+    """Of one round: of each name what it said last, in the order in which the names came."""
+    return list({one.by_name: one for one in approvals if one.round == round_}.values())
+
+
+def receipts(shown: ShownClaim) -> list[Receipt]:
+    """The payouts of a claim that the chain shows, the oldest first."""
+    claim = shown.claim
+    return [
+        Receipt(
+            claim_id=claim.id,
+            purchase_order_id=claim.purchase_order_id,
+            amount=paid.amount,
+            recipient=paid.recipient,
+            tx_hash=paid.tx_hash,
+            block_time=paid.block_time,
+            bundle_sha256=claim.bundle_sha256,
+        )
+        for paid in shown.payouts
+        if paid.tx_hash is not None and paid.block_time is not None
+    ]
+
+
+def claim_not_found() -> Problem:
+    """Also for somebody else's claim: whether it exists is not told."""
+    return Problem("CLAIM_NOT_FOUND", "You have no such claim.", field="claimId")
+
+
+async def _shown(conn: Connection, claim: ListedClaim | None) -> ShownClaim:
+    if claim is None:
+        raise claim_not_found()
+    user, claim_id = claim.user_id, claim.id
+    cover = await sql.cover_of(conn, user, claim.order_id)
+    decided = await claims.newest_verdict(conn, user, claim_id)
+    moves = await moves_of(conn, [claim])
+    return ShownClaim(
+        claim=claim,
+        cover=cover,
+        # a move that its status does not know yet would be taken for shown by whoever follows it from here
+        events=[move for move in moves[claim_id] if move.seq <= claim.event_seq],
+        verdict=msgspec.json.decode(decided.verdict, type=Verdict) if decided else None,
+        verdict_at=decided.at if decided else None,
+        evidence=await sql.evidence_summaries(conn, user, claim_id),
+        changes=await claims.watched(conn, user, claim.order_id, ALL),
+        approvals=await sql.approvals(conn, user, claim_id),
+        payouts=await sql.payouts(conn, claim.purchase_order_id, cover.chain_id),
+    )

@@ -1,0 +1,37 @@
+"""What the codes of claims mean, in one sentence each, for callers of the API and of the commands."""
+
+from liqpass.claims.case import Missing, Reason
+
+REASONS: dict[str, str] = {
+    Reason.CLOSED_BY_OWNER: "The position was closed by its owner: the exchange liquidated nothing of it.",
+    Reason.AUTO_DELEVERAGED: "The exchange closed it by auto-deleveraging, which is no liquidation.",
+    Reason.NOT_LIQUIDATED: "After the cover's end the position was still open, and nothing of it liquidated.",
+    Reason.BEFORE_START: "It was liquidated before the cover began.",
+    Reason.AFTER_END: "It was liquidated when the cover was over.",
+    Reason.SHORT_OF_PRICE: "It was liquidated before the insured price was reached: something was "
+    "changed after the order was priced.",
+    Reason.NO_LOSS: "Nothing was lost in the liquidation.",
+}
+
+MISSING: dict[str, str] = {
+    Missing.EPISODE_RUNS: "The position is open and not liquidated: there is nothing to decide yet.",
+    Missing.HISTORY_ROW: "OKX does not show this position in its history yet.",
+    Missing.ORDERS_OR_BILLS: "OKX shows neither an order nor a bill of the liquidation yet.",
+    Missing.ALL_FILLS: "What was opened and closed since pricing does not add up yet: something is missing.",
+    Missing.AGREEMENT: "Two of OKX's endpoints say different things of it.",
+    Missing.TRIGGER_PRICE: "Neither the trigger price nor the mark price at the fill is shown.",
+    Missing.CONTRACT_VALUE: "What a contract is worth is not known yet.",
+    Missing.FUNDING: "It depends on funding that was paid for size added after pricing: an operator decides.",
+    Missing.READABLE_ROWS: "A row that may be the position's cannot be read.",
+    Missing.UNKNOWN_CLOSING: "OKX closed the position in a way that is not known here.",
+}
+
+
+def reason_in_words(code: str | None) -> str | None:
+    """The sentence of a reason's code; a code that has none stands for itself."""
+    return None if code is None else REASONS.get(code, code)
+
+
+def missing_in_words(codes: list[str]) -> list[str]:
+    """A sentence for each."""
+    return [MISSING.get(code, code) for code in codes]
