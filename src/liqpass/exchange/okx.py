@@ -31,12 +31,13 @@ from liqpass.exchange.pace import (
     ORDERS_HISTORY,
     POSITIONS,
     POSITIONS_HISTORY,
+    PUBLIC,
     REMEMBERED_USERS,
     TIME,
     Pace,
 )
 from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
-from liqpass.exchange.rows import Unread, read_each
+from liqpass.exchange.rows import Answer, Unread, read_each
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ log = structlog.get_logger()
 # OKX asks for a pause of 2 s after 50011.
 _PAUSE_AFTER_LIMIT_SEC = 2.0
 _PAUSE_SEC = 0.25
+_CLOCK_ASKED_EVERY_SEC = 300.0
 TOLD = 5  # of the rows of an answer that cannot be read
 
 
@@ -75,14 +77,18 @@ def headers_for(creds: Credentials, now: datetime, target: str) -> dict[str, str
     if not all(part.isprintable() for part in (creds.api_key, creds.secret, creds.passphrase)):
         raise error_for("unsendable")
     timestamp = timestamp_of(now)
-    demo = {"x-simulated-trading": "1"} if creds.demo else {}
     return {
         "OK-ACCESS-KEY": creds.api_key,
         "OK-ACCESS-SIGN": sign(creds.secret, timestamp, "GET", target),
         "OK-ACCESS-TIMESTAMP": timestamp,
         "OK-ACCESS-PASSPHRASE": creds.passphrase,
-        **demo,
+        **demo_header(creds),
     }
+
+
+def demo_header(creds: Credentials) -> dict[str, str]:
+    """What tells OKX that demo trading is meant."""
+    return {"x-simulated-trading": "1"} if creds.demo else {}
 
 
 class OkxGateway:
@@ -118,6 +124,7 @@ class OkxGateway:
         self._pace = Pace()
         self._uids: OrderedDict[str, str] = OrderedDict()
         self._offsets: dict[str, timedelta] = {}
+        self._clock_asked: dict[str, float] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -128,8 +135,8 @@ class OkxGateway:
 
     async def account_config(self, creds: Credentials) -> AccountConfig:
         """Whose key it is and what it may do."""
-        _, rows = await self._read(creds, CONFIG, {})
-        config = self._only(records.account_config, rows)
+        answer = await self._read(creds, CONFIG, {})
+        config = self._only(records.account_config, answer.rows)
         if self._uids.get(creds.api_key) != config.uid:
             # Limits count per OKX user: from now on, and with this request, its keys share one pace.
             self._uids[creds.api_key] = config.uid
@@ -147,8 +154,8 @@ class OkxGateway:
 
     async def positions(self, creds: Credentials, inst_id: str | None = None) -> Reading:
         """The open swap positions; with `inst_id` also its closed slots (pos 0)."""
-        raw, rows = await self._read(creds, POSITIONS, {"instType": "SWAP", "instId": inst_id})
-        reading = Reading.of_rows(raw, rows)
+        answer = await self._read(creds, POSITIONS, {"instType": "SWAP", "instId": inst_id})
+        reading = Reading.of_rows(answer.raw, answer.rows)
         self._note(POSITIONS, reading.unread)
         return reading
 
@@ -169,8 +176,8 @@ class OkxGateway:
             "after": older_than_ms,
             "limit": limit,
         }
-        raw, rows = await self._read(creds, POSITIONS_HISTORY, params)
-        return self._page(POSITIONS_HISTORY, raw, records.history_row, rows)
+        answer = await self._read(creds, POSITIONS_HISTORY, params)
+        return self._page(POSITIONS_HISTORY, answer, records.history_row)
 
     async def orders_history(
         self,
@@ -190,8 +197,8 @@ class OkxGateway:
             "begin": begin_ms,
             "end": end_ms,
         }
-        raw, rows = await self._read(creds, ORDERS_HISTORY + ("-archive" if archive else ""), params)
-        return self._page(ORDERS_HISTORY, raw, records.order_row, rows)
+        answer = await self._read(creds, ORDERS_HISTORY + ("-archive" if archive else ""), params)
+        return self._page(ORDERS_HISTORY, answer, records.order_row)
 
     async def bills(
         self,
@@ -204,8 +211,21 @@ class OkxGateway:
     ) -> Page[BillRow]:
         """The account's own ledger, its last 7 days (`archive`: three months), newest 100."""
         params = {"instType": "SWAP", "type": bill_type, "begin": begin_ms, "end": end_ms}
-        raw, rows = await self._read(creds, BILLS + ("-archive" if archive else ""), params)
-        return self._page(BILLS, raw, records.bill_row, rows)
+        answer = await self._read(creds, BILLS + ("-archive" if archive else ""), params)
+        return self._page(BILLS, answer, records.bill_row)
+
+    async def ask(self, creds: Credentials, path: str, params: Mapping[str, str | int | None]) -> Answer:
+        """One answer as it came, to be kept as evidence; its rows are for the caller to read. `path`: one of
+        pace.py. What is public is asked without the key."""
+        await self.clock_offset(creds.region)
+        return await self._read(creds, path, params)
+
+    async def clock_offset(self, region: str) -> timedelta:
+        """How far OKX's clock is ahead of ours; asked for again when it is some minutes old."""
+        asked = self._clock_asked.get(region)
+        if asked is None or self._monotonic() - asked > _CLOCK_ASKED_EVERY_SEC:
+            await self._in_time(self._set_clock(region))
+        return self._offsets[region]
 
     async def server_time(self, region: str) -> datetime:
         """OKX's clock (no key needed)."""
@@ -228,28 +248,29 @@ class OkxGateway:
                     raise  # a region that says more than "unknown" knows the key
         raise answer
 
-    async def _read(
-        self, creds: Credentials, path: str, params: Mapping[str, str | int | None]
-    ) -> tuple[bytes, list[Any]]:
+    async def _read(self, creds: Credentials, path: str, params: Mapping[str, str | int | None]) -> Answer:
         given = {name: value for name, value in params.items() if value is not None}
         # What is signed is what is sent: the names of some instruments are Chinese, and are percent-encoded.
         query = urlencode(given, quote_via=quote)
         return await self._in_time(self._persist(creds, path, f"{path}?{query}" if query else path))
 
-    async def _persist(self, creds: Credentials, path: str, target: str) -> tuple[bytes, list[Any]]:
+    async def _persist(self, creds: Credentials, path: str, target: str) -> Answer:
         """Send, and send again where that may help: a read changes nothing at OKX."""
-        who = self._uids.get(creds.api_key, creds.api_key)
+        public = path in PUBLIC
+        who = creds.region if public else self._uids.get(creds.api_key, creds.api_key)
         attempt, resynced = 0, False
         while True:
             attempt += 1
             try:
                 await self._turn(who, path)
-                now = self._clock() + self._offsets.get(creds.region, timedelta())
-                return await self._ask(creds.region, target, headers_for(creds, now, target))
+                now, offset = self._clock(), self._offsets.get(creds.region, timedelta())
+                headers = demo_header(creds) if public else headers_for(creds, now + offset, target)
+                status, body, rows = await self._ask(creds.region, target, headers)
+                return Answer(path, target, status, body, rows, now, offset // timedelta(milliseconds=1))
             except ExchangeError as error:
                 if error.kind is Kind.CLOCK and not resynced:
                     resynced = True
-                    self._offsets[creds.region] = await self._server_time(creds.region) - self._clock()
+                    await self._set_clock(creds.region)
                 elif error.retryable and attempt < self._tries:
                     await self._sleep(self._pause_sec(error, attempt))
                 else:
@@ -262,15 +283,21 @@ class OkxGateway:
         if wait:
             await self._sleep(wait)
 
+    async def _set_clock(self, region: str) -> None:
+        self._offsets[region] = await self._server_time(region) - self._clock()
+        self._clock_asked[region] = self._monotonic()
+
     async def _server_time(self, region: str) -> datetime:
         await self._turn(region, TIME)
-        _, rows = await self._ask(region, TIME, {})
+        _, _, rows = await self._ask(region, TIME, {})
         return self._only(_time_of, rows)
 
-    async def _ask(self, region: str, target: str, headers: Mapping[str, str]) -> tuple[bytes, list[Any]]:
+    async def _ask(
+        self, region: str, target: str, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, list[Any]]:
         try:
             status, body = await self._get(region, target, headers)
-            return body, judge(status, body)
+            return status, body, judge(status, body)
         except ExchangeError as error:
             raise self._told(error) from None
 
@@ -317,10 +344,10 @@ class OkxGateway:
         except UnreadableRow as unreadable:
             raise self._told(error_for("unreadable")) from unreadable
 
-    def _page(self, path: str, raw: bytes, read: Callable[[Row], T], rows: list[Any]) -> Page[T]:
-        found, rest = read_each(read, rows)
+    def _page(self, path: str, answer: Answer, read: Callable[[Row], T]) -> Page[T]:
+        found, rest = read_each(read, answer.rows)
         self._note(path, rest)
-        return Page(raw, found, rest)
+        return Page(answer.raw, found, rest)
 
     def _note(self, path: str, rest: list[Unread]) -> None:
         """What could not be read is told to whoever runs this: OKX may have begun to write something new."""

@@ -7,9 +7,13 @@ POSITIONS = "/api/v5/account/positions"
 POSITIONS_HISTORY = "/api/v5/account/positions-history"
 ORDERS_HISTORY = "/api/v5/trade/orders-history"
 BILLS = "/api/v5/account/bills"
+FILLS = "/api/v5/trade/fills"
+FILLS_HISTORY = "/api/v5/trade/fills-history"
+INSTRUMENTS = "/api/v5/public/instruments"
 TIME = "/api/v5/public/time"
+PUBLIC = frozenset({INSTRUMENTS, TIME})
 
-# Requests and seconds: OKX's documented limits, per OKX user (of the time: per address).
+# Requests and seconds: OKX's documented limits, per OKX user (of what is public: per address).
 LIMITS: dict[str, tuple[int, float]] = {
     CONFIG: (5, 2.0),
     POSITIONS: (10, 2.0),
@@ -18,6 +22,9 @@ LIMITS: dict[str, tuple[int, float]] = {
     f"{ORDERS_HISTORY}-archive": (20, 2.0),
     BILLS: (5, 1.0),
     f"{BILLS}-archive": (5, 2.0),
+    FILLS: (60, 2.0),
+    FILLS_HISTORY: (10, 2.0),
+    INSTRUMENTS: (20, 2.0),
     TIME: (10, 2.0),
 }
 # Requests spread on their way to OKX; a little more room keeps two of our windows out of one of theirs.

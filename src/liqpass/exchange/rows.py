@@ -1,6 +1,7 @@
 """Rows are read one by one: one that cannot be read is told by its name, and the others stand."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,6 +9,19 @@ import msgspec
 from liqpass.exchange.fields import Row, UnreadableRow, as_row, visible
 
 T = TypeVar("T")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One answer as it came. `target` is path and query; `asked_at` is by our clock, OKX's was
+    `clock_offset_ms` ahead; `rows` may hold some that are none (`fields.as_row`)."""
+
+    path: str
+    target: str
+    http_status: int
+    raw: bytes
+    rows: list[Any]
+    asked_at: datetime
+    clock_offset_ms: int
 
 
 class Unread(msgspec.Struct, frozen=True):
