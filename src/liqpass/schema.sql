@@ -382,7 +382,7 @@ CREATE TABLE public.claims (
     CONSTRAINT claims_bundle_sha256_check CHECK ((length(bundle_sha256) = 32)),
     CONSTRAINT claims_check CHECK ((num_nonnulls(objection, objected_at) = ANY (ARRAY[0, 2]))),
     CONSTRAINT claims_check1 CHECK (((status <> 'PAYABLE'::public.claim_status) OR (amount IS NOT NULL))),
-    CONSTRAINT claims_check2 CHECK (((status <> ALL (ARRAY['APPROVED'::public.claim_status, 'BATCHED'::public.claim_status, 'PAID'::public.claim_status])) OR ((approved_amount > 0) AND (disbursement_id IS NOT NULL)))),
+    CONSTRAINT claims_check2 CHECK (((status <> ALL (ARRAY['APPROVED'::public.claim_status, 'BATCHED'::public.claim_status, 'PAID'::public.claim_status])) OR (disbursement_id IS NOT NULL))),
     CONSTRAINT claims_check3 CHECK (((status <> 'PAID'::public.claim_status) OR (pay_tx_hash IS NOT NULL))),
     CONSTRAINT claims_event_seq_check CHECK ((event_seq > 0)),
     CONSTRAINT claims_objection_check CHECK (((length(objection) >= 1) AND (length(objection) <= 2000))),
@@ -835,6 +835,7 @@ CREATE TABLE public.watched_covers (
     order_id uuid NOT NULL,
     purchase_order_id bytea NOT NULL,
     exchange_uid text NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
     penalty text,
     seen_at timestamp with time zone,
     seen text,
@@ -997,6 +998,8 @@ CREATE INDEX claims_by_id ON public.claims USING btree (id);
 
 CREATE INDEX claims_by_status ON public.claims USING btree (status, opened_at);
 
+CREATE INDEX claims_of_episodes_over ON public.claims USING btree (user_id, order_id) WHERE episode_over;
+
 CREATE INDEX claims_to_ask ON public.claims USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 
 CREATE INDEX disbursements_by_ref ON public.disbursements USING btree (ref) WHERE (purpose = 'CLAIM'::public.disbursement_purpose);
@@ -1042,6 +1045,10 @@ CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id,
 CREATE INDEX usdc_transfers_out ON public.usdc_transfers USING btree (recipient, amount) WHERE (recipient IS NOT NULL);
 
 CREATE INDEX watched_accounts_due ON public.watched_accounts USING btree (due_at);
+
+CREATE INDEX watched_covers_alive ON public.watched_covers USING btree (alive_after_end_at) WHERE ((settled_at IS NULL) AND (alive_after_end_at IS NOT NULL));
+
+CREATE INDEX watched_covers_ended ON public.watched_covers USING btree (ends_at) WHERE (settled_at IS NULL);
 
 CREATE INDEX watched_covers_open ON public.watched_covers USING btree (user_id, exchange_uid) WHERE (settled_at IS NULL);
 

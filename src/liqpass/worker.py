@@ -17,6 +17,7 @@ import structlog
 from liqpass.app import Clients
 from liqpass.batches import Step, in_batches
 from liqpass.chain import watcher
+from liqpass.claims import settling
 from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.payments import settle
@@ -71,6 +72,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(3, "ask pending", 5.0, False, partial(settle.ask_pending, of.db, of.nodes, chain, of.clock)),
         Task(4, "late orders", 1.0, False, partial(_all, of, settle.cancel_late)),
         Task(7, "ended covers", 1.0, False, partial(_all, of, settle.expire_over)),
+        Task(15, "settle covers", 1.0, False, partial(_all, of, settling.settle_covers)),
         Task(10, "earn", 600.0, False, partial(_all, of, settle.earn_daily)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),

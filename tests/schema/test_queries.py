@@ -143,6 +143,9 @@ PER_USER = (
 OVER_ALL_USERS = {
     "liqpass.claims.sql.claimable",  # which order a public id names; the caller looks whose it is
     "liqpass.claims.sql.claim_of_any",  # for operators and the worker
+    "liqpass.claims.covers.sql.lock_settleable",  # frees capital, whosever cover it stood behind
+    "liqpass.claims.covers.sql.lock_claims_of",
+    "liqpass.claims.covers.sql.settle",
     "liqpass.orders.sql.count_by_status",  # counts for the metrics
     "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names
     "liqpass.payments.sql.move_orders",  # brings the users' ids along
@@ -151,6 +154,10 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.expire_over",
     "liqpass.payments.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
+    "liqpass.treasury.owed.sql.lock_claim",  # the payout that is asked for or cancelled names its order
+    "liqpass.treasury.owed.sql.lock_cover",
+    "liqpass.treasury.owed.sql.cover",
+    "liqpass.treasury.owed.sql.approved_for",
     "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
     "liqpass.review.sql.any_claim",  # for operators, and the queue that they look through
     "liqpass.review.sql.queue",

@@ -99,12 +99,14 @@ create table claims (
     foreign key (user_id, order_id) references purchase_orders (user_id, id) on delete restrict,
     check (num_nonnulls(objection, objected_at) in (0, 2)),
     check (status <> 'PAYABLE' or amount is not null),
-    check (status not in ('APPROVED', 'BATCHED', 'PAID') or (approved_amount > 0 and disbursement_id is not null)),
+    -- A moment after its payout was cancelled, an APPROVED one is approved for nothing: then it is reviewed again.
+    check (status not in ('APPROVED', 'BATCHED', 'PAID') or disbursement_id is not null),
     check (status <> 'PAID' or pay_tx_hash is not null)
 );
 create index claims_by_id on claims (id);
 create index claims_by_status on claims (status, opened_at);
 create index claims_to_ask on claims (ask_at) where ask_at is not null;
+create index claims_of_episodes_over on claims (user_id, order_id) where episode_over;
 create index claims_by_disbursement on claims (disbursement_id) where disbursement_id is not null;
 
 create table claim_events (
@@ -182,6 +184,8 @@ create table watched_covers (
     order_id uuid not null,
     purchase_order_id bytea not null check (length(purchase_order_id) = 32),
     exchange_uid text not null,
+    -- The end of the cover: from then on it may be settled, and the claim window runs.
+    ends_at timestamptz not null,
     penalty text,
     seen_at timestamptz,
     seen text,
@@ -195,6 +199,10 @@ create table watched_covers (
     check (num_nonnulls(settled_at, settled_by) in (0, 2))
 );
 create index watched_covers_open on watched_covers (user_id, exchange_uid) where settled_at is null;
+-- What may be settled: a handful of many that run.
+create index watched_covers_alive on watched_covers (alive_after_end_at)
+    where settled_at is null and alive_after_end_at is not null;
+create index watched_covers_ended on watched_covers (ends_at) where settled_at is null;
 
 -- What changed of a covered position since it was priced: append-only.
 create table watched_changes (
@@ -223,8 +231,8 @@ create table watched_accounts (
 create index watched_accounts_due on watched_accounts (due_at);
 
 -- Covers that run already are watched from now on; those that are over were settled as they ended.
-insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, penalty)
-select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, b.position_as_read::jsonb ->> 'liqPenalty'
+insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, penalty)
+select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, o.coverage_end_at, b.position_as_read::jsonb ->> 'liqPenalty'
 from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
 where o.status = 'ACTIVE';
 insert into watched_accounts (user_id, exchange_uid, due_at)

@@ -106,12 +106,12 @@ MOVE = f"""
           and p.user_id = m.user_id and p.binding_id = m.binding_id
     ),
     watched as (
-        insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, penalty)
-        select m.user_id, m.id, m.purchase_order_id, b.exchange_uid,
+        insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, penalty)
+        select m.user_id, m.id, m.purchase_order_id, b.exchange_uid, m.coverage_end_at,
             (m.priced_from::jsonb ->> 'position')::jsonb ->> 'liqPenalty'
         from moved m join insured_bindings b on b.user_id = m.user_id and b.id = m.binding_id
         where m.to_status = 'ACTIVE'
-        on conflict (user_id, order_id) do nothing
+        on conflict (user_id, order_id) do update set ends_at = excluded.ends_at
     ),
     looked_at as (
         insert into watched_accounts as w (user_id, exchange_uid, due_at)

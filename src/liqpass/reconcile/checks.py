@@ -55,6 +55,16 @@ class BreakType(StrEnum):
     """The status is not what the last event says, or an event is missing."""
     LEDGER_INCONSISTENT = "LEDGER_INCONSISTENT"
     """A balance is not the sum of its transfers, or the legs of a fact have a gap."""
+    CLAIM_WITHOUT_PAYOUT = "CLAIM_WITHOUT_PAYOUT"
+    """A claim was approved, and nothing is to be paid out for it, or another amount."""
+    PAYOUT_WITHOUT_CLAIM = "PAYOUT_WITHOUT_CLAIM"
+    """Something was paid, or is to be paid, as a claim's that no approval explains."""
+    CLAIM_PAID_TWICE = "CLAIM_PAID_TWICE"
+    """More was paid for an order than its claim was approved for."""
+    CLAIM_PAID_TO_ANOTHER = "CLAIM_PAID_TO_ANOTHER"
+    """A claim's payout goes, or went, to somebody whom nobody named."""
+    CLAIM_OVERDUE = "CLAIM_OVERDUE"
+    """A claim was approved long ago, and its payout is not seen on chain."""
 
 
 _HAND = "somebody's hand was in the database: compare with a backup"
@@ -83,6 +93,16 @@ NEXT_STEPS: dict[BreakType, str] = {
     f"put right itself, {_HAND}.",
     BreakType.HISTORY_BROKEN: f"Orders move only together with an event: {_HAND}.",
     BreakType.LEDGER_INCONSISTENT: f"The ledger is only added to: {_HAND}.",
+    BreakType.CLAIM_WITHOUT_PAYOUT: "`liqpass claims show` says who approved it. A claim is approved only "
+    f"together with its payout: {_HAND}.",
+    BreakType.PAYOUT_WITHOUT_CLAIM: "Send no batch in which it stands, and cancel it with `liqpass suspense "
+    f"cancel` if it is not paid yet. Only an approval asks for a claim's payout: {_HAND}.",
+    BreakType.CLAIM_PAID_TWICE: "Look for both transfers in a block explorer, and ask the treasury's owners "
+    "which batch they sent twice. What was paid too much only its recipient can send back.",
+    BreakType.CLAIM_PAID_TO_ANOTHER: "Send no batch in which it stands, and ask who named the recipient. If "
+    f"nobody did, {_HAND}.",
+    BreakType.CLAIM_OVERDUE: "Make a batch with `liqpass suspense batch` and have the treasury's owners sign "
+    "it. `liqpass suspense list` says whether it stands in one already, or is held back.",
 }
 
 

@@ -21,6 +21,7 @@ from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.holding import Held, held, token_says, token_says_of
+from liqpass.treasury.owed import sql as owed
 from liqpass.treasury.pairing import Purpose
 from liqpass.treasury.records import Disbursement, Outflow
 from liqpass.treasury.suspense import hold, items, key_of, may_receive, part
@@ -131,6 +132,69 @@ async def withdraw(
     return Asked(asked.id, to, amount, await balance(conn, Account.POOL_FREE), shown)
 
 
+async def owe_claim(
+    conn: Connection,
+    now: datetime,
+    random: bytes,
+    chain: ChainSettings,
+    ref: bytes,
+    *,
+    to: bytes,
+    amount: int,
+    total: int,
+    by: str,
+    reason: str,
+) -> Asked:
+    """A claim is approved: `amount` is to be paid for the order of the public id `ref`, which with what was
+    approved before makes `total`. The claim has to be locked, and its `approved_amount` written beside; to be
+    the last of a transaction: it posts. `left`: what the order's payout leaves. `random`: 10 bytes.
+
+    Raises Problem; CAPITAL_SHORT where the cover's capital was freed when it was settled, and is not there.
+    """
+    cover = await _locked_cover(conn, ref)
+    if total > cover.payout:
+        said = f"The order pays {usd(cover.payout)} USDC at most, and {usd(total)} USDC would be approved."
+        raise Problem("INVALID_FIELD", said, field="amount")
+    if cover.claim + amount != total:
+        raise RuntimeError("a claim was approved without its lock")
+    asked = _Ask(uuid7(now, random), Purpose.CLAIM, ref, to, amount, reason, by, _OF_CLAIMS)
+    shown = await _ask(conn, now, chain, asked)
+    try:
+        async with conn.transaction():
+            await post(conn, now, _claim_stands(cover, ref, total))
+    except CheckViolationError as error:
+        if not overdrawn(error):
+            raise
+        free = await balance(conn, Account.POOL_FREE)
+        raise Problem(
+            "CAPITAL_SHORT",
+            f"{usd(amount)} USDC are needed and {usd(free)} are free: what this cover held was freed when it "
+            "was settled. Deposit more with liqpass pool deposit, then approve again.",
+            freeAmount=str(free),
+            neededAmount=str(amount),
+        ) from None
+    return Asked(asked.id, to, amount, cover.payout - total, shown)
+
+
+async def _locked_cover(conn: Connection, ref: bytes) -> owed.Cover:
+    """What is held and owed for an order, its claim and its cover locked: nobody approves, cancels or settles
+    beside us."""
+    await owed.lock_claim(conn, ref)
+    await owed.lock_cover(conn, ref)
+    return await owed.cover(conn, ref)
+
+
+def _claim_stands(cover: owed.Cover, ref: bytes, total: int) -> list[Entry]:
+    """What an approved total makes of the books: a settled cover holds what its claim takes, no more."""
+    held = [Entry(Kind.HELD, ref, total)] if cover.settled else []
+    return [*held, Entry(Kind.CLAIM, ref, total)]
+
+
+_Fields = tuple[str, str, str]  # how whoever asks calls recipient, reason and name
+_BY_COMMAND: _Fields = ("--to", "--reason", "--by")
+_OF_CLAIMS: _Fields = ("recipient", "reason", "by")
+
+
 class _Ask(msgspec.Struct, frozen=True):
     id: UUID
     purpose: Purpose
@@ -139,14 +203,16 @@ class _Ask(msgspec.Struct, frozen=True):
     amount: int
     reason: str
     by: str
+    fields: _Fields = _BY_COMMAND
 
 
 async def _ask(conn: Connection, now: datetime, chain: ChainSettings, asked: _Ask) -> bytes | None:
     """Keep it, and say whether a transfer is there that will be taken for it."""
+    to_field, reason_field, by_field = asked.fields
     if not may_receive(asked.recipient, chain):
         who = f"{checksum(asked.recipient)} is the treasury itself, a contract of the product, or nobody"
-        raise Problem("INVALID_FIELD", f"--to {who}: money sent there would be lost.", field="--to")
-    reason, by = words(asked.reason, "--reason"), words(asked.by, "--by")
+        raise Problem("INVALID_FIELD", f"{to_field} {who}: money sent there would be lost.", field=to_field)
+    reason, by = words(asked.reason, reason_field), words(asked.by, by_field)
     await sql.ask(
         conn,
         asked.id,
@@ -166,9 +232,11 @@ async def _ask(conn: Connection, now: datetime, chain: ChainSettings, asked: _As
 async def cancel(
     conn: Connection, now: datetime, chain: ChainSettings, text: str, *, by: str, reason: str
 ) -> Disbursement:
-    """It is not to be paid out after all: the money is in suspense or free again. Raises Problem."""
+    """It is not to be paid out after all: the money is in suspense or free again, or the claim is approved
+    for so much less, and an operator decides again. Raises Problem."""
     found = await found_by(conn, chain, text)
     held = await hold(conn, chain, found.ref) if found.purpose == Purpose.REFUND else None
+    cover = await _locked_cover(conn, found.ref) if found.purpose == Purpose.CLAIM else None
     await sql.lock_disbursements(conn, chain.chain_id, [found.id])
     found = await found_by(conn, chain, text)
     if found.cancelled_at is not None:
@@ -176,10 +244,14 @@ async def cancel(
     if (paid := found.made_by or found.shown) is not None:
         raise Problem("INVALID_FIELD", f"{found.id} was paid by {to_hex(paid)}.", field="DISBURSEMENT")
     await sql.cancel(conn, found.id, now, words(by, "--by"), words(reason, "--reason"))
-    if held is None:
-        await post(conn, now, [Entry(Kind.WITHDRAWAL, found.ref, 0)])
-    else:
+    if held is not None:
         await post(conn, now, [Entry(Kind.REFUND, found.ref, held.refund - found.amount)])
+    elif cover is not None:
+        left = cover.claim - found.amount
+        await owed.approved_for(conn, found.ref, left)
+        await post(conn, now, _claim_stands(cover, found.ref, left))
+    else:
+        await post(conn, now, [Entry(Kind.WITHDRAWAL, found.ref, 0)])
     return found
 
 

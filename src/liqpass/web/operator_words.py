@@ -26,6 +26,11 @@ SAID_OF_BREAK: Mapping[str, str] = {
     BreakType.PREMIUM_EARNED_WRONG: N_("Earned premium is wrong"),
     BreakType.HISTORY_BROKEN: N_("History is broken"),
     BreakType.LEDGER_INCONSISTENT: N_("Ledger is inconsistent"),
+    BreakType.CLAIM_WITHOUT_PAYOUT: N_("Claim approved, nothing to be paid"),
+    BreakType.PAYOUT_WITHOUT_CLAIM: N_("Payout for no approved claim"),
+    BreakType.CLAIM_PAID_TWICE: N_("Claim paid more than approved"),
+    BreakType.CLAIM_PAID_TO_ANOTHER: N_("Claim paid to somebody else"),
+    BreakType.CLAIM_OVERDUE: N_("Approved claim not paid yet"),
 }
 
 SAID_OF_ACCOUNT: Mapping[str, str] = {
@@ -55,6 +60,7 @@ SAID_OF_WHY: Mapping[str, str] = {
 SAID_OF_PURPOSE: Mapping[str, str] = {
     Purpose.REFUND: N_("Refund"),
     Purpose.WITHDRAWAL: N_("Withdrawal"),
+    Purpose.CLAIM: N_("Claim"),
 }
 
 SAID_OF_HELD: Mapping[str, str] = {

@@ -1,0 +1,1 @@
+"""Covers that wait to be settled."""
