@@ -7,19 +7,23 @@ GET /control/state shows what there is. A call that cannot be is answered with 4
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from liqpass.clock import Clock
 from liqpass.sandbox.okx_accounts import Books
+from liqpass.sandbox.okx_lags import Delays
 from liqpass.sandbox.okx_margin import Key, Position
 from liqpass.sandbox.okx_rows import history_row, position_row
 
 OFFERED = (
     "add_account add_key set_perm delete_key open_position close_position liquidate liquidate_partly "
-    "move_mark list_instrument lag fail answer html rate_limit skew_clock heal"
+    "deleverage claw_back move_mark fund set_leverage add_margin remove_margin list_instrument "
+    "lag fail answer html rate_limit outage delay hide skew_clock heal"
 )
 
 
@@ -34,16 +38,19 @@ class Fault:
     path: str
     region: str
     left: int | None
+    until: datetime | None = None
 
 
-class Faults:
+class Faults(Delays):
     """What goes wrong, and on which requests: those whose path contains `path`, in `region`, `count` times.
 
     "" is any path or region, no count is until heal(). Of several that match, the one added first hits; a lag
     lets the request go on to what it would have been.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
         self.skew_sec = 0.0
         self._faults: list[Fault] = []
 
@@ -75,17 +82,26 @@ class Faults:
         body = b'{"msg":"Too Many Requests","code":"50011"}'
         self._faults.append(Fault(0, 429, body, "application/json", path, region, count))
 
+    def outage(self, seconds: float, *, path: str = "", region: str = "") -> None:
+        """Be down for so long by the exchange's clock, and come back by itself."""
+        body = b'{"code":"50001","data":[],"msg":"Service temporarily unavailable. Try again later"}'
+        until = self._clock() + timedelta(seconds=float(seconds))
+        self._faults.append(Fault(0, 503, body, "application/json", path, region, None, until))
+
     def skew_clock(self, seconds: float) -> None:
         """Let the exchange's clock be ahead of the real one, or behind for less than 0."""
         self.skew_sec = float(seconds)
 
     def heal(self) -> None:
-        """No more faults, and the right time."""
+        """No more faults and delays, and the right time."""
         self.skew_sec = 0.0
+        self._delays.clear()
         self._faults.clear()
 
     def next(self, path: str, region: str) -> Fault | None:
         """The fault for this request, if any; it is used up by being asked for."""
+        now = self._clock()
+        self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]
         for fault in self._faults:
             if fault.path in path and fault.region in ("", region):
                 if fault.left is not None:

@@ -4,14 +4,20 @@ It is that of OKX's isolated mode, checked against real rows: mgnRatio = (margin
 fee rate), and liqPx is the mark price where it is 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 FEE_RATE = Decimal("0.0005")  # that of takers, which all trades here are
 MAKER_FEE_RATE = Decimal("0.0002")
+_PLACES = Decimal("1e-16")
 # Contracts, how many times the first tier's maintenance rate, highest leverage.
 _TIERS = ((10_000, "1", 100), (50_000, "1.25", 75), (200_000, "1.5", 50))
+
+
+def to_places(amount: Decimal) -> Decimal:
+    """An amount as it is booked: with the 16 places after the point that rows show."""
+    return amount.quantize(_PLACES)
 
 
 class Tier(NamedTuple):
@@ -26,7 +32,8 @@ class Tier(NamedTuple):
 class Instrument:
     """A linear swap settled in USDT. `mark` is the only price it has, `mmr_rate` that of the first tier.
 
-    `path` is how the mark price came to be what it is: times in ms and prices, oldest first.
+    `path` is how the mark price came to be what it is, `funding` the rates that were settled, each with its
+    time in ms, oldest first.
     """
 
     inst_id: str
@@ -35,6 +42,7 @@ class Instrument:
     tick: Decimal
     mark: Decimal
     path: list[tuple[int, Decimal]] = field(default_factory=list, kw_only=True)
+    funding: list[tuple[int, Decimal]] = field(default_factory=list, kw_only=True)
 
     @property
     def family(self) -> str:
@@ -71,7 +79,10 @@ class Key:
 
 @dataclass
 class Position:
-    """One episode of a slot, from its opening until it is wholly closed. `sign`: 1 long, -1 short."""
+    """One episode of a slot, from its opening until it is wholly closed. `sign`: 1 long, -1 short.
+
+    `past` is what it was after each change, oldest first: an endpoint that lags shows one of these.
+    """
 
     instrument: Instrument
     mgn_mode: str
@@ -90,9 +101,25 @@ class Position:
     pnl: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
     liq_penalty: Decimal = Decimal(0)
+    funding_fee: Decimal = Decimal(0)
     close_type: str = ""
     trigger_px: Decimal | None = None
     trade_id: str = ""
+    past: list["Position"] = field(default_factory=list, compare=False, repr=False)
+
+    def changed(self, now_ms: int) -> None:
+        """It is what it is since now; its time never goes back."""
+        self.u_time_ms = max(now_ms, self.u_time_ms)
+        self.past.append(replace(self, past=[]))
+
+    @property
+    def slot(self) -> tuple[str, str, str]:
+        """Which of an account's slots it has: instrument, margin mode, side."""
+        return self.instrument.inst_id, self.mgn_mode, self.pos_side
+
+    def realized(self) -> Decimal:
+        """All that this episode won or lost so far, but for what is open."""
+        return self.pnl + self.fee + self.funding_fee + self.liq_penalty
 
     def notional(self, px: Decimal) -> Decimal:
         """Value of the open contracts at a price, in USDT."""

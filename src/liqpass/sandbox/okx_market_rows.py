@@ -152,11 +152,12 @@ def tier_row(instrument: Instrument, number: int) -> Row:
 
 
 def funding_row(instrument: Instrument, now_ms: int) -> Row:
-    """One row of GET /public/funding-rate. Mark price and index are one here, so the rate is 0."""
+    """One row of GET /public/funding-rate: the last rate that was settled is foretold to come again."""
     next_ms = now_ms - now_ms % _FUNDING_MS + _FUNDING_MS
+    rate = text(instrument.funding[-1][1]) if instrument.funding else "0"
     return {
         "formulaType": "noRate",
-        "fundingRate": "0",
+        "fundingRate": rate,
         "fundingTime": str(next_ms),
         "impactValue": "",
         "instId": instrument.inst_id,
@@ -168,9 +169,22 @@ def funding_row(instrument: Instrument, now_ms: int) -> Row:
         "nextFundingRate": "",
         "nextFundingTime": str(next_ms + _FUNDING_MS),
         "premium": "0",
-        "settFundingRate": "0",
+        "settFundingRate": rate,
         "settState": "settled",
         "ts": str(now_ms),
+    }
+
+
+def settled_row(instrument: Instrument, settled_ms: int, rate: Decimal) -> Row:
+    """One row of GET /public/funding-rate-history."""
+    return {
+        "formulaType": "noRate",
+        "fundingRate": text(rate),
+        "fundingTime": str(settled_ms),
+        "instId": instrument.inst_id,
+        "instType": "SWAP",
+        "method": "current_period",
+        "realizedRate": text(rate),
     }
 
 

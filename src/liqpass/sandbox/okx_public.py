@@ -13,6 +13,7 @@ from liqpass.sandbox.okx_market_rows import (
     index_row,
     instrument_row,
     mark_row,
+    settled_row,
     ticker_row,
     tier_row,
     traded_row,
@@ -32,6 +33,7 @@ from liqpass.sandbox.okx_parameters import (
 )
 
 _LATEST_BARS = 1440
+_FUNDING_KEPT_MS = 90 * 86_400_000
 
 
 class Public(NamedTuple):
@@ -135,6 +137,21 @@ def _funding_rate(books: Books, query: Query, now_ms: int) -> list[Row]:
     return [funding_row(each, now_ms) for each in known if inst_id in ("", each.inst_id)]
 
 
+def _funding_rate_history(books: Books, query: Query, now_ms: int) -> list[Row]:
+    """The last three months, newest first; `after` is older and `before` newer than a time."""
+    needed(query, "instId")
+    instrument = books.instruments[known_instrument(books, query)]
+    limit, after, before = limit_of(query, 400), digits(query, "after"), digits(query, "before")
+    rows = [
+        settled_row(instrument, settled_ms, rate)
+        for settled_ms, rate in reversed(instrument.funding)
+        if settled_ms >= now_ms - _FUNDING_KEPT_MS
+        and (after is None or settled_ms < after)
+        and (before is None or settled_ms > before)
+    ]
+    return rows[:limit]
+
+
 def _candles(
     row: Callable[[Instrument, Candle], list[str]], *, at_most: int, old: bool = False, index: bool = False
 ) -> Callable[[Books, Query, int], list[list[str]]]:
@@ -170,6 +187,7 @@ PUBLIC = {
     "/api/v5/public/mark-price": Public(10, 2, _mark_price, "instId"),
     "/api/v5/public/position-tiers": Public(10, 2, _position_tiers),
     "/api/v5/public/funding-rate": Public(10, 2, _funding_rate, "instId"),
+    "/api/v5/public/funding-rate-history": Public(10, 2, _funding_rate_history, "instId"),
     "/api/v5/market/ticker": Public(20, 2, _ticker),
     "/api/v5/market/tickers": Public(20, 2, _tickers),
     "/api/v5/market/index-tickers": Public(20, 2, _index_tickers),

@@ -1,10 +1,9 @@
 """How the sandbox exchange writes its rows: the fields, their order and their emptiness are OKX's.
 
-Numbers are strings, what does not apply is "". Positions, histories and orders list their fields in
-alphabetical order, as real answers do.
+Numbers are strings, what does not apply is "". Positions and histories list their fields in alphabetical
+order, as real answers do. What trades leave behind is in okx_trade_rows.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -18,57 +17,7 @@ _NOT_OF_SWAPS = (
     "interest liab liabCcy maxSpotInUseAmt nonSettleAvgPx optVal pendingCloseOrdLiabVal posCcy quoteBal "
     "quoteBorrowed quoteInterest settledPnl spotInUseAmt spotInUseCcy thetaBS thetaPA vegaBS vegaPA"
 )
-_UNUSED_IN_ORDERS = (
-    "algoClOrdId algoId attachAlgoClOrdId cancelSource cancelSourceReason clOrdId px pxType pxUsd pxVol "
-    "quickMgnType slOrdPx slTriggerPx slTriggerPxType source stpId tag tgtCcy tpOrdPx tpTriggerPx "
-    "tpTriggerPxType"
-)
-_UNUSED_IN_BILLS = (
-    "clOrdId earnAmt earnApr fillFwdPx fillIdxPx fillMarkVol fillPxUsd fillPxVol from notes tag to"
-)
-_UNUSED_IN_FILLS = "clOrdId fillFwdPx fillIdxPx fillMarkVol fillPxUsd fillPxVol tag"
 _WHILE_OPEN = "avgPx bePx imr liqPx margin mgnRatio mmr notionalUsd upl uplLastPx uplRatio uplRatioLastPx"
-_CATEGORY = {"3": "full_liquidation", "4": "partial_liquidation"}
-# Bill subtypes by what was closed or traded; the words are OKX's.
-_OPENED = {"long": "3", "short": "4", "net-buy": "1", "net-sell": "2"}
-_CLOSED = {"long": "5", "short": "6", "net-buy": "1", "net-sell": "2"}
-_LIQUIDATED = {"long": "104", "short": "105", "net-buy": "106", "net-sell": "107"}
-_PARTLY_LIQUIDATED = {"long": "100", "short": "101", "net-buy": "102", "net-sell": "103"}
-
-
-@dataclass(frozen=True)
-class Trade:
-    """One fill, by order or by liquidation, just after it happened to `position`."""
-
-    position: Position
-    ord_id: str
-    contracts: Decimal
-    px: Decimal
-    fee: Decimal
-    pnl: Decimal
-    opens: bool
-
-    @property
-    def close_type(self) -> str:
-        """The way it was closed, as positions-history numbers it; "" for an opening trade."""
-        return "" if self.opens else self.position.close_type
-
-    @property
-    def forced(self) -> bool:
-        """Made by liquidation."""
-        return self.close_type in _CATEGORY
-
-    @property
-    def side(self) -> str:
-        """buy or sell."""
-        return "buy" if (self.position.sign > 0) == self.opens else "sell"
-
-    @property
-    def sub_type(self) -> str:
-        """What bills and fills call it."""
-        words = self.position.pos_side if self.position.pos_side != "net" else f"net-{self.side}"
-        by_type = {"": _OPENED, "3": _LIQUIDATED, "4": _PARTLY_LIQUIDATED}.get(self.close_type, _CLOSED)
-        return by_type[words]
 
 
 def text(number: Decimal | None) -> str:
@@ -128,7 +77,7 @@ def position_row(account: Account, position: Position) -> Row:
         "ccy": "USDT",
         "closeOrderAlgo": [],
         "fee": text(position.fee),
-        "fundingFee": "0",
+        "fundingFee": text(position.funding_fee),
         "idxPx": text(instrument.mark),
         "instId": instrument.inst_id,
         "instType": "SWAP",
@@ -141,7 +90,7 @@ def position_row(account: Account, position: Position) -> Row:
         "pos": text(signed),
         "posId": position.pos_id,
         "posSide": position.pos_side,
-        "realizedPnl": text(position.pnl + position.fee + position.liq_penalty),
+        "realizedPnl": text(position.realized()),
         "tradeId": position.trade_id,
         "uTime": str(position.u_time_ms),
         "usdPx": "1",
@@ -173,7 +122,6 @@ def _numbers_while_open(account: Account, position: Position) -> dict[str, Decim
 
 def history_row(position: Position) -> Row:
     """One row of GET /account/positions-history: one episode, with the latest way that it was closed."""
-    realized = position.pnl + position.fee + position.liq_penalty
     at_stake = position.max_contracts * position.instrument.ct_val * position.avg_px / position.lever
     return {
         "cTime": str(position.c_time_ms),
@@ -182,122 +130,25 @@ def history_row(position: Position) -> Row:
         "closeTotalPos": text(position.closed_contracts),
         "direction": "long" if position.sign > 0 else "short",
         "fee": text(position.fee),
-        "fundingFee": "0",
+        "fundingFee": text(position.funding_fee),
         "instId": position.instrument.inst_id,
         "instType": "SWAP",
-        "lever": _with_point(position.lever),
+        "lever": with_point(position.lever),
         "liqPenalty": text(position.liq_penalty),
         "mgnMode": position.mgn_mode,
         "nonSettleAvgPx": "",
         "openAvgPx": text(position.avg_px),
         "openMaxPos": text(position.max_contracts),
         "pnl": text(position.pnl),
-        "pnlRatio": text(realized / at_stake),
+        "pnlRatio": text(position.realized() / at_stake),
         "posId": position.pos_id,
         "posSide": position.pos_side,
-        "realizedPnl": text(realized),
+        "realizedPnl": text(position.realized()),
         "settledPnl": "",
         "triggerPx": text(position.trigger_px),
         "type": position.close_type,
         "uTime": str(position.u_time_ms),
         "uly": position.instrument.family,
-    }
-
-
-def order_row(trade: Trade) -> Row:
-    """One row of GET /trade/orders-history, for a market order filled at once."""
-    position, now = trade.position, str(trade.position.u_time_ms)
-    row: Row = {
-        **dict.fromkeys(_UNUSED_IN_ORDERS.split(), ""),
-        "accFillSz": text(trade.contracts),
-        "attachAlgoOrds": [],
-        "avgPx": text(trade.px),
-        "cTime": now,
-        "category": _CATEGORY.get(trade.close_type, "normal"),
-        "ccy": "USDT",
-        "fee": text(trade.fee),
-        "feeCcy": "USDT",
-        "fillPx": text(trade.px),
-        "fillSz": text(trade.contracts),
-        "fillTime": now,
-        "instId": position.instrument.inst_id,
-        "instType": "SWAP",
-        "isTpLimit": "false",
-        "lever": _with_point(position.lever),
-        "linkedAlgoOrd": {"algoId": ""},
-        "ordId": trade.ord_id,
-        "ordType": "market",
-        "pnl": text(trade.pnl),
-        "posSide": position.pos_side,
-        "rebate": "0",
-        "rebateCcy": "USDT",
-        "reduceOnly": "false" if trade.opens else "true",
-        "side": trade.side,
-        "state": "filled",
-        "stpMode": "cancel_maker",
-        "sz": text(trade.contracts),
-        "tdMode": position.mgn_mode,
-        "tradeId": position.trade_id,
-        "uTime": now,
-    }
-    return dict(sorted(row.items()))
-
-
-def bill_row(trade: Trade, bill_id: str, change: Decimal, balance: Decimal) -> Row:
-    """One row of GET /account/bills: type 2 a trade, type 5 a liquidation, both leading to the order."""
-    position, now = trade.position, str(trade.position.u_time_ms)
-    row: Row = {
-        **dict.fromkeys(_UNUSED_IN_BILLS.split(), ""),
-        "bal": text(balance),
-        "balChg": text(change),
-        "billId": bill_id,
-        "ccy": "USDT",
-        "execType": "" if trade.forced else "T",
-        "fee": text(trade.fee),
-        "fillMarkPx": text(trade.px if trade.forced else position.instrument.mark),
-        "fillTime": now,
-        "instId": position.instrument.inst_id,
-        "instType": "SWAP",
-        "interest": "0",
-        "mgnMode": position.mgn_mode,
-        "ordId": trade.ord_id,
-        "pnl": text(trade.pnl),
-        "posBal": text(position.margin),
-        "posBalChg": "0",
-        "px": text(trade.px),
-        "subType": trade.sub_type,
-        "sz": text(trade.contracts),
-        "tradeId": position.trade_id,
-        "ts": now,
-        "type": "5" if trade.forced else "2",
-    }
-    return dict(sorted(row.items()))
-
-
-def fill_row(trade: Trade, bill_id: str) -> Row:
-    """One row of GET /trade/fills: the trade of one bill. That of a liquidation has a negative tradeId."""
-    position, now = trade.position, str(trade.position.u_time_ms)
-    return {
-        **dict.fromkeys(_UNUSED_IN_FILLS.split(), ""),
-        "billId": bill_id,
-        "execType": "T",
-        "fee": text(trade.fee),
-        "feeCcy": "USDT",
-        "feeRate": text(-FEE_RATE),
-        "fillMarkPx": text(trade.px if trade.forced else position.instrument.mark),
-        "fillPnl": text(trade.pnl),
-        "fillPx": text(trade.px),
-        "fillSz": text(trade.contracts),
-        "fillTime": now,
-        "instId": position.instrument.inst_id,
-        "instType": "SWAP",
-        "ordId": trade.ord_id,
-        "posSide": position.pos_side,
-        "side": trade.side,
-        "subType": trade.sub_type,
-        "tradeId": f"-{int(bill_id) % 10**10}" if trade.forced else position.trade_id,
-        "tradeQuoteCcy": "USDT",
-        "ts": now,
     }
 
 
@@ -323,6 +174,7 @@ def fee_row(now_ms: int) -> Row:
     }
 
 
-def _with_point(lever: Decimal) -> str:
+def with_point(lever: Decimal) -> str:
+    """A leverage as histories show it: 10.0."""
     shown = text(lever)
     return shown if "." in shown else f"{shown}.0"

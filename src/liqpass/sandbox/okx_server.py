@@ -29,7 +29,7 @@ from liqpass.sandbox.okx_control import Faults, control_app, key_json
 from liqpass.sandbox.okx_margin import Account, Key
 from liqpass.sandbox.okx_parameters import Refusal
 from liqpass.sandbox.okx_public import PUBLIC
-from liqpass.sandbox.okx_queries import PRIVATE
+from liqpass.sandbox.okx_queries import PRIVATE, Asked
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_SKEW_SEC = 30
@@ -103,7 +103,7 @@ class SandboxExchange:
         self._sent: dict[tuple[str, str], deque[float]] = {}
         self._runners: list[web.AppRunner] = []
         self.books = Books(clock, seed)
-        self.faults = Faults()
+        self.faults = Faults(clock)
         self.hosts: dict[str, str] = {}
         self.control_url = ""
         self.reset()
@@ -183,7 +183,8 @@ class SandboxExchange:
         account, key = let_in(self.books, asked, now)
         private = PRIVATE[request.path]
         self._count(account.uid, request.path, private.at_most, private.window_sec)
-        return private.read(self.books, account, key, request.query)
+        hidden = self.faults.hidden_at(request.path, self.books.now_ms())
+        return private.read(Asked(self.books, account, key, request.query, hidden))
 
     def _count(self, who: str, path: str, at_most: int, window_sec: float) -> None:
         """The documented limits, per user or per address; a refused request is not counted."""

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from liqpass.sandbox.okx_accounts import Books
-from liqpass.sandbox.okx_margin import Account, Key
+from liqpass.sandbox.okx_margin import Account
 from liqpass.sandbox.okx_parameters import Query, Row, listed
 from liqpass.sandbox.okx_rows import text
 
@@ -25,7 +25,7 @@ _UNLIMITED = (
 )
 
 
-def balance(books: Books, account: Account, _key: Key, query: Query) -> list[Row]:
+def balance(books: Books, account: Account, query: Query) -> list[Row]:
     """One row, its details only of the currencies asked for. All of an account's money is USDT."""
     asked, now = listed(query, "ccy", 20), str(books.now_ms())
     details = _usdt_row(account, now)
@@ -40,7 +40,7 @@ def balance(books: Books, account: Account, _key: Key, query: Query) -> list[Row
     ]
 
 
-def currencies(books: Books, _account: Account, _key: Key, query: Query) -> list[Row]:
+def currencies(books: Books, query: Query) -> list[Row]:
     """A row for each chain of USDT and of every coin that has an instrument."""
     asked = listed(query, "ccy", 20)
     known = dict.fromkeys(["USDT", *(each.base for each in books.instruments.values())])
