@@ -1304,6 +1304,7 @@ INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('OPEN',
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'PAYABLE', 'the evidence shows a liquidation that is covered');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'NOT_COVERED', 'the evidence shows that nothing is owed');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'IN_REVIEW', 'the exchange shows no more: an operator decides');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('GATHERING', 'PAID', 'nothing more is owed than was paid');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABLE', 'GATHERING', 'more has happened, or more evidence has come');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('NOT_COVERED', 'GATHERING', 'more has happened, or more evidence has come');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('IN_REVIEW', 'GATHERING', 'more evidence has come');

@@ -45,6 +45,7 @@ LEGAL_MOVES: frozenset[tuple[ClaimStatus, ClaimStatus]] = frozenset(
         (_S.GATHERING, _S.PAYABLE),  # the evidence shows a liquidation that is covered
         (_S.GATHERING, _S.NOT_COVERED),  # the evidence shows that nothing is owed
         (_S.GATHERING, _S.IN_REVIEW),  # the exchange shows no more: an operator decides
+        (_S.GATHERING, _S.PAID),  # nothing more is owed than was paid
         (_S.PAYABLE, _S.GATHERING),  # more has happened, or more evidence has come
         (_S.NOT_COVERED, _S.GATHERING),
         (_S.IN_REVIEW, _S.GATHERING),

@@ -41,6 +41,7 @@ insert into claim_moves (from_status, to_status, meaning) values
     ('GATHERING', 'PAYABLE', 'the evidence shows a liquidation that is covered'),
     ('GATHERING', 'NOT_COVERED', 'the evidence shows that nothing is owed'),
     ('GATHERING', 'IN_REVIEW', 'the exchange shows no more: an operator decides'),
+    ('GATHERING', 'PAID', 'nothing more is owed than was paid'),
     ('PAYABLE', 'GATHERING', 'more has happened, or more evidence has come'),
     ('NOT_COVERED', 'GATHERING', 'more has happened, or more evidence has come'),
     ('IN_REVIEW', 'GATHERING', 'more evidence has come'),
