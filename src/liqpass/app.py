@@ -34,6 +34,7 @@ from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
 from liqpass.pricing.skus import Products, load_products
 from liqpass.reconcile.routes import reconcile_router
+from liqpass.review.routes import claims_router, review_router
 from liqpass.settings import ChainSettings, Settings
 from liqpass.signin.routes import session_cookie, signin_router
 from liqpass.signin.sessions import signed_in
@@ -98,6 +99,8 @@ def create_app(of: Clients) -> AsgiApp:
             positions_router(reader=reader, appraise=partial(refusal, of.products)),
             orders_router(reader=reader, terms=terms),
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
+            claims_router(),
+            review_router(db=db, clock=clock, cookie=cookie, admins=admins, limits=of.settings.claims),
             reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
             treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain, nodes=of.nodes),
             pages_router(site=site, admins=admins),

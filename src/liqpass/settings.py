@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from liqpass.hexes import address
 from liqpass.hosts import as_browsers_write
+from liqpass.money import micro
 from liqpass.problems import Problem
 from liqpass.secp256k1 import is_private_key
 
@@ -45,6 +46,15 @@ class ChainSettings:
 
 
 @dataclass(frozen=True)
+class ClaimLimits:
+    """Micro-USDC of an order's payouts together: up to `one_approves_up_to` one operator approves, above it
+    two do; up to `auto_up_to` the policy does, 0: never."""
+
+    one_approves_up_to: int
+    auto_up_to: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything but the database, which commands open before they need the rest."""
 
@@ -63,6 +73,7 @@ class Settings:
     """The endpoint that a wallet is offered with the chain, "" where none."""
     egress_ips: tuple[str, ...]
     """Addresses or networks from which OKX is asked: what traders may bind their keys to. None: not told."""
+    claims: ClaimLimits
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -83,6 +94,7 @@ class Settings:
             explorer=_public(env, "LIQPASS_EXPLORER", EXPLORERS.get(chain.chain_id)),
             public_rpc=_public(env, "LIQPASS_PUBLIC_RPC", PUBLIC_RPCS.get(chain.chain_id)),
             egress_ips=_ips(env, "LIQPASS_EGRESS_IPS"),
+            claims=claim_limits_from_env(env),
         )
 
 
@@ -119,6 +131,14 @@ def chain_from_env(env: Mapping[str, str]) -> ChainSettings:
     )
 
 
+def claim_limits_from_env(env: Mapping[str, str]) -> ClaimLimits:
+    """Who has to approve a claim, alone. Raises SettingError."""
+    return ClaimLimits(
+        one_approves_up_to=_usdc(env, "LIQPASS_CLAIM_ONE_APPROVES_UP_TO", "500"),
+        auto_up_to=_usdc(env, "LIQPASS_CLAIM_AUTO_UP_TO", "0"),
+    )
+
+
 def required(env: Mapping[str, str], name: str, how: str) -> str:
     """The value of a setting that has no default. Raises SettingError."""
     value = env.get(name, "").strip()
@@ -132,6 +152,14 @@ def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: in
     if not re.fullmatch(r"[0-9]{1,16}", text) or not low <= int(text) <= high:
         raise SettingError(name, f"must be a whole number from {low} to {high}")
     return int(text)
+
+
+def _usdc(env: Mapping[str, str], name: str, default: str) -> int:
+    text = env.get(name, default).strip()
+    try:
+        return 0 if text == "0" else micro(text, name)
+    except Problem:
+        raise SettingError(name, "must be an amount of USDC such as 500 or 12.50, or 0") from None
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

@@ -16,7 +16,7 @@ from liqpass import hexes
 from liqpass.limits import Limiter, Places, Rate
 from liqpass.orders import following, orders, quotes, reading, sql
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
-from liqpass.orders.states import CLOSED, OrderStatus
+from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
@@ -124,27 +124,33 @@ async def get_order(
         return await reading.shown(conn, user, order_id, terms.chain)
 
 
-@get("/orders/{purchase_order_id:str}/events", summary="An order's moves and payment as server-sent events")
+@get(
+    "/orders/{purchase_order_id:str}/events",
+    summary="An order's moves, payment, claim: server-sent events",
+)
 async def order_events(
     user: User,
     reader: Reader,
     streams: NamedDependency[Places],
     purchase_order_id: FromPath[str],
-    last_event_id: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, lt=2**31)] = None,
+    last_event_id: Annotated[
+        str | None, HeaderParameter(name="Last-Event-ID", pattern=following.MARK, max_length=20)
+    ] = None,
 ) -> ServerSentEvent | Response[None]:
-    """First the moves so far (`order`, after Last-Event-ID) and the payment that the chain shows (`payment`,
-    or null), then each as it happens or changes. The stream ends with the order, or after a quarter of an
-    hour: a browser then connects again by itself and goes on where it was, until 204 tells it that no more
-    will come."""
+    """First the moves so far (`order`, after Last-Event-ID), the payment that the chain shows (`payment`,
+    or null) and the claim if there is one (`claim`), then each as it happens or changes. The stream ends with
+    the order, and where there is a claim, with its answer; or after a quarter of an hour: a browser then
+    connects again by itself and goes on where it was, until 204 tells it that no more will come."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
     async with reader.db.pool.acquire() as conn:
         order = await sql.find_order(conn, user, order_id)
-    if order is None:
-        raise orders.order_not_found()
-    after_seq = last_event_id or 0
-    if order.status in CLOSED and after_seq >= order.event_seq:
+        if order is None:
+            raise orders.order_not_found()
+        claim = await sql.claim_of(conn, user, order.id)
+    seen = following.Seen.of(last_event_id)
+    if following.all_seen(order, claim, seen):
         return Response(None, status_code=204)
-    news = following.followed(reader.db, streams, user, order, after_seq)
+    news = following.followed(reader.db, streams, user, order, seen)
     await anext(news)
     # no-cache would let it be kept, and nginx would wait for more before it passes an event on
     return ServerSentEvent(news, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

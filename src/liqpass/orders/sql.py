@@ -72,12 +72,31 @@ class ShownOrder(msgspec.Struct, frozen=True):
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
     created_at: datetime
+    claim_id: UUID | None
+    claim_status: str | None
+    claim_amount: int | None
 
 
-SHOWN_COLUMNS = """o.id as order_id, o.purchase_order_id, o.binding_id, b.inst_id, b.mgn_mode, b.pos_side,
+class OrderClaim(msgspec.Struct, frozen=True):
+    """The claim of an order: `amount` is what is owed for the order, None while unknown."""
+
+    claim_id: UUID
+    status: str
+    amount: int | None
+    event_seq: int
+
+
+# What was approved is what is owed; before that, what the newest verdict says.
+_CLAIM_AMOUNT = (
+    "case when c.status in ('APPROVED', 'BATCHED', 'PAID') then c.approved_amount else c.amount end"
+)
+_SHOWN = f"""o.id as order_id, o.purchase_order_id, o.binding_id, b.inst_id, b.mgn_mode, b.pos_side,
     o.sku, o.premium_amount, o.payout_amount, o.status, o.event_seq, o.coverage_delay_sec, o.duration_sec,
     o.pay_before, o.chain_id, o.checkout, o.pay_tx_hash, o.payer, o.paid_at,
-    o.coverage_start_at, o.coverage_end_at, o.created_at"""
+    o.coverage_start_at, o.coverage_end_at, o.created_at, c.id as claim_id, c.status as claim_status,
+    {_CLAIM_AMOUNT} as claim_amount
+    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    left join claims c on c.user_id = o.user_id and c.order_id = o.id"""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -211,8 +230,7 @@ async def find_order(conn: Connection, user_id: bytes, purchase_order_id: bytes)
 
 
 @query(f"""
-    select {SHOWN_COLUMNS}
-    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    select {_SHOWN}
     where o.user_id = $1 and o.purchase_order_id = $2
 """)
 async def show_order(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> ShownOrder | None:
@@ -221,8 +239,7 @@ async def show_order(conn: Connection, user_id: bytes, purchase_order_id: bytes)
 
 
 @query(f"""
-    select {SHOWN_COLUMNS}
-    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    select {_SHOWN}
     where o.user_id = $1 and o.id < $2
     order by o.id desc
     limit $3
@@ -233,8 +250,7 @@ async def list_orders(conn: Connection, user_id: bytes, before: UUID, at_most: i
 
 
 @query(f"""
-    select {SHOWN_COLUMNS}
-    from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    select {_SHOWN}
     where o.user_id = $1 and o.status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
     order by o.id desc
     limit $2
@@ -266,6 +282,15 @@ async def history(conn: Connection, user_id: bytes, order_id: UUID, after_seq: i
 """)
 async def seen_payment(conn: Connection, chain_id: int, purchase_order_id: bytes) -> SeenPayment | None:
     """The payment that the chain shows for an order; one that was dropped only when there is no other."""
+    ...
+
+
+@query(f"""
+    select c.id as claim_id, c.status, {_CLAIM_AMOUNT} as amount, c.event_seq
+    from claims c where c.user_id = $1 and c.order_id = $2
+""")
+async def claim_of(conn: Connection, user_id: bytes, order_id: UUID) -> OrderClaim | None:
+    """The claim of the user's own order."""
     ...
 
 

@@ -4,6 +4,7 @@ times in ISO 8601, hashes in lower-case hexadecimal, addresses in EIP-55."""
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -68,8 +69,16 @@ class EventView(msgspec.Struct, frozen=True, rename="camel"):
     details: dict[str, Any]
 
 
+class OrderClaimView(msgspec.Struct, frozen=True, rename="camel"):
+    """The claim of an order; `amount` is null while it is not known what is owed."""
+
+    claim_id: UUID
+    status: str
+    amount: str | None
+
+
 class OrderView(msgspec.Struct, frozen=True, rename="camel"):
-    """An order with its payment, cover and history; `calls` only while it can be paid."""
+    """An order with its payment, cover, claim and history; `calls` only while it can be paid."""
 
     id: str
     purchase_order_id: str
@@ -95,6 +104,7 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     paid_at: datetime | None
     created_at: datetime
     payment: PaymentView | None = None
+    claim: OrderClaimView | None = None
     history: list[EventView] = []
     calls: list[CallView] = []
 
@@ -163,6 +173,7 @@ def order_view(
         paid_at=order.paid_at,
         created_at=order.created_at,
         payment=payment_view(payment) if payment else None,
+        claim=_claim_of(order),
         history=[event_view(event) for event in events or []],
         calls=[call_view(call) for call in calls(order, chain)] if chain and payable else [],
     )
@@ -191,6 +202,21 @@ def payment_view(payment: sql.SeenPayment) -> PaymentView:
         amount=str(payment.amount),
         stage=payment.stage,
     )
+
+
+def claim_view(claim: sql.OrderClaim) -> OrderClaimView:
+    """The claim as it stands now."""
+    return OrderClaimView(claim.claim_id, claim.status, _amount(claim.amount))
+
+
+def _claim_of(order: sql.ShownOrder) -> OrderClaimView | None:
+    if order.claim_id is None or order.claim_status is None:
+        return None
+    return OrderClaimView(order.claim_id, order.claim_status, _amount(order.claim_amount))
+
+
+def _amount(micro: int | None) -> str | None:
+    return None if micro is None else str(micro)
 
 
 def call_view(call: Call) -> CallView:

@@ -15,6 +15,7 @@ from liqpass.db import Connection
 from liqpass.problems import Problem
 from liqpass.review import sql
 from liqpass.review.sql import Approval, Cover, EvidenceSummary, ListedClaim, MoveOf, Payout
+from liqpass.settings import ClaimLimits
 
 NEWEST = UUID(int=(1 << 128) - 1)
 ALL = 2**31 - 1
@@ -43,6 +44,16 @@ class ShownClaim(msgspec.Struct, frozen=True, kw_only=True):
     def approved_by(self) -> list[Approval]:
         """The approvals of what stands now: of each name the last one."""
         return standing(self.approvals, self.claim.event_seq)
+
+    def names_needed(self, limits: ClaimLimits) -> int | None:
+        """How many different names have to approve what stands now; None where nobody has to, or where that
+        depends on the amount that the first of them names."""
+        claim = self.claim
+        if claim.status == ClaimStatus.PAYABLE and claim.amount is not None:
+            return names_needed(claim.amount, limits)
+        if claim.status == ClaimStatus.IN_REVIEW and self.approved_by:
+            return names_needed(claim.approved_amount + self.approved_by[0].amount, limits)
+        return None
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -108,6 +119,11 @@ async def evidence_of(conn: Connection, claim: claims.Claim) -> list[EvidenceRow
     return await claims.evidence(conn, claim.user_id, claim.id, ALL)
 
 
+def names_needed(total: int, limits: ClaimLimits) -> int:
+    """How many different names have to approve, by what the order's payouts make together."""
+    return 1 if total <= limits.one_approves_up_to else 2
+
+
 def standing(approvals: Sequence[Approval], round_: int) -> list[Approval]:
     """Of one round: of each name what it said last, in the order in which the names came."""
     return list({one.by_name: one for one in approvals if one.round == round_}.values())
@@ -129,6 +145,14 @@ def receipts(shown: ShownClaim) -> list[Receipt]:
         for paid in shown.payouts
         if paid.tx_hash is not None and paid.block_time is not None
     ]
+
+
+def claim_named(text: str) -> UUID:
+    """A claim's id from a path. Raises CLAIM_NOT_FOUND: what is no id names no claim."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise claim_not_found() from None
 
 
 def claim_not_found() -> Problem:

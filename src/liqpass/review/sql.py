@@ -187,3 +187,46 @@ async def approvals(conn: Connection, user_id: bytes, claim_id: UUID) -> list[Ap
 async def payouts(conn: Connection, purchase_order_id: bytes, chain_id: int) -> list[Payout]:
     """What was asked to be paid out for an order."""
     ...
+
+
+@query("update claims set objection = $3, objected_at = $4 where user_id = $1 and id = $2")
+async def keep_objection(conn: Connection, user_id: bytes, claim_id: UUID, text: str, now: datetime) -> None:
+    """What the owner of a claim objects; it is locked."""
+    ...
+
+
+@query("""
+    insert into claim_approvals (user_id, claim_id, seq, round, by_name, amount, recipient, reason, at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+""")
+async def keep_approval(
+    conn: Connection,
+    user_id: bytes,
+    claim_id: UUID,
+    seq: int,
+    round_: int,
+    by_name: str,
+    amount: int,
+    recipient: bytes,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Who approved how much to whom; the claim is locked."""
+    ...
+
+
+@query("""
+    update claims set approved_amount = $3, recipient = $4, disbursement_id = $5, held_reason = $6
+    where user_id = $1 and id = $2
+""")
+async def keep_owed(
+    conn: Connection,
+    user_id: bytes,
+    claim_id: UUID,
+    approved_amount: int,
+    recipient: bytes,
+    disbursement_id: UUID,
+    held_reason: str | None,
+) -> None:
+    """What the books owe for a claim; it is locked."""
+    ...

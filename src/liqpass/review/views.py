@@ -15,6 +15,7 @@ from liqpass.hexes import checksum, to_hex
 from liqpass.review.reading import Moves, Receipt, ShownClaim, receipts
 from liqpass.review.sql import Approval, EvidenceSummary, ListedClaim, MoveOf
 from liqpass.review.words import missing_in_words, reason_in_words
+from liqpass.settings import ClaimLimits
 
 OWED = (ClaimStatus.APPROVED, ClaimStatus.BATCHED, ClaimStatus.PAID)
 
@@ -172,13 +173,13 @@ def queue_view(found: Sequence[ListedClaim], moves: Moves, limit: int) -> Queue:
     return Queue(claims, _next(found, limit))
 
 
-def queued_view(shown: ShownClaim, names_needed: int | None) -> QueuedClaim:
+def queued_view(shown: ShownClaim, limits: ClaimLimits) -> QueuedClaim:
     """A claim by itself, for operators."""
     return QueuedClaim(
         **_for_operators(shown.claim, shown.events),
         receipts=[receipt_view(one) for one in receipts(shown)],
         approvals=[approval_view(one) for one in shown.approved_by],
-        names_needed=names_needed,
+        names_needed=shown.names_needed(limits),
         verdict=msgspec.to_builtins(shown.verdict),
         evidence=[evidence_view(one) for one in shown.evidence],
         changes=[change_view(one) for one in shown.changes],
