@@ -20,6 +20,7 @@ from liqpass.chain import watcher
 from liqpass.claims import settling
 from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
+from liqpass.gathering.step import gather_due
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
@@ -78,6 +79,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
         Task(11, "reconcile", 60.0, False, partial(reconcile_due, of.db, of.nodes, chain, of.clock)),
+        Task(14, "gather evidence", 1.0, False, partial(gather_due, of.db, of.gateway, of.keyring, of.clock)),
         Task(12, "check books", 30.0, False, partial(book_checks.check_due, of.db, of.clock)),
     ]
 

@@ -93,6 +93,6 @@ async def test_fills_are_asked_for(
 
 
 def test_the_limits_are_those_that_the_sandbox_exchange_holds_us_to() -> None:
-    asked = [*SANDBOX_PRIVATE.items(), *SANDBOX_PUBLIC.items()]
-    held = {path: (each.at_most, float(each.window_sec)) for path, each in asked}
+    held = {path: (each.at_most, float(each.window_sec)) for path, each in SANDBOX_PRIVATE.items()}
+    held |= {path: (each.at_most, float(each.window_sec)) for path, each in SANDBOX_PUBLIC.items()}
     assert {path: held.get(path) for path in LIMITS} == LIMITS

@@ -15,7 +15,14 @@ from tests.clock import SettableClock
 from tests.properties.books_model import Chain, Order
 
 # They ask the exchange, tidy up after sessions and bindings, or only look: nothing of that moves money.
-MOVES_NO_MONEY = {"recheck keys", "purge", "unordered bindings", "check books", "reconcile"}
+MOVES_NO_MONEY = {
+    "recheck keys",
+    "purge",
+    "unordered bindings",
+    "check books",
+    "reconcile",
+    "gather evidence",
+}
 STANDING = """
     select t.kind::text, t.ref, sum(case when k.forward then t.amount else -t.amount end)::bigint as stands
     from ledger_transfers t join ledger_kinds k using (kind, debit, credit) group by t.kind, t.ref

@@ -146,6 +146,7 @@ OVER_ALL_USERS = {
     "liqpass.claims.covers.sql.lock_settleable",  # frees capital, whosever cover it stood behind
     "liqpass.claims.covers.sql.lock_claims_of",
     "liqpass.claims.covers.sql.settle",
+    "liqpass.gathering.sql.due_claims",  # whose turn it is; each is then read by its user
     "liqpass.orders.sql.count_by_status",  # counts for the metrics
     "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names
     "liqpass.payments.sql.move_orders",  # brings the users' ids along

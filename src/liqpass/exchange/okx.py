@@ -137,13 +137,19 @@ class OkxGateway:
         """Whose key it is and what it may do."""
         answer = await self._read(creds, CONFIG, {})
         config = self._only(records.account_config, answer.rows)
-        if self._uids.get(creds.api_key) != config.uid:
-            # Limits count per OKX user: from now on, and with this request, its keys share one pace.
-            self._uids[creds.api_key] = config.uid
+        if self.belongs_to(creds, config.uid):
+            # With this request, which was counted for the key alone.
             self._pace.wait_sec(config.uid, CONFIG, self._monotonic(), self._timeout_sec)
+        return config
+
+    def belongs_to(self, creds: Credentials, uid: str) -> bool:
+        """Limits count per OKX user: from now on its keys share one pace. Whether that is news."""
+        if self._uids.get(creds.api_key) == uid:
+            return False
+        self._uids[creds.api_key] = uid
         if len(self._uids) > REMEMBERED_USERS:
             self._uids.popitem(last=False)
-        return config
+        return True
 
     async def find_region(self, creds: Credentials) -> tuple[str, AccountConfig]:
         """The region that knows the key, `creds.region` first; no answer of OKX names it.
