@@ -103,6 +103,44 @@ async def test_it_reads_a_liquidation_in_every_history(exchange: SandboxExchange
     assert BTC not in {each["symbol"] for each in still_open}
 
 
+async def test_it_reads_funding_adl_and_a_liquidation_in_parts_and_several_fills(
+    exchange: SandboxExchange,
+) -> None:
+    key = next(key for key in exchange.test_keys() if key["label"] == "reads one")
+    uid, books = str(key["uid"]), exchange.books
+    isolated, cross = books.fund(BTC_ID, "0.001"), books.fund("SOL-USDT-SWAP", "0.001")
+    books.liquidate_partly(uid, BTC_ID, contracts=2, fills=2)
+    books.deleverage(uid, BTC_ID, contracts=1)
+    books.liquidate(uid, BTC_ID, fills=3)
+    paid, rates, history, orders, fills, ledger = await called(
+        exchange,
+        ["fetch_funding_history"],
+        ["fetch_funding_rate_history", BTC],
+        ["fetch_positions_history"],
+        ["fetch_closed_orders", BTC],
+        ["fetch_my_trades", BTC],
+        ["fetch_ledger", "USDT", None, None, {"type": "swap"}],
+    )
+    own = books.accounts[uid].slots.values()
+    funded = [position.funding_fee for position in (*isolated, *cross) if position in own]
+    assert [row["amount"] for row in paid] == [float(amount) for amount in funded]
+    assert [(rate["fundingRate"], rate["symbol"]) for rate in rates] == [(0.001, BTC)]
+    (row,) = history
+    assert (row["side"], row["realizedPnl"]) == ("long", float(row["info"]["realizedPnl"]))
+    filled = {order["info"]["category"]: order["filled"] for order in orders}
+    assert filled.pop("normal") == filled["full_liquidation"] + 3
+    assert (filled["partial_liquidation"], filled["adl"]) == (2, 1)
+    forced = [order for order in orders if order["info"]["category"] != "normal"]
+    parts = {order["id"]: [fill for fill in fills if fill["order"] == order["id"]] for order in forced}
+    assert sorted(map(len, parts.values())) == [1, 2, 3]
+    for order in forced:
+        assert sum(fill["amount"] for fill in parts[order["id"]]) == pytest.approx(order["filled"])
+        assert sum(fill["cost"] for fill in parts[order["id"]]) == pytest.approx(order["cost"])
+        entries = [entry for entry in ledger if entry["referenceId"] == order["id"]]
+        assert len(entries) == len(parts[order["id"]])
+        assert sum(entry["fee"]["cost"] for entry in entries) == pytest.approx(order["fee"]["cost"])
+
+
 async def test_it_reads_prices_tiers_funding_and_status_without_a_key(exchange: SandboxExchange) -> None:
     exchange.books.move_mark(BTC_ID, 61_000)
     status, mark, marks, ticker, tickers, tiers, funding, time = await called(

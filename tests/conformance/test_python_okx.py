@@ -101,6 +101,40 @@ async def test_it_reads_a_liquidation_in_positions_history_orders_history_and_bi
     assert [bill["ordId"] for bill in bills["data"]] == [orders["data"][0]["ordId"]]
 
 
+async def test_it_reads_funding_adl_and_a_liquidation_in_parts_and_several_fills(
+    exchange: SandboxExchange,
+) -> None:
+    """Neither orders by `category` nor fills by `subType` can be asked for: one takes all and looks."""
+    key = next(key for key in exchange.test_keys() if key["label"] == "reads one")
+    uid, books = str(key["uid"]), exchange.books
+    books.fund(BTC, "-0.001")
+    books.liquidate_partly(uid, BTC, contracts=2, fills=2)
+    books.deleverage(uid, BTC, contracts=1)
+    books.liquidate(uid, BTC, fills=3)
+    funding = await ask(
+        exchange, AccountAPI, lambda client: client.get_account_bills(type="8", subType="174")
+    )
+    (paid,) = funding["data"]
+    assert (paid["balChg"], paid["pnl"]) == ("0.0000000000000000", paid["posBalChg"])
+    archive = await ask(exchange, AccountAPI, lambda client: client.get_account_bills_archive(type="5"))
+    adl = await ask(exchange, AccountAPI, lambda client: client.get_account_bills_archive(type="9"))
+    orders = await ask(
+        exchange, TradeAPI, lambda client: client.get_orders_history_archive("SWAP", instId=BTC)
+    )
+    forced = {order["category"]: order["ordId"] for order in orders["data"] if order["category"] != "normal"}
+    assert forced.keys() == {"full_liquidation", "partial_liquidation", "adl"}
+    assert [bill["ordId"] for bill in archive["data"]] == (
+        [forced["full_liquidation"]] * 3 + [forced["partial_liquidation"]] * 2
+    )
+    assert [bill["subType"] for bill in adl["data"]] == ["125"]
+    fills = await ask(
+        exchange, TradeAPI, lambda client: client.get_fills_history("SWAP", ordId=forced["full_liquidation"])
+    )
+    assert [fill["billId"] for fill in fills["data"]] == [bill["billId"] for bill in archive["data"][:3]]
+    rates = await ask(exchange, PublicAPI, lambda client: client.funding_rate_history(BTC))
+    assert [rate["realizedRate"] for rate in rates["data"]] == ["-0.001"]
+
+
 async def test_it_pages_through_the_orders(exchange: SandboxExchange) -> None:
     everything = await ask(exchange, TradeAPI, lambda client: client.get_orders_history("SWAP"))
     newest, older = everything["data"][0], everything["data"][1:]

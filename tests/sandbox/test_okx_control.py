@@ -1,6 +1,7 @@
 """The control API over HTTP, as another program drives it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ import aiohttp
 import pytest
 
 from liqpass.clock import system_clock
+from liqpass.sandbox.okx_control import OFFERED
 from liqpass.sandbox.okx_server import SandboxExchange
 
 TIME = "/api/v5/public/time"
@@ -106,6 +108,47 @@ async def test_it_misbehaves_as_told_until_it_is_healed(
     assert (await get(session, okx.hosts["global"] + TIME))[1].startswith('{"code":"0"')
 
 
+async def test_a_position_can_be_funded_moved_and_closed_by_the_exchange_over_http(
+    okx: SandboxExchange, session: aiohttp.ClientSession
+) -> None:
+    _, account = await control(okx, session, "add_account")
+    position = {"uid": account["result"]["uid"], "inst_id": "BTC-USDT-SWAP"}
+    _, opened = await control(okx, session, "open_position", **position, contracts="10", lever=20)
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("add_margin", {"amount": "10"}),
+        ("remove_margin", {"amount": 5}),
+        ("set_leverage", {"lever": "25"}),
+        ("claw_back", {"amount": "0.5"}),
+        ("deleverage", {"contracts": "1"}),
+        ("liquidate_partly", {"contracts": 3, "fills": 2}),
+    ]
+    for name, arguments in calls:
+        status, answer = await control(okx, session, name, **position, **arguments)
+        assert (status, answer["result"]["posId"]) == (200, opened["result"]["posId"])
+    status, funded = await control(okx, session, "fund", inst_id="BTC-USDT-SWAP", rate="0.0001")
+    assert (status, opened["result"]["posId"] in {each["posId"] for each in funded["result"]}) == (200, True)
+    _, liquidated = await control(okx, session, "liquidate", **position, fills=3)
+    assert (liquidated["result"]["last"]["type"], liquidated["result"]["pos"]) == ("3", "0")
+
+
+async def test_rows_can_come_late_or_not_at_all_over_http(
+    okx: SandboxExchange, session: aiohttp.ClientSession
+) -> None:
+    for name, arguments in (
+        ("delay", {"path": "/account/positions", "seconds": 60, "spread": 5, "count": 2}),
+        ("hide", {"row_id": "12", "path": "bills"}),
+        ("outage", {"seconds": 3600, "region": "eea"}),
+    ):
+        assert await control(okx, session, name, **arguments) == (200, {"result": None})
+    assert (await get(session, okx.hosts["eea"] + TIME))[0] == 503
+    assert (await get(session, okx.hosts["us"] + TIME))[0] == 200
+
+
+def test_every_control_is_told_of_in_the_document() -> None:
+    words = (Path(__file__).resolve().parents[2] / "docs" / "sandbox-exchange.md").read_text()
+    assert [name for name in ("reset", *OFFERED.split()) if f"`{name}`" not in words] == []
+
+
 async def test_a_fault_can_be_for_one_region_one_path_and_a_number_of_requests(
     okx: SandboxExchange, session: aiohttp.ClientSession
 ) -> None:
@@ -124,6 +167,12 @@ async def test_a_fault_can_be_for_one_region_one_path_and_a_number_of_requests(
         ("set_perm", {"api_key": "x", "perm": "everything"}),
         ("add_account", {"unheard": "of"}),
         ("lag", {"seconds": "long"}),
+        ("delay", {"path": "balance", "seconds": 1}),
+        ("delay", {"path": "bills", "seconds": "long"}),
+        ("outage", {"seconds": "long"}),
+        ("fund", {"inst_id": "BTC-USDT-SWAP", "rate": "high"}),
+        ("fund", {"inst_id": "X", "rate": "0.1"}),
+        ("deleverage", {"uid": "1", "inst_id": "BTC-USDT-SWAP"}),
     ],
 )
 async def test_a_control_that_cannot_be_is_answered_in_words(

@@ -2,6 +2,7 @@
 
 POST /control/<name> with a JSON object calls the method <name> of Books or Faults with these arguments;
 GET /control/state shows what there is. A call that cannot be is answered with 400 and {"error": words}.
+docs/sandbox-exchange.md tells of all of them.
 """
 
 import inspect
@@ -18,7 +19,7 @@ from liqpass.clock import Clock
 from liqpass.sandbox.okx_accounts import Books
 from liqpass.sandbox.okx_lags import Delays
 from liqpass.sandbox.okx_margin import Key, Position
-from liqpass.sandbox.okx_rows import history_row, position_row
+from liqpass.sandbox.okx_rows import history_row, position_row, text
 
 OFFERED = (
     "add_account add_key set_perm delete_key open_position close_position liquidate liquidate_partly "
@@ -167,7 +168,7 @@ def _shown(books: Books, result: object) -> object:
     if isinstance(result, Key):
         return key_json(books, result)
     if isinstance(result, Position):
-        return {"posId": result.pos_id, "pos": str(result.contracts), "last": history_row(result)}
+        return {"posId": result.pos_id, "pos": text(result.contracts), "last": history_row(result)}
     if isinstance(result, list):
         return [_shown(books, each) for each in result]
     if is_dataclass(result) and not isinstance(result, type):

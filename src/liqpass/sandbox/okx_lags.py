@@ -61,8 +61,8 @@ class Delays:
         self._add(Delay(path, float(seconds), float(spread), "", count))
 
     def hide(self, row_id: str, *, path: str = "", count: int | None = None) -> None:
-        """Show no row that has this billId, ordId or posId at endpoints whose path ends in `path`, for
-        `count` requests or until heal(). A posId hides what happens to it from now on."""
+        """Show no row that has this billId, ordId or posId at endpoints whose path ends in `path` ("" for
+        all), for `count` requests or until heal(). Of a posId no episode is shown there."""
         self._add(Delay(path, None, 0, row_id, count))
 
     def hidden_at(self, path: str, now_ms: int) -> Hidden | None:

@@ -168,6 +168,7 @@ class Account:
     def mgn_ratio(self, position: Position) -> Decimal:
         """How many times the requirement is covered; cross positions share balance and requirement."""
         isolated = position.mgn_mode == "isolated"
-        group = [position] if isolated else self.cross()
+        others = [] if isolated else [each for each in self.cross() if each.slot != position.slot]
+        group = [position, *others]
         equity = (position.margin if isolated else self.balance) + sum(each.upl() for each in group)
         return equity / sum(each.mmr() + each.notional(each.instrument.mark) * FEE_RATE for each in group)

@@ -76,6 +76,14 @@ def known_instrument(books: Books, query: Query) -> str:
     return inst_id
 
 
+def family_fits(query: Query, row: Row) -> bool:
+    """Whether a row's instrument is of `instFamily` (or `uly`, its old name), and of `ctType`: all here are
+    linear."""
+    family = query.get("instFamily") or query.get("uly", "")
+    linear = one_of(query, "ctType", ("", "linear", "inverse")) != "inverse"
+    return linear and family in ("", row["instId"].removesuffix("-SWAP"))
+
+
 def bad(name: str) -> Refusal:
     """What is said of a parameter that cannot be."""
     return Refusal(400, "51000", f"Parameter {name} error")

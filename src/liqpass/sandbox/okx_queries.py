@@ -11,6 +11,7 @@ from liqpass.sandbox.okx_parameters import (
     Query,
     Row,
     digits,
+    family_fits,
     known_instrument,
     limit_of,
     listed,
@@ -121,7 +122,9 @@ def _orders_within(days: int) -> Callable[[Asked], list[Row]]:
             row
             for row in asked.account.orders
             if inst_type == "SWAP"
+            and family_fits(query, row)
             and inst_id in ("", row["instId"])
+            and query.get("ordType", "") in ("", row["ordType"])
             and category in ("", row["category"])
             and state in ("", row["state"])
         ]
@@ -143,6 +146,7 @@ def _bills_within(days: int) -> Callable[[Asked], list[Row]]:
             row
             for row in asked.account.bills
             if inst_type in ("", "SWAP")
+            and family_fits(query, row)
             and inst_id in ("", row["instId"])
             and ccy in ("", row["ccy"])
             and bill_type in ("", row["type"])
@@ -166,6 +170,7 @@ def _fills_within(days: int, *, inst_type_needed: bool) -> Callable[[Asked], lis
             row
             for row in asked.account.fills
             if inst_type in ("", "SWAP")
+            and family_fits(query, row)
             and inst_id in ("", row["instId"])
             and ord_id in ("", row["ordId"])
             and sub_type in ("", row["subType"])

@@ -158,15 +158,18 @@ def bill_row(trade: Trade, fill: Fill, booked: Booked) -> Row:
 
 def funding_bill_row(position: Position, amount: Decimal, booked: Booked) -> Row:
     """One row of GET /account/bills for funding: its price is the mark price, and its pnl what was paid or
-    received; what an isolated position pays changes its margin, and the balance by nothing."""
+    received. What an isolated position pays changes its margin alone; real rows of that write the balance's
+    change with all its zeros, and 0 for the trade."""
     return _bill(
         position,
         booked,
         {
+            "balChg": format(booked.effect.to_balance, ".16f"),
             "pnl": text(amount),
             "px": text(position.instrument.mark),
             "subType": "174" if amount > 0 else "173",
             "sz": text(position.contracts),
+            "tradeId": "0",
             "type": "8",
         },
     )
