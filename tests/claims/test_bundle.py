@@ -13,6 +13,7 @@ import pytest
 from liqpass.claims import bundle
 from liqpass.claims.case import Case, Outcome, Verdict
 from liqpass.claims.policy import CURRENT
+from liqpass.claims.reading import body_of
 from liqpass.claims.sql import CaseOrder, EvidenceRow, WatchedRow
 from liqpass.claims.verdict import decide
 
@@ -86,7 +87,7 @@ def test_times_are_integers_and_bodies_are_the_bytes_as_they_came() -> None:
     assert (made.order.coverage_start_us % 1_000_000, made.order.payout) == (123_456, 178_200_000)
     assert made.order.coverage_end_us - made.order.coverage_start_us == 24 * 3_600_000_000
     assert made.evidence[0].asked_at_ms == made.order.coverage_start_us // 1000
-    assert [(one.encoding, bundle.body_of(one)) for one in made.evidence] == [
+    assert [(one.encoding, body_of(one)) for one in made.evidence] == [
         ("utf-8", PLAIN),
         ("base64", ODD),
     ]

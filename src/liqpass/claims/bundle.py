@@ -4,7 +4,7 @@ Who holds it can compute the verdict again, with neither database nor network. K
 integers below 2^53, all else is text: of such values msgspec's sorted JSON is the canonical one.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from liqpass.claims.case import Answer, Case, CoveredOrder, Priced, Verdict, Watched
 from liqpass.claims.policy import Policy, policy_of
+from liqpass.claims.reading import body_of
 from liqpass.claims.verdict import decide
 
 if TYPE_CHECKING:
@@ -100,13 +101,6 @@ def replayed(document: bytes) -> Replay:
     _hold_hashes(case)
     computed = decide(case)
     return Replay(case, bundle.verdict, computed, computed == bundle.verdict)
-
-
-def body_of(answer: Answer) -> bytes:
-    """The bytes as they came. Raises ValueError where they are not what the encoding says."""
-    if answer.encoding == "base64":
-        return b64decode(answer.body, validate=True)
-    return answer.body.encode()
 
 
 def _read(document: bytes) -> _Bundle:

@@ -1,0 +1,81 @@
+"""How much is owed for what was liquidated: the payout by its share, and never more than was lost.
+
+What was changed after pricing cannot raise it: where size was added, the loss is at most what the priced
+contracts would have lost from the price at which they were held then.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import msgspec
+
+from liqpass.claims.facts import By, PricedPosition
+from liqpass.claims.flow import Trade
+from liqpass.money import MICRO
+
+
+class Owed(msgspec.Struct, frozen=True):
+    """`amount` in micro-USDC. `share`: how much of the priced position was liquidated, at most 1. `loss` in
+    the settlement coin, never below zero."""
+
+    amount: int
+    share: Fraction
+    loss: Fraction
+
+
+class Unpriced(Exception):  # noqa: N818
+    """What was lost cannot be said: a price, a profit or a fee is not shown."""
+
+
+class ContractValueUnknown(Exception):  # noqa: N818
+    """What was lost cannot be said without what a contract is worth."""
+
+
+def owed(
+    payout: int,
+    priced: PricedPosition,
+    counted: Sequence[Trade],
+    trades: Sequence[Trade],
+    penalty: Fraction,
+    contract_value: Fraction | None,
+) -> Owed:
+    """For the liquidation orders that count (`counted`), of all that was traded; both in the order of time.
+    `penalty`: what the exchange took since pricing, zero or less, for all that it has liquidated since.
+
+    Raises Unpriced, ContractValueUnknown.
+    """
+    contracts = sum((part.contracts for part in counted), Fraction())
+    share = min(Fraction(1), contracts / priced.contracts)
+    liquidated = sum((trade.contracts for trade in trades if trade.by is By.LIQUIDATION), Fraction())
+    loss = -sum((_realized(part) for part in counted), Fraction()) - penalty * contracts / liquidated
+    if any(trade.opens for trade in trades):
+        loss = min(loss, _loss_as_priced(priced, counted, penalty / liquidated, contract_value))
+    loss = max(Fraction(0), loss)
+    micro = min(payout * share, loss * MICRO)
+    return Owed(micro.numerator // micro.denominator, share, loss)
+
+
+def _realized(part: Trade) -> Fraction:
+    if part.pnl is None or part.fee is None:
+        raise Unpriced
+    return part.pnl + part.fee
+
+
+def _loss_as_priced(
+    priced: PricedPosition,
+    counted: Sequence[Trade],
+    penalty_each: Fraction,
+    contract_value: Fraction | None,
+) -> Fraction:
+    """What the priced contracts would have lost in these liquidations, the first ones first."""
+    if contract_value is None:
+        raise ContractValueUnknown
+    left, loss = priced.contracts, Fraction()
+    for part in counted:
+        size = min(left, part.contracts)
+        left -= size
+        if part.px is None or part.fee is None:
+            raise Unpriced
+        fallen = priced.entry_px - part.px if priced.direction == "long" else part.px - priced.entry_px
+        loss += size * (fallen * contract_value - part.fee / part.contracts - penalty_each)
+    return loss
