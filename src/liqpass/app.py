@@ -70,7 +70,12 @@ class Clients:
 @asynccontextmanager
 async def clients(settings: Settings, db: Database, clock: Clock = system_clock) -> AsyncIterator[Clients]:
     """Make them, and close them at the end (the database belongs to the caller). Raises SettingError."""
-    gateway = OkxGateway(settings.okx_hosts, clock, on_error=lambda code: exchange_errors.labels(code).inc())
+    gateway = OkxGateway(
+        settings.okx_hosts,
+        clock,
+        on_error=lambda code: exchange_errors.labels(code).inc(),
+        per_sec=settings.okx_per_sec,
+    )
     nodes = tuple(Node(url) for url in settings.chain.rpc_urls)
     keyring = KeyRing.from_env(settings.api_keys_enc_key)
     try:

@@ -810,7 +810,7 @@ CREATE TABLE public.usdc_transfers (
 CREATE TABLE public.watched_accounts (
     user_id bytea NOT NULL,
     exchange_uid text NOT NULL,
-    due_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone,
     failures integer DEFAULT 0 NOT NULL,
     read_at timestamp with time zone,
     trouble text,
@@ -1044,7 +1044,7 @@ CREATE INDEX usdc_transfers_open ON public.usdc_transfers USING btree (chain_id,
 
 CREATE INDEX usdc_transfers_out ON public.usdc_transfers USING btree (recipient, amount) WHERE (recipient IS NOT NULL);
 
-CREATE INDEX watched_accounts_due ON public.watched_accounts USING btree (due_at);
+CREATE INDEX watched_accounts_due ON public.watched_accounts USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX watched_covers_alive ON public.watched_covers USING btree (alive_after_end_at) WHERE ((settled_at IS NULL) AND (alive_after_end_at IS NOT NULL));
 

@@ -74,6 +74,8 @@ class Settings:
     egress_ips: tuple[str, ...]
     """Addresses or networks from which OKX is asked: what traders may bind their keys to. None: not told."""
     claims: ClaimLimits
+    okx_per_sec: int
+    """How many requests a second a process sends to OKX at most."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -95,6 +97,7 @@ class Settings:
             public_rpc=_public(env, "LIQPASS_PUBLIC_RPC", PUBLIC_RPCS.get(chain.chain_id)),
             egress_ips=_ips(env, "LIQPASS_EGRESS_IPS"),
             claims=claim_limits_from_env(env),
+            okx_per_sec=_integer(env, "LIQPASS_OKX_PER_SEC", 20, 1, 1_000),
         )
 
 

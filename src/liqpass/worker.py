@@ -29,6 +29,8 @@ from liqpass.settings import SettingError
 from liqpass.signin import sessions
 from liqpass.treasury import booking
 from liqpass.vault import api_accounts
+from liqpass.watching.pace import Memory
+from liqpass.watching.step import watch_due
 
 log = structlog.get_logger()
 
@@ -81,6 +83,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(11, "reconcile", 60.0, False, partial(reconcile_due, of.db, of.nodes, chain, of.clock)),
         Task(14, "gather evidence", 1.0, False, partial(gather_due, of.db, of.gateway, of.keyring, of.clock)),
         Task(12, "check books", 30.0, False, partial(book_checks.check_due, of.db, of.clock)),
+        Task(13, "watch positions", 1.0, False, partial(_watch_positions, of, Memory())),
     ]
 
 
@@ -108,6 +111,10 @@ async def _unordered(of: Clients) -> None:
 
 async def _recheck(of: Clients) -> None:
     await api_accounts.recheck_due(of.db, of.gateway, of.keyring, of.clock)
+
+
+async def _watch_positions(of: Clients, memory: Memory) -> None:
+    await watch_due(of.db, of.gateway, of.keyring, of.clock, memory=memory)
 
 
 async def _purge(of: Clients) -> None:

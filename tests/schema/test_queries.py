@@ -171,6 +171,7 @@ OVER_ALL_USERS = {
     "liqpass.vault.sql.accounts_due",  # keys to be checked again
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
     "liqpass.vault.sql.living_accounts",
+    "liqpass.watching.sql.take_due",  # accounts to be read again
     "liqpass.web.sql.since",  # sums for the operator's pages
     "liqpass.web.sql.open_cover",
     "liqpass.web.sql.by_day",

@@ -37,8 +37,8 @@ class CoveredOrder(msgspec.Struct, frozen=True, rename="camel"):
 class Watched(msgspec.Struct, frozen=True, rename="camel"):
     """One change that was seen while the cover ran. `read_at_ms` by our clock, the exchange's is
     `clock_offset_ms` ahead. `what` names what changed: pos, margin, lever, avgPx, liqPx, fundingFee,
-    liqPenalty, or gone (`row` is then ""), other (another episode stands in the slot), alive_after_end (a
-    reading after the cover's end)."""
+    liqPenalty, or gone (`row` is then ""), other (another episode stands in the slot), back (it is there
+    again: the answer before was wrong), alive_after_end (a reading after the cover's end)."""
 
     seq: int
     read_at_ms: int

@@ -34,6 +34,7 @@ from liqpass.exchange.pace import (
     PUBLIC,
     REMEMBERED_USERS,
     TIME,
+    Evenly,
     Pace,
 )
 from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
@@ -97,6 +98,7 @@ class OkxGateway:
     `hosts` maps a region to its base URL. Every method raises ExchangeError; a whole call, with its waits and
     retries, takes at most `timeout_sec`. `on_error` is told the code of every failed try, for metrics, and
     "unread_row" of an answer with a row that cannot be read: those that can be are in what is returned.
+    `per_sec`: how many requests a second go out at most, over all users; None: as many as come.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class OkxGateway:
         timeout_sec: float = 8.0,
         tries: int = 3,
         max_bytes: int = 4_000_000,
+        per_sec: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -122,6 +125,7 @@ class OkxGateway:
         self._sleep = sleep
         self._jitter = jitter
         self._pace = Pace()
+        self._evenly = Evenly(per_sec)
         self._uids: OrderedDict[str, str] = OrderedDict()
         self._offsets: dict[str, timedelta] = {}
         self._clock_asked: dict[str, float] = {}
@@ -283,11 +287,16 @@ class OkxGateway:
                     raise
 
     async def _turn(self, who: str, path: str) -> None:
-        wait = self._pace.wait_sec(who, path, self._monotonic(), self._timeout_sec / 2)
-        if wait is None:
+        """The user's own limit first, then that of all: whoever waits for the first holds up none."""
+        at_most = self._timeout_sec / 2
+        await self._wait(self._pace.wait_sec(who, path, self._monotonic(), at_most))
+        await self._wait(self._evenly.wait_sec(self._monotonic(), at_most))
+
+    async def _wait(self, seconds: float | None) -> None:
+        if seconds is None:
             raise self._told(error_for("busy"))
-        if wait:
-            await self._sleep(wait)
+        if seconds:
+            await self._sleep(seconds)
 
     async def _set_clock(self, region: str) -> None:
         self._offsets[region] = await self._server_time(region) - self._clock()

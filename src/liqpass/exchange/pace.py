@@ -50,3 +50,19 @@ class Pace:
             return None
         sent.append(now + wait)
         return wait
+
+
+class Evenly:
+    """At most so many requests a second from this address, evenly spread; `per_sec` None: no limit."""
+
+    def __init__(self, per_sec: int | None) -> None:
+        self._apart_sec = 1 / per_sec if per_sec else 0.0
+        self._next = 0.0
+
+    def wait_sec(self, now: float, at_most: float) -> float | None:
+        """How long to wait before sending, and the place is taken; None, and no place, beyond `at_most`."""
+        at = max(now, self._next)
+        if at - now > at_most:
+            return None
+        self._next = at + self._apart_sec
+        return at - now

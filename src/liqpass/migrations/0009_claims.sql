@@ -219,17 +219,17 @@ create table watched_changes (
     foreign key (user_id, order_id) references watched_covers (user_id, order_id) on delete restrict
 );
 
--- When which account is to be read again.
+-- When which account is to be read again; null: not before something happens.
 create table watched_accounts (
     user_id bytea not null check (length(user_id) = 20),
     exchange_uid text not null,
-    due_at timestamptz not null,
+    due_at timestamptz,
     failures integer not null default 0,
     read_at timestamptz,
     trouble text,
     primary key (user_id, exchange_uid)
 );
-create index watched_accounts_due on watched_accounts (due_at);
+create index watched_accounts_due on watched_accounts (due_at) where due_at is not null;
 
 -- Covers that run already are watched from now on; those that are over were settled as they ended.
 insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, penalty)

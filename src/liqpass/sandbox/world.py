@@ -109,6 +109,7 @@ def environment(
         "LIQPASS_EXPLORER": "none",
         "LIQPASS_PUBLIC_RPC": chain.url,
         "LIQPASS_EGRESS_IPS": "127.0.0.1",
+        "LIQPASS_OKX_PER_SEC": "200",
     }
 
 
