@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from liqpass.claims.policy import CURRENT
 from liqpass.ledger.book import Account
 from liqpass.sandbox.chain import USDC
 from tests.flows.newcomers import Newcomer, new_wallet
@@ -19,6 +20,12 @@ async def paid(world: TestWorld, who: Newcomer, sku: str = "LIQPASS_24H") -> dic
     await world.confirm()
     assert await who.status(order) == "ACTIVE"
     return order
+
+
+async def claim_window_over(world: TestWorld) -> None:
+    """However a position ended, nobody has claimed anything."""
+    await world.pass_time(seconds=CURRENT.claim_window_sec)
+    await world.work(2)
 
 
 def amounts(order: dict[str, Any]) -> tuple[int, int]:
@@ -63,7 +70,7 @@ async def test_a_premium_is_booked_when_its_payment_is_safe_and_not_before(
     assert found[Account.TREASURY] == CAPITAL + premium
 
 
-async def test_a_short_cover_is_earned_at_its_end_and_frees_its_capital(
+async def test_a_short_cover_is_earned_at_its_end_and_frees_its_capital_when_no_claim_can_come_any_more(
     world: TestWorld, alice: Newcomer
 ) -> None:
     order = await paid(world, alice)
@@ -77,6 +84,8 @@ async def test_a_short_cover_is_earned_at_its_end_and_frees_its_capital(
     assert await alice.status(order) == "EXPIRED"
     found = await books(world)
     assert (found[Account.UNEARNED_PREMIUM], found[Account.EARNED_PREMIUM]) == (0, premium)
+    await claim_window_over(world)
+    found = await books(world)
     assert (found[Account.POOL_FREE], found[Account.POOL_LOCKED]) == (CAPITAL, 0)
 
 
@@ -93,6 +102,7 @@ async def test_a_cover_of_thirty_days_is_earned_day_by_day(world: TestWorld, ali
         assert (found[Account.EARNED_PREMIUM], found[Account.UNEARNED_PREMIUM]) == (earned, premium - earned)
         await world.work()
         assert await stands(world, "EARNED", order["purchaseOrderId"]) == earned
+    await claim_window_over(world)
     assert (await books(world))[Account.POOL_LOCKED] == 0
 
 
@@ -172,6 +182,7 @@ async def test_an_order_made_active_by_hand_earns_nothing(world: TestWorld, alic
     await world.work(2)
     assert await alice.status(order) == "EXPIRED"
     assert await stands(world, "EARNED", order["purchaseOrderId"]) == 0
+    await claim_window_over(world)
     found = await books(world)
     assert (found[Account.EARNED_PREMIUM], found[Account.POOL_LOCKED]) == (0, 0)
 

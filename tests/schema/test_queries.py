@@ -163,9 +163,9 @@ OVER_ALL_USERS = {
     "liqpass.review.sql.any_claim",  # for operators, and the queue that they look through
     "liqpass.review.sql.queue",
     "liqpass.review.sql.moves_of",  # of claims that somebody was shown already, each with its user
-    "liqpass.reconcile.facts.sql.money_suspects",  # reconciliation looks at everything
-    "liqpass.reconcile.facts.sql.history_suspects",
-    "liqpass.reconcile.facts.sql.position_suspects",
+    "liqpass.reconcile.suspects.sql.money_suspects",  # reconciliation looks at everything
+    "liqpass.reconcile.suspects.sql.history_suspects",
+    "liqpass.reconcile.suspects.sql.position_suspects",
     "liqpass.reconcile.facts.sql.order_facts",
     "liqpass.reconcile.sums.sql.orders",
     "liqpass.vault.sql.accounts_due",  # keys to be checked again

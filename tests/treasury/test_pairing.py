@@ -98,6 +98,12 @@ def test_a_payment_explains_nothing_that_left() -> None:
             [made(1), msgspec.structs.replace(made(1, SECOND, 4), purpose=Purpose.WITHDRAWAL)],
             {"REFUND_PAID 1": 5, "WITHDRAWAL_PAID 1": 4},
         ),
+        (
+            [left(1, 9)],
+            [],
+            [made(1), msgspec.structs.replace(made(1, SECOND, 4), purpose=Purpose.CLAIM)],
+            {"REFUND_PAID 1": 5, "CLAIM_PAID 1": 4},
+        ),
     ],
 )
 def test_what_transfers_stand_at(
@@ -108,7 +114,8 @@ def test_what_transfers_stand_at(
 
 def test_every_kind_of_a_transfer_is_named_so_that_what_it_was_before_is_undone() -> None:
     kinds = {e.kind for e in entries([came(1)], [], [])}
-    assert kinds == {Kind.RECEIVED, Kind.REFUND_PAID, Kind.WITHDRAWAL_PAID, Kind.PAID_OUT}
+    paid = {Kind.REFUND_PAID, Kind.WITHDRAWAL_PAID, Kind.CLAIM_PAID, Kind.PAID_OUT}
+    assert kinds == {Kind.RECEIVED, *paid}
 
 
 def test_where_a_payment_stands_now_it_is_not_for_the_transfer_that_stood_there_to_say_what_came_in() -> None:

@@ -68,6 +68,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     coverage_end_at: datetime | None = None
 
 
+# Whether an order `o` with its cover `w`, left joined, is settled: no claim of it can come any more, and it
+# holds nothing but what its claim takes. One that was never watched ended before anything was.
+SETTLED = """coalesce(case when w.order_id is null then o.status in ('EXPIRED', 'CANCELLED')
+    else w.settled_at is not null end, true)"""
+
 # The door: the end of every statement that moves orders. Before it stands `with wanted as (…)`, with the
 # columns of Move; after it a select. Whatever moves an order thereby writes its event, takes its binding
 # along, frees the position when it is over, has it watched while it is covered, and posts: the premium of a
@@ -110,7 +115,7 @@ MOVE = f"""
         select m.user_id, m.id, m.purchase_order_id, b.exchange_uid, m.coverage_end_at,
             (m.priced_from::jsonb ->> 'position')::jsonb ->> 'liqPenalty'
         from moved m join insured_bindings b on b.user_id = m.user_id and b.id = m.binding_id
-        where m.to_status = 'ACTIVE'
+        where m.to_status in ('ACTIVE', 'EXPIRED')
         on conflict (user_id, order_id) do update set ends_at = excluded.ends_at
     ),
     looked_at as (

@@ -9,8 +9,9 @@ import structlog
 from liqpass.clock import Clock
 from liqpass.db import Connection, Database
 from liqpass.reconcile import sql
+from liqpass.reconcile.invariant import Invariant
 from liqpass.reconcile.invariants import TOLD, Verdict, verdict_of
-from liqpass.reconcile.rules import INVARIANTS, Invariant
+from liqpass.reconcile.rules import INVARIANTS
 
 log = structlog.get_logger()
 

@@ -40,7 +40,8 @@ class BreakType(StrEnum):
     BALANCE_DIFFERS = "BALANCE_DIFFERS"
     """The treasury holds another amount than the ledger says."""
     COVER_WITHOUT_CAPITAL = "COVER_WITHOUT_CAPITAL"
-    """What is held is not the payout of an open order, or something is still held for a closed one."""
+    """What is held is not the payout of an order that is not settled, or not what the claim of a settled one
+    takes."""
     ORDER_STUCK = "ORDER_STUCK"
     """An order has been too long in a state that ought to pass."""
     BINDING_DISAGREES = "BINDING_DISAGREES"
@@ -81,7 +82,8 @@ NEXT_STEPS: dict[BreakType, str] = {
     f"If it does run, a posting is gone: {_HAND}.",
     BreakType.BALANCE_DIFFERS: "Look at the breaks that name a transaction first. With none of them, compare "
     "the treasury's transfers in a block explorer with `liqpass export --format csv`.",
-    BreakType.COVER_WITHOUT_CAPITAL: f"Only an order's own moves hold and free capital: {_HAND}.",
+    BreakType.COVER_WITHOUT_CAPITAL: "Only an order's own moves, its claim and its settling hold and free "
+    f"capital: {_HAND}.",
     BreakType.ORDER_STUCK: "See that `liqpass work` runs and that its node is not behind (`liqpass check` "
     "says both), and that it logs no error.",
     BreakType.BINDING_DISAGREES: f"An order takes its binding and position along: {_HAND}.",

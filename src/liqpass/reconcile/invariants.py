@@ -7,7 +7,8 @@ import asyncpg
 import msgspec
 
 from liqpass.db import DATABASE_AWAY, Connection
-from liqpass.reconcile.rules import INVARIANTS, Invariant
+from liqpass.reconcile.invariant import Invariant
+from liqpass.reconcile.rules import INVARIANTS
 
 SHOWN = 100
 TOLD = 5

@@ -36,7 +36,7 @@ def judge_order(
         found += [_held(facts, 0)] if facts.held else []
         found += [_earned(facts, 0)] if facts.earned else []
         return found
-    if facts.held != (expected := order.payout_amount if order.status in OPEN else 0):
+    if facts.held != (expected := facts.claimed if facts.settled else order.payout_amount):
         found.append(_held(facts, expected))
     # Of what is booked as paid or, should that be broken, which is a break by itself, of what it cost.
     right = [earned_by(order, paid, now, chain_time) for paid in (facts.premium, order.premium_amount)]
@@ -186,6 +186,8 @@ def _gaps(facts: OrderFacts) -> Iterator[Found]:
 
 def _held(facts: OrderFacts, expected: int) -> Found:
     what = "which does not exist" if facts.status is None else f"which is {facts.status}"
+    if facts.status is not None and facts.settled:
+        what += " and settled" + (f" with a claim of {usd(facts.claimed)}" if facts.claimed else "")
     said = f"{usd(facts.held)} are held for the order, {what}; it should be {usd(expected)}"
     accounts = (Account.POOL_FREE, Account.POOL_LOCKED)
     return _found(

@@ -12,6 +12,7 @@ from liqpass.reconcile.facts import sql
 from liqpass.reconcile.facts.records import DueFacts, LogFacts, PositionSuspect
 from liqpass.reconcile.money_checks import judge_transaction
 from liqpass.reconcile.order_checks import judge_order
+from liqpass.reconcile.suspects import sql as suspects_sql
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,13 @@ class Search:
 
 async def by_money(of: Search) -> AsyncIterator[list[Found]]:
     """Orders, their payments and their postings."""
-    async for ids in sql.money_suspects(of.conn, of.chain_id, of.now, of.now - STUCK_AFTER):
+    async for ids in suspects_sql.money_suspects(of.conn, of.chain_id, of.now, of.now - STUCK_AFTER):
         yield await _orders(of, ids)
 
 
 async def by_history(of: Search) -> AsyncIterator[list[Found]]:
     """Orders, their events and their bindings."""
-    async for suspects in sql.history_suspects(of.conn):
+    async for suspects in suspects_sql.history_suspects(of.conn):
         orphans = [
             Found(
                 type=BreakType.HISTORY_BROKEN,
@@ -48,7 +49,7 @@ async def by_history(of: Search) -> AsyncIterator[list[Found]]:
 
 async def by_positions(of: Search) -> AsyncIterator[list[Found]]:
     """Living bindings and the positions that they hold."""
-    async for suspects in sql.position_suspects(of.conn):
+    async for suspects in suspects_sql.position_suspects(of.conn):
         unordered = [_unordered(suspect) for suspect in suspects if suspect.purchase_order_id is None]
         ids = [suspect.purchase_order_id for suspect in suspects if suspect.purchase_order_id is not None]
         yield unordered + await _orders(of, ids)
@@ -67,7 +68,7 @@ def _unordered(suspect: PositionSuspect) -> Found:
 
 async def by_transactions(of: Search) -> AsyncIterator[list[Found]]:
     """Transfers, the payments that they belong to, and what the ledger has of the rest."""
-    async for hashes in sql.transaction_suspects(of.conn, of.chain_id):
+    async for hashes in suspects_sql.transaction_suspects(of.conn, of.chain_id):
         known = sorted(set(hashes))
         logs, refs = defaultdict(list), defaultdict(list)
         for log in await sql.logs_of(of.conn, of.chain_id, known, of.now - IN_FLIGHT):

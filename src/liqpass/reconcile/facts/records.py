@@ -48,11 +48,11 @@ class Order(msgspec.Struct, frozen=True):
 class OrderFacts(msgspec.Struct, frozen=True):
     """Whatever is stored under one public id. The order's own columns are None where there is no order.
 
-    `premium`, `held`, `earned`: what the ledger has. `gaps`: the kinds whose legs are not 1, 2, 3, …
-    `events` many events are there, `last_status` is what the one of number event_seq led to, `breaks` are the
-    events that do not begin where the one before them ended. `binding_status` is None without a binding that
-    follows this order; `same_cover`: its times are the order's. `positions`: how many the binding holds,
-    `own_position`: the right one is among them.
+    `settled`: no claim of it can come any more. `premium`, `held`, `earned`, `claimed`: what the ledger has.
+    `gaps`: the kinds whose legs are not 1, 2, 3, … `events` many events are there, `last_status` is what the
+    one of number event_seq led to, `breaks` are the events that do not begin where the one before them ended.
+    `binding_status` is None without a binding that follows this order; `same_cover`: its times are the
+    order's. `positions`: how many the binding holds, `own_position`: the right one is among them.
     """
 
     purchase_order_id: bytes
@@ -68,9 +68,11 @@ class OrderFacts(msgspec.Struct, frozen=True):
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
     created_at: datetime | None
+    settled: bool | None
     premium: int
     held: int
     earned: int
+    claimed: int
     gaps: list[str]
     posted_at: datetime | None
     events: int

@@ -6,6 +6,7 @@ import msgspec
 
 from liqpass.db import Connection, query
 from liqpass.ledger.book import STANDING
+from liqpass.orders.states import SETTLED
 
 
 class Cover(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ async def lock_cover(conn: Connection, purchase_order_id: bytes) -> UUID | None:
 
 @query(f"""
     select o.payout_amount as payout, claimed.stands as claim,
-        coalesce(w.settled_at is not null, o.status in ('EXPIRED', 'CANCELLED')) as settled
+        {SETTLED} as settled
     from (select 'CLAIM'::ledger_kind as kind, $1::bytea as ref) e
     cross join lateral ({STANDING}) claimed
     join order_refs r on r.purchase_order_id = e.ref

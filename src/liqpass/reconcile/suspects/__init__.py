@@ -1,0 +1,1 @@
+"""What may be off: keys whose facts are to be judged."""
