@@ -40,10 +40,10 @@ def trades_of(facts: Facts) -> list[Trade]:
     for fill in facts.fills:
         fills[fill.ord_id].append(fill)
     since_ms = facts.priced.standing.at_ms
-    made = (
+    made = [
         _of_order(order, bills[order.ord_id], fills[order.ord_id], since_ms)
         for order in facts.orders.values()
-    )
+    ]
     without = (_of_bills(found, since_ms) for name, found in bills.items() if name not in facts.orders)
     trades = [trade for trade in (*made, *without) if trade is not None]
     return sorted(trades, key=lambda trade: (trade.at_ms, trade.ord_id))
