@@ -1,6 +1,7 @@
 """Rows of the sandbox exchange that come late, in another order, or not any more, and its outages."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.sandbox.asking import (
     BILLS,
     BILLS_ARCHIVE,
     BTC,
+    ETH,
     FILLS,
     FILLS_HISTORY,
     HISTORY,
@@ -36,9 +38,9 @@ async def test_a_delayed_endpoint_shows_a_liquidation_later_than_all_others(
     seen = {each: len(await trader.rows(each)) for each in (BILLS, ORDERS, FILLS, HISTORY)}
     assert seen == {BILLS: 2, ORDERS: 2, FILLS: 2, HISTORY: 1} | ({path: 1} if path in seen else {})
     assert len(await trader.rows(path)) == 1
-    trader.clock.advance(seconds=89)
+    trader.clock.advance(seconds=89, milliseconds=999)
     assert len(await trader.rows(path)) == 1
-    trader.clock.advance(seconds=1)
+    trader.clock.advance(milliseconds=1)
     assert len(await trader.rows(path)) == 2
 
 
@@ -160,7 +162,7 @@ async def test_after_some_days_a_row_is_in_the_archive_alone_and_after_three_mon
     trader.books.liquidate(trader.uid, BTC)
     trader.clock.advance(days=days)
     assert (len(await trader.rows(path)), len(await trader.rows(archive))) == (1, 2)
-    trader.clock.advance(milliseconds=1)
+    trader.clock.advance(milliseconds=2)
     assert (len(await trader.rows(path)), len(await trader.rows(archive))) == (0, 2)
     trader.clock.advance(days=90 - days)
     assert await trader.rows(archive) == []
@@ -176,6 +178,22 @@ async def test_the_history_of_positions_reaches_three_months_back_from_its_last_
     assert len(await trader.rows(HISTORY)) == 1
     trader.clock.advance(milliseconds=1)
     assert await trader.rows(HISTORY) == []
+
+
+async def test_a_page_of_the_history_of_positions_has_all_that_share_its_last_time(trader: Reader) -> None:
+    for _ in range(5):
+        trader.books.close_position(trader.uid, BTC)
+        trader.books.open_position(trader.uid, BTC, side="long", contracts=1, lever=10)
+        trader.books.open_position(trader.uid, ETH, side="long", contracts=1, lever=10)
+        trader.books.close_position(trader.uid, ETH)
+        trader.clock.advance(seconds=1)
+    whole = await trader.rows(HISTORY)
+    pages, page = list[Any](), await trader.rows(HISTORY, limit="1")
+    while page:
+        pages.append(page)
+        page = await trader.rows(HISTORY, limit="1", after=page[-1]["uTime"])
+    assert [row for page in pages for row in page] == whole
+    assert [len(page) for page in pages] == [2] * 5
 
 
 async def test_pages_of_a_hundred_and_of_less_hold_every_row_once(trader: Reader) -> None:

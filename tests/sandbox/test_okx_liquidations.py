@@ -61,9 +61,10 @@ async def test_a_liquidation_in_several_fills_is_one_order_with_as_many_bills_an
     fills = await trader.rows(FILLS, ordId=order["ordId"])
     (row,) = await trader.rows(HISTORY)
     assert [bill["billId"] for bill in bills] == [fill["billId"] for fill in fills]
-    assert {(bill["ordId"], bill["subType"], bill["ts"]) for bill in bills} == {
+    assert {(bill["ordId"], bill["subType"], bill["fillTime"]) for bill in bills} == {
         (order["ordId"], "104", order["fillTime"])
     }
+    assert {int(row["ts"]) for row in (*bills, *fills)} == {int(order["fillTime"]) + 1}
     assert sorted(fill["fillSz"] for fill in fills) == ["3.33", "3.33", "3.34"]
     assert len({fill["tradeId"] for fill in fills}) == len({fill["fillPx"] for fill in fills}) == 3
     assert all(int(fill["tradeId"]) < 0 for fill in fills)

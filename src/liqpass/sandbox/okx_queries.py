@@ -71,7 +71,7 @@ def _positions(asked: Asked) -> list[Row]:
 
 
 def _positions_history(asked: Asked) -> list[Row]:
-    """Pages by uTime: `after` is older, `before` is newer."""
+    """Pages by uTime: `after` is older, `before` is newer. No page ends between two rows of one time."""
     books, query = asked.books, asked.query
     inst_type = one_of(query, "instType", ("", *INST_TYPES))
     close_type = one_of(query, "type", ("", "1", "2", "3", "4", "5", "6"))
@@ -91,7 +91,9 @@ def _positions_history(asked: Asked) -> list[Row]:
         and (after is None or int(row["uTime"]) < after)
         and (before is None or int(row["uTime"]) > before)
     ]
-    return sorted(kept, key=lambda row: int(row["uTime"]), reverse=True)[:limit]
+    newest_first = sorted(kept, key=lambda row: int(row["uTime"]), reverse=True)
+    page, rest = newest_first[:limit], newest_first[limit:]
+    return [*page, *(row for row in rest if row["uTime"] == page[-1]["uTime"])]
 
 
 def _page(asked: Asked, rows: list[Row], id_name: str, time_name: str, days: int) -> list[Row]:
@@ -107,7 +109,9 @@ def _page(asked: Asked, rows: list[Row], id_name: str, time_name: str, days: int
         and (before is None or int(row[id_name]) > before)
         and (begin is None or int(row[time_name]) >= begin)
         and (end is None or int(row[time_name]) <= end)
-        and (hidden is None or not hidden((row[id_name], row["ordId"]), int(row[time_name])))
+        and (
+            hidden is None or not hidden((row[id_name], row["ordId"]), int(row["fillTime"] or row[time_name]))
+        )
     ]
     return sorted(kept, key=lambda row: int(row[id_name]), reverse=True)[:limit]
 

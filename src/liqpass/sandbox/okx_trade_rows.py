@@ -78,6 +78,11 @@ class Trade:
         return "" if self.opens else self.position.close_type
 
     @property
+    def booked_ms(self) -> int:
+        """When its bills and fills are written: as in OKX's examples, a millisecond after it was filled."""
+        return self.position.u_time_ms + 1
+
+    @property
     def forced(self) -> bool:
         """Made by the exchange: liquidation or ADL."""
         return self.close_type in _CATEGORY
@@ -151,6 +156,7 @@ def bill_row(trade: Trade, fill: Fill, booked: Booked) -> Row:
             "subType": trade.sub_type,
             "sz": text(fill.contracts),
             "tradeId": "0" if trade.forced else fill.trade_id,
+            "ts": str(trade.booked_ms),
             "type": _BILL_TYPE.get(trade.close_type, "2"),
         },
     )
@@ -182,7 +188,7 @@ def margin_bill_row(position: Position, booked: Booked) -> Row:
         booked,
         {
             "subType": "160" if booked.effect.to_margin > 0 else "161",
-            "sz": text(abs(booked.effect.to_margin)),
+            "sz": text(position.contracts),
             "type": "6",
         },
     )
@@ -196,7 +202,7 @@ def clawback_bill_row(position: Position, booked: Booked) -> Row:
         {
             "pnl": text(booked.effect.to_balance),
             "subType": "108",
-            "sz": text(-booked.effect.to_balance),
+            "sz": text(position.contracts),
             "type": "10",
         },
     )
@@ -253,5 +259,5 @@ def fill_row(trade: Trade, fill: Fill, bill_id: str) -> Row:
         "subType": trade.sub_type,
         "tradeId": fill.trade_id,
         "tradeQuoteCcy": "USDT",
-        "ts": now,
+        "ts": str(trade.booked_ms),
     }
