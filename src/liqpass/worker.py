@@ -6,6 +6,7 @@ over within a second. The locks only spare work: each step is correct whoever ru
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from liqpass.claims import settling
 from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.gathering.step import gather_due
+from liqpass.ids import RANDOM_BYTES
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
 from liqpass.reconcile.runs import reconcile_due
+from liqpass.review import approving, following, held
 from liqpass.settings import SettingError
 from liqpass.signin import sessions
 from liqpass.treasury import booking
@@ -76,6 +79,9 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(4, "late orders", 1.0, False, partial(_all, of, settle.cancel_late)),
         Task(7, "ended covers", 1.0, False, partial(_all, of, settle.expire_over)),
         Task(15, "settle covers", 1.0, False, partial(_all, of, settling.settle_covers)),
+        Task(16, "follow payouts", 1.0, False, partial(_all, of, following.follow_payouts)),
+        Task(17, "approve by policy", 10.0, False, partial(_approve, of)),
+        Task(18, "note what is held", 60.0, False, partial(held.note_held, of.db, of.nodes, chain)),
         Task(10, "earn", 600.0, False, partial(_all, of, settle.earn_daily)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
@@ -107,6 +113,17 @@ async def _all(of: Clients, step: Step) -> None:
 async def _unordered(of: Clients) -> None:
     give_up = bindings.give_up_unordered
     await in_batches(of.db, lambda conn, **part: give_up(conn, of.clock(), **part), bindings.BATCH)
+
+
+async def _approve(of: Clients) -> None:
+    chain, limits = of.settings.chain, of.settings.claims
+    approve = approving.approve_by_policy
+    await in_batches(
+        of.db,
+        lambda conn, **part: approve(conn, of.clock(), os.urandom(RANDOM_BYTES), chain, limits, **part),
+        1,
+        passes=approving.capital_short,
+    )
 
 
 async def _recheck(of: Clients) -> None:

@@ -19,7 +19,7 @@ from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import Trader
-from tests.flows.newcomers import Newcomer, newcomer, shared_world
+from tests.flows.newcomers import Newcomer, newcomer, refusal_of, shared_world
 from tests.world import TestWorld
 
 CLAIMS, ADMIN = "/api/insurance/claims", "/api/admin/claims"
@@ -76,8 +76,30 @@ class Office:
     async def claim_in(self, status: ClaimStatus, *, amount: int = 20 * USDC) -> str:
         """A claim in this state, as evidence would have brought it there."""
         claim_id = str((await self.open())["claimId"])
+        # what the exchange would say is for other tests
+        await self.world.db.pool.execute("update claims set ask_at = null where id = $1", claim_id)
         await bring(self.world.db, self.world.clock(), claim_id, WAYS[status], amount=amount)
         return claim_id
+
+    async def approve(self, by: Trader, claim_id: str, **said: str) -> dict[str, Any]:
+        """What the answer says."""
+        body = {"reason": "the bills show it", **said}
+        answer = await by.call("POST", f"{ADMIN}/{claim_id}/approve", body)
+        assert isinstance(answer, dict)
+        return answer
+
+    async def refusal(self, by: Trader, claim_id: str, **said: str) -> tuple[int, str]:
+        """Why an approval is refused."""
+        body = {"reason": "the bills show it", **said}
+        return await refusal_of(by, "POST", f"{ADMIN}/{claim_id}/approve", body)
+
+    async def payouts(self) -> list[tuple[str, int, str]]:
+        """All that is or was to be paid for the order: amount, to whom, by whose word."""
+        rows = await self.world.db.pool.fetch(
+            "select recipient, amount, asked_by from disbursements where ref = $1 order by asked_at",
+            bytes.fromhex(self.order["purchaseOrderId"][2:]),
+        )
+        return [(checksum(row["recipient"]), row["amount"], row["asked_by"]) for row in rows]
 
     async def claim(self, claim_id: str) -> dict[str, Any]:
         """As its owner is shown it."""
@@ -103,33 +125,39 @@ async def _move(conn: Connection, now: datetime, claim_id: UUID, status: ClaimSt
         verdict = Verdict(outcome=Outcome.PAYABLE, amount=amount, trigger_px="55210.1", liquidated_at_ms=1)
     if status is S.NOT_COVERED:
         verdict = Verdict(outcome=Outcome.NOT_COVERED, reason=Reason.CLOSED_BY_OWNER, episode_over=True)
-    if status is not S.REFUSED:
-        seq = claim.verdict_seq + 1
-        await conn.execute(
-            """insert into claim_verdicts (user_id, claim_id, seq, evidence_upto, watched_upto,
-                   policy_version, verdict, bundle_sha256, at)
-               values ($1, $2, $3, 0, 0, '2026-11-29', $4, $5, $6)""",
-            *(claim.user_id, claim.id, seq, msgspec.json.encode(verdict).decode(), SHA256, now),
-        )
-        await conn.execute(
-            """update claims set verdict_seq = $3, amount = $4, reason_code = $5, missing = $6,
-                   trigger_px = $7, liquidated_at = $8, bundle_sha256 = $9 where user_id = $1 and id = $2""",
-            *(claim.user_id, claim.id, seq, verdict.amount, verdict.reason, list(verdict.missing)),
-            *(verdict.trigger_px, now if verdict.amount else None, SHA256),
-        )
+    if status is S.PAYABLE:  # what is payable has an amount before it moves
+        await _decide(conn, now, claim, verdict)
     details = '{"reason": "the screenshots are of another account"}' if status is S.REFUSED else "{}"
     moved = await claims.move(
         *(conn, claim.user_id, claim.id, claim.event_seq, claim.status, status, f"TO_{status}"),
         *("OPERATOR" if status is S.REFUSED else "EXCHANGE", None, details, now),
     )
     assert moved is not None
+    if status not in {S.PAYABLE, S.REFUSED}:
+        await _decide(conn, now, claim, verdict)
+
+
+async def _decide(conn: Connection, now: datetime, claim: claims.Claim, verdict: Verdict) -> None:
+    seq = claim.verdict_seq + 1
+    await conn.execute(
+        """insert into claim_verdicts (user_id, claim_id, seq, evidence_upto, watched_upto,
+               policy_version, verdict, bundle_sha256, at)
+           values ($1, $2, $3, 0, 0, '2026-11-29', $4, $5, $6)""",
+        *(claim.user_id, claim.id, seq, msgspec.json.encode(verdict).decode(), SHA256, now),
+    )
+    await conn.execute(
+        """update claims set verdict_seq = $3, amount = $4, reason_code = $5, missing = $6,
+               trigger_px = $7, liquidated_at = $8, bundle_sha256 = $9 where user_id = $1 and id = $2""",
+        *(claim.user_id, claim.id, seq, verdict.amount, verdict.reason, list(verdict.missing)),
+        *(verdict.trigger_px, now if verdict.amount else None, SHA256),
+    )
 
 
 @asynccontextmanager
-async def bureau(server_url: str, template: str, folder: Path) -> AsyncIterator[Bureau]:
-    """The product with two operators, and a limit of 50 USDC for one of them alone."""
+async def bureau(server_url: str, template: str, folder: Path, **env: str) -> AsyncIterator[Bureau]:
+    """The product with two operators, and a limit of 50 USDC for one of them; `env` changes settings."""
     admins = f"{checksum(ADA.address)},{checksum(BOB.address)}"
-    settings = {"LIQPASS_ADMIN_WALLETS": admins, "LIQPASS_CLAIM_ONE_APPROVES_UP_TO": "50"}
+    settings = {"LIQPASS_ADMIN_WALLETS": admins, "LIQPASS_CLAIM_ONE_APPROVES_UP_TO": "50", **env}
     running = shared_world(server_url, template, folder, second_endpoint=False, **settings)
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(running)

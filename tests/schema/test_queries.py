@@ -162,6 +162,12 @@ OVER_ALL_USERS = {
     "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
     "liqpass.review.sql.any_claim",  # for operators, and the queue that they look through
     "liqpass.review.sql.queue",
+    "liqpass.review.sql.lock_followed",  # where payouts take their claims
+    "liqpass.review.sql.keep_followed",
+    "liqpass.review.sql.move_followed",
+    "liqpass.review.sql.forget_transactions",
+    "liqpass.review.sql.lock_payable",  # what the policy approves
+    "liqpass.review.sql.note_held",  # what the token says of them
     "liqpass.review.sql.moves_of",  # of claims that somebody was shown already, each with its user
     "liqpass.reconcile.suspects.sql.money_suspects",  # reconciliation looks at everything
     "liqpass.reconcile.suspects.sql.history_suspects",

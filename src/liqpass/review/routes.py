@@ -20,7 +20,8 @@ from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.ids import RANDOM_BYTES
 from liqpass.limits import Limiter, Rate
-from liqpass.review import asking, objecting, reading
+from liqpass.review import approving, asking, objecting, reading
+from liqpass.review.approving import REASON_MOST, Said
 from liqpass.review.views import (
     ClaimList,
     ClaimView,
@@ -31,9 +32,10 @@ from liqpass.review.views import (
     queued_view,
     shown_view,
 )
-from liqpass.settings import ClaimLimits
+from liqpass.settings import ChainSettings, ClaimLimits
 from liqpass.signin.admins import only
 from liqpass.signin.sessions import User
+from liqpass.treasury.holding import Held, Nodes
 
 # Each asks the exchange at once. Nobody needs more.
 ASKED = (Rate(30, timedelta(minutes=1)), Rate(120, timedelta(hours=1)))
@@ -51,6 +53,30 @@ class ObjectionRequest(msgspec.Struct, frozen=True):
     """What you object, in your words; line breaks are kept."""
 
     text: Annotated[str, Meta(max_length=objecting.TEXT_MOST, pattern=r"\S")]
+
+
+class ApproveRequest(msgspec.Struct, frozen=True):
+    """Why; how much in micro-USDC, if not what the verdict says; to whom, if not to the order's owner."""
+
+    reason: Annotated[str, Meta(max_length=REASON_MOST, pattern=r"\S")]
+    amount: Annotated[str, Meta(pattern="^[0-9]{1,16}$")] | None = None
+    recipient: Annotated[str, Meta(max_length=50)] | None = None
+
+
+class RefuseRequest(msgspec.Struct, frozen=True):
+    """Why, in words for whose claim it is."""
+
+    reason: Annotated[str, Meta(max_length=REASON_MOST, pattern=r"\S")]
+
+
+class Decided(msgspec.Struct, frozen=True, rename="camel"):
+    """The claim after it; `said`: what is to be done next. `complete`: it is owed now. `held`: why USDC would
+    not pay it now; it waits until it does."""
+
+    claim: QueuedClaim
+    said: str
+    complete: bool
+    held: Held | None = None
 
 
 @get("/claims", summary="Your claims, newest first")
@@ -136,6 +162,61 @@ async def get_queued(
         return queued_view(await reading.any_claim(conn, named), limits)
 
 
+@post("/{claim_id:str}/approve", status_code=200, summary="Approve a claim's payout, in your wallet's name")
+async def approve_claim(
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    user: User,
+    chain: NamedDependency[ChainSettings],
+    nodes: NamedDependency[Nodes],
+    limits: NamedDependency[ClaimLimits],
+    claim_id: FromPath[str],
+    data: JSONBody[ApproveRequest],
+) -> Decided:
+    """Above LIQPASS_CLAIM_ONE_APPROVES_UP_TO another operator has to approve the same amount to the same
+    recipient. Refused with CLAIM_NOT_OPEN unless it is PAYABLE or IN_REVIEW, OWN_CLAIM, ORDER_NOT_COVERED
+    (the payment left the chain), CAPITAL_SHORT."""
+    named = reading.claim_named(claim_id)
+    said = Said(
+        by=hexes.checksum(user),
+        reason=data.reason,
+        amount=None if data.amount is None else int(data.amount),
+        to=None if data.recipient is None else hexes.address(data.recipient, "recipient"),
+    )
+    done, held = await approving.approve_told(db, nodes, now, chain, limits, named, said)
+    return await _decided(db, limits, named, done.said, complete=done.complete, held=held)
+
+
+@post("/{claim_id:str}/refuse", status_code=200, summary="Refuse a claim, with a reason for its owner")
+async def refuse_claim(
+    db: NamedDependency[Database],
+    now: NamedDependency[datetime],
+    user: User,
+    limits: NamedDependency[ClaimLimits],
+    claim_id: FromPath[str],
+    data: JSONBody[RefuseRequest],
+) -> Decided:
+    """Its owner may object once. Refused with CLAIM_NOT_OPEN unless it is PAYABLE or IN_REVIEW."""
+    named = reading.claim_named(claim_id)
+    said = Said(by=hexes.checksum(user), reason=data.reason)
+    await db.run(lambda conn: approving.refuse(conn, now, named, said))
+    return await _decided(db, limits, named, "Refused: its owner is shown the reason.", complete=True)
+
+
+async def _decided(
+    db: Database,
+    limits: ClaimLimits,
+    claim_id: UUID,
+    said: str,
+    *,
+    complete: bool,
+    held: Held | None = None,
+) -> Decided:
+    async with db.one_moment() as conn:
+        claim = queued_view(await reading.any_claim(conn, claim_id), limits)
+    return Decided(claim, said, complete, held)
+
+
 def claims_router() -> Router:
     """For signed-in users; `user`, `db` and `now` are provided by the app."""
     asks = Limiter(*ASKED)
@@ -148,13 +229,24 @@ def claims_router() -> Router:
 
 
 def review_router(
-    *, db: Database, clock: Clock, cookie: str, admins: frozenset[bytes], limits: ClaimLimits
+    *,
+    db: Database,
+    clock: Clock,
+    cookie: str,
+    admins: frozenset[bytes],
+    limits: ClaimLimits,
+    chain: ChainSettings,
+    nodes: Nodes,
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `user` are provided by the app."""
     return Router(
         path="/api/admin/claims",
-        route_handlers=[list_queue, get_queued],
+        route_handlers=[list_queue, get_queued, approve_claim, refuse_claim],
         guards=[only(admins, db, clock, cookie)],
-        dependencies={"limits": Provide(lambda: limits, sync_to_thread=False)},
+        dependencies={
+            "limits": Provide(lambda: limits, sync_to_thread=False),
+            "chain": Provide(lambda: chain, sync_to_thread=False),
+            "nodes": Provide(lambda: nodes, sync_to_thread=False),
+        },
         tags=["claims"],
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from liqpass.claims.sql import CLAIM_COLUMNS, Claim
-from liqpass.claims.states import ClaimStatus
+from liqpass.claims.states import MOVE, ClaimStatus
 from liqpass.db import Connection, query
 from liqpass.orders.states import OrderStatus
 
@@ -229,4 +229,145 @@ async def keep_owed(
     held_reason: str | None,
 ) -> None:
     """What the books owe for a claim; it is locked."""
+    ...
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """A claim whose payouts are elsewhere than it says: `stands` is where they are. `payout`: the one that it
+    waits for, None where it was cancelled by `cancelled_by`; `tx_hash`: the transaction that paid last;
+    `said_paid`: the one that was said to have."""
+
+    user_id: bytes
+    claim_id: UUID
+    seq: int
+    from_status: ClaimStatus
+    said_paid: bytes | None
+    stands: ClaimStatus
+    payout: UUID | None
+    tx_hash: bytes | None
+    cancelled_by: str | None
+
+
+@query("""
+    with due as (
+        select user_id, id from claims where status in ('APPROVED', 'BATCHED')
+        union all
+        select c.user_id, c.id from claims c
+        where c.status = 'PAID' and not exists (
+            select from disbursements_made m where m.disbursement_id = c.disbursement_id)
+    )
+    select c.user_id, c.id as claim_id, c.event_seq as seq, c.status as from_status,
+        c.pay_tx_hash as said_paid, now_at.stands, p.payout, p.tx_hash, asked.cancelled_by
+    from due
+    join claims c on c.user_id = due.user_id and c.id = due.id
+    join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id and o.chain_id = $1
+    join disbursements asked on asked.id = c.disbursement_id
+    cross join lateral (
+        select (array_agg(d.id order by m.tx_hash is null desc, d.asked_at desc, d.id desc)
+                filter (where asked.cancelled_at is null or d.asked_at >= asked.cancelled_at))[1] as payout,
+            (array_agg(m.tx_hash order by t.block_number desc, t.log_index desc)
+                filter (where m.tx_hash is not null))[1] as tx_hash,
+            bool_and(m.tx_hash is not null) as made,
+            bool_and(m.tx_hash is not null or d.batched_at is not null) as batched
+        from disbursements d
+        left join disbursements_made m on m.disbursement_id = d.id
+        left join usdc_transfers t
+            on t.chain_id = m.chain_id and t.tx_hash = m.tx_hash and t.log_index = m.log_index
+        where d.ref = c.purchase_order_id and d.purpose = 'CLAIM' and d.chain_id = $1
+          and d.cancelled_at is null
+    ) p
+    cross join lateral (
+        select (case when p.payout is null then 'IN_REVIEW' when p.made then 'PAID'
+            when p.batched then 'BATCHED' else 'APPROVED' end)::claim_status as stands
+    ) now_at
+    where now_at.stands <> c.status
+    order by c.opened_at, c.id
+    limit $2 offset $3
+    for update of c
+""")
+async def lock_followed(conn: Connection, chain_id: int, at_most: int, passing_over: int) -> list[Followed]:
+    """Claims that are to be moved, the oldest first. A payout that was parted when a transfer was adopted is
+    followed by its parts."""
+    ...
+
+
+@query("""
+    update claims c set disbursement_id = coalesce(w.payout, c.disbursement_id),
+        pay_tx_hash = coalesce(w.tx_hash, c.pay_tx_hash),
+        held_reason = case when w.to_status in ('APPROVED', 'BATCHED') then c.held_reason end
+    from unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::bytea[], $5::claim_status[])
+        as w (user_id, claim_id, payout, tx_hash, to_status)
+    where c.user_id = w.user_id and c.id = w.claim_id
+""")
+async def keep_followed(
+    conn: Connection,
+    user_ids: list[bytes],
+    claim_ids: list[UUID],
+    payouts: list[UUID | None],
+    tx_hashes: list[bytes | None],
+    to: list[ClaimStatus],
+) -> None:
+    """What is true of these claims after the moves that follow; they are locked."""
+    ...
+
+
+@query("""
+    update claims c set pay_tx_hash = null from unnest($1::bytea[], $2::uuid[]) as w (user_id, claim_id)
+    where c.user_id = w.user_id and c.id = w.claim_id
+""")
+async def forget_transactions(conn: Connection, user_ids: list[bytes], claim_ids: list[UUID]) -> None:
+    """Of claims that are PAID no more; they are locked."""
+    ...
+
+
+@query(f"""
+    with wanted as (
+        select * from unnest($1::bytea[], $2::uuid[], $3::int[], $4::claim_status[], $5::claim_status[],
+            $6::text[], $7::text[], $8::text[], $9::text[])
+            as w (user_id, claim_id, seq, from_status, to_status, reason, actor, by_name, details),
+            (select $10::timestamptz as at) as clock
+    ),
+    {MOVE}
+    select count(*) from moved
+""")
+async def move_followed(
+    conn: Connection,
+    user_ids: list[bytes],
+    claim_ids: list[UUID],
+    seqs: list[int],
+    from_statuses: list[ClaimStatus],
+    to: list[ClaimStatus],
+    reasons: list[str],
+    actors: list[str],
+    by_names: list[str | None],
+    details: list[str],
+    now: datetime,
+) -> int:
+    """All of them by the one door; how many."""
+    ...
+
+
+@query(f"""
+    select {_LISTED}
+    where c.status = 'PAYABLE' and c.amount <= $1 and c.amount > c.approved_amount
+      and o.status in ('ACTIVE', 'EXPIRED') and o.chain_id = $2
+    order by c.opened_at, c.id
+    limit $3 offset $4
+    for update of c
+""")
+async def lock_payable(
+    conn: Connection, amount_most: int, chain_id: int, at_most: int, passing_over: int
+) -> list[ListedClaim]:
+    """Claims that owe no more than that, the oldest first."""
+    ...
+
+
+@query("""
+    update claims c set held_reason = w.code
+    from unnest($1::uuid[], $2::text[]) as w (disbursement_id, code)
+    where c.disbursement_id = w.disbursement_id and c.status in ('APPROVED', 'BATCHED')
+      and c.held_reason is distinct from w.code
+""")
+async def note_held(conn: Connection, disbursement_ids: list[UUID], codes: list[str | None]) -> None:
+    """Why the payouts of claims are held, None where they are not."""
     ...

@@ -14,7 +14,7 @@ from liqpass.claims.states import ClaimStatus, Opener
 from liqpass.hexes import checksum, to_hex
 from liqpass.review.reading import Moves, Receipt, ShownClaim, receipts
 from liqpass.review.sql import Approval, EvidenceSummary, ListedClaim, MoveOf
-from liqpass.review.words import missing_in_words, reason_in_words
+from liqpass.review.words import held_in_words, missing_in_words, reason_in_words
 from liqpass.settings import ClaimLimits
 
 OWED = (ClaimStatus.APPROVED, ClaimStatus.BATCHED, ClaimStatus.PAID)
@@ -46,7 +46,7 @@ class ReceiptView(msgspec.Struct, frozen=True, rename="camel"):
 class ClaimView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A claim for its owner. `amount` is all that is owed for the order, null while unknown; `reason` says
     `reasonCode` in words, `missingWords` the codes of `missing`. `trouble`: why the exchange could not be
-    asked. `receipts` only where a claim stands by itself."""
+    asked; `heldReason`: why USDC would not pay it now. `receipts` only where a claim stands by itself."""
 
     claim_id: UUID
     purchase_order_id: str
@@ -70,6 +70,7 @@ class ClaimView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
     trouble: str | None
+    held_code: str | None
     held_reason: str | None
     objection: str | None
     objected_at: datetime | None
@@ -212,7 +213,8 @@ def _common(claim: ListedClaim, moves: Sequence[MoveOf], *, by_name: bool) -> di
         "coverage_start_at": claim.coverage_start_at,
         "coverage_end_at": claim.coverage_end_at,
         "trouble": claim.trouble,
-        "held_reason": claim.held_reason,
+        "held_code": claim.held_reason,
+        "held_reason": held_in_words(claim.held_reason),
         "objection": claim.objection,
         "objected_at": claim.objected_at,
         "history": [move_view(move, by_name=by_name) for move in moves],

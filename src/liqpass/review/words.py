@@ -1,6 +1,7 @@
 """What the codes of claims mean, in one sentence each, for callers of the API and of the commands."""
 
 from liqpass.claims.case import Missing, Reason
+from liqpass.treasury.holding import Code
 
 REASONS: dict[str, str] = {
     Reason.CLOSED_BY_OWNER: "The position was closed by its owner: the exchange liquidated nothing of it.",
@@ -25,6 +26,21 @@ MISSING: dict[str, str] = {
     Missing.READABLE_ROWS: "A row that may be the position's cannot be read.",
     Missing.UNKNOWN_CLOSING: "OKX closed the position in a way that is not known here.",
 }
+
+
+HELD: dict[str, str] = {
+    Code.USDC_PAUSED: "USDC is paused by its issuer: it is paid when that is over.",
+    Code.TREASURY_BLACKLISTED: "The treasury is on the blacklist of USDC: nothing can be paid at present.",
+    Code.RECIPIENT_BLACKLISTED: "USDC moves nothing to this address: it is on the blacklist of its issuer.",
+    Code.WOULD_FAIL: "USDC refuses the transfer at present.",
+    Code.TREASURY_SHORT: "What is due before it comes first: the treasury is being filled.",
+    Code.NOT_KNOWN: "Nobody can say at present whether USDC would take it.",
+}
+
+
+def held_in_words(code: str | None) -> str | None:
+    """Why USDC would not pay it now."""
+    return None if code is None else HELD.get(code, code)
 
 
 def reason_in_words(code: str | None) -> str | None:

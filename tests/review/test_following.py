@@ -1,0 +1,157 @@
+"""An approved claim follows its payout: into a batch, onto the chain, off it again, and into an operator's
+hands where the payout is cancelled."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from liqpass.claims.states import ClaimStatus
+from liqpass.hexes import checksum
+from liqpass.sandbox.chain import USDC
+from tests.claims.claimed import step
+from tests.commands.forked import liqpass
+from tests.conftest import in_database
+from tests.review.conftest import SHA256, Office, bring, bureau, covered_office
+
+S = ClaimStatus
+BATCH = "/api/admin/treasury/batch"
+
+
+async def batch(office: Office, *, again: bool = False) -> None:
+    await office.ada.call("POST", BATCH, {"again": again})
+    await step(office.world, "follow payouts")
+
+
+async def pay(office: Office, amount: int = 20 * USDC) -> str:
+    """What the Safe's owners do, until it is safe; the transaction."""
+    chain = office.world.chain
+    receipt = await chain.transfer(chain.treasury_wallet, office.trader.wallet.address, amount)
+    await chain.mine(chain.slots_in_an_epoch)
+    await seen(office)
+    return str(receipt["transactionHash"])
+
+
+async def seen(office: Office) -> None:
+    await step(office.world, "watch", "settle", "book transfers", "follow payouts")
+
+
+async def approved(office: Office, amount: int = 20 * USDC) -> str:
+    claim_id = await office.claim_in(S.PAYABLE, amount=amount)
+    await office.approve(office.ada, claim_id)
+    return claim_id
+
+
+async def moves(office: Office, claim_id: str) -> list[tuple[str, str]]:
+    """From the approval on: where to and why."""
+    told = [(move["toStatus"], move["reason"]) for move in (await office.claim(claim_id))["history"]]
+    return told[next(n for n, (to, _) in enumerate(told) if to == "APPROVED") :]
+
+
+async def test_it_is_batched_then_paid_and_its_owner_has_a_receipt(office: Office) -> None:
+    claim_id = await approved(office)
+    await batch(office)
+    assert (await office.claim(claim_id))["status"] == "BATCHED"
+    tx_hash = await pay(office)
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["payTxHash"], claim["amount"]) == ("PAID", tx_hash, str(20 * USDC))
+    assert claim["history"][-1]["details"] == {"txHash": tx_hash}
+    assert claim["history"][-1]["actor"] == "CHAIN"
+    (receipt,) = claim["receipts"]
+    assert receipt.pop("blockTime")
+    assert receipt == {
+        "amount": str(20 * USDC),
+        "recipient": checksum(office.trader.wallet.address),
+        "txHash": tx_hash,
+        "bundleSha256": f"0x{SHA256.hex()}",
+    }
+    order = await office.trader.order(office.order["purchaseOrderId"])
+    assert order["claim"] == {"claimId": claim_id, "status": "PAID", "amount": str(20 * USDC)}
+    before = await moves(office, claim_id)
+    await seen(office)
+    assert await moves(office, claim_id) == before
+
+
+async def test_what_is_paid_by_hand_without_a_batch_is_paid(office: Office) -> None:
+    claim_id = await approved(office)
+    await pay(office)
+    assert [to for to, _ in await moves(office, claim_id)] == ["APPROVED", "PAID"]
+
+
+async def test_a_transfer_that_leaves_the_chain_is_waited_for_again(own_office: Office) -> None:
+    office, chain = own_office, own_office.world.chain
+    claim_id = await approved(office)
+    await batch(office)
+    before = await chain.block_number()
+    tx_hash = await pay(office)
+    await chain.reorg(await chain.block_number() - before)
+    await seen(office)
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["payTxHash"], claim["receipts"]) == ("BATCHED", None, [])
+    last = claim["history"][-1]
+    assert (last["reason"], last["details"]) == ("PAYOUT_LEFT_CHAIN", {"txHash": tx_hash})
+    await pay(office)
+    assert [to for to, _ in await moves(office, claim_id)] == [
+        "APPROVED",
+        "BATCHED",
+        "PAID",
+        "BATCHED",
+        "PAID",
+    ]
+
+
+async def test_a_payout_that_is_cancelled_puts_the_claim_before_an_operator_again(
+    own_bureau: tuple[Office, dict[str, str]],
+) -> None:
+    office, env = own_bureau
+    claim_id = await approved(office)
+    await batch(office)
+    due = await office.world.db.pool.fetchval("select disbursement_id::text from claims")
+    done = await liqpass("suspense", "cancel", due, "--by", "Ada", "--reason", "not his wallet", env=env)
+    assert done.status == 0, done
+    await step(office.world, "follow payouts")
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["history"][-1]["reason"]) == ("IN_REVIEW", "PAYOUT_CANCELLED")
+    assert claim["amount"] == str(20 * USDC)
+    # and it is approved anew, for less
+    await office.approve(office.ada, claim_id, amount=str(19 * USDC))
+    await pay(office, 19 * USDC)
+    assert (await office.claim(claim_id))["status"] == "PAID"
+
+
+async def test_a_part_that_is_liquidated_later_is_paid_beside_the_first(office: Office) -> None:
+    claim_id = await approved(office, 20 * USDC)
+    first = await pay(office)
+    await bring(office.world.db, office.world.clock(), claim_id, (S.GATHERING, S.PAYABLE), amount=45 * USDC)
+    await office.approve(office.ada, claim_id)
+    assert [amount for _, amount, _ in await office.payouts()] == [20 * USDC, 25 * USDC]
+    second = await pay(office, 25 * USDC)
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["payTxHash"], claim["amount"]) == ("PAID", second, str(45 * USDC))
+    assert [receipt["txHash"] for receipt in claim["receipts"]] == [first, second]
+
+
+async def test_payouts_together_are_what_the_limit_is_held_against(office: Office) -> None:
+    claim_id = await approved(office, 40 * USDC)
+    await pay(office, 40 * USDC)
+    await bring(office.world.db, office.world.clock(), claim_id, (S.GATHERING, S.PAYABLE), amount=60 * USDC)
+    assert not (await office.approve(office.ada, claim_id))["complete"]
+    assert (await office.approve(office.bob, claim_id))["complete"]
+
+
+async def test_a_step_more_moves_nothing(office: Office) -> None:
+    claim_id = await approved(office)
+    await batch(office)
+    for _ in range(3):
+        await step(office.world, "follow payouts")
+    assert await moves(office, claim_id) == [("APPROVED", "APPROVED"), ("BATCHED", "BATCHED")]
+
+
+@pytest.fixture
+async def own_bureau(
+    server_url: str, template: str, tmp_path: Path
+) -> AsyncIterator[tuple[Office, dict[str, str]]]:
+    """An office of its own and the environment of its commands."""
+    async with bureau(server_url, template, tmp_path) as of, covered_office(of) as office:
+        name = await office.world.db.pool.fetchval("select current_database()")
+        yield office, {**office.world.env, "DATABASE_URL": in_database(server_url, name)}
