@@ -1,70 +1,11 @@
-"""The rules of CLAIMS.md, each with rows on both sides of its boundary. What happens stands on a tape
-(tape.py), which shows it as the exchange does; a row of a table changes one thing."""
-
-from collections.abc import Callable
-from typing import Any
+"""The rules of claims, each with rows on both sides of its boundary. What happens stands on a tape, which
+shows it as the exchange does; a row of a table changes one thing."""
 
 import pytest
 
-from liqpass.claims.case import Outcome, Verdict
 from liqpass.claims.verdict import decide
-from liqpass.money import usd
-from tests.claims.tape import (
-    BILLS,
-    END_MS,
-    FILLS,
-    HISTORY,
-    INSTRUMENTS,
-    OPENED_MS,
-    ORDERS,
-    POSITIONS,
-    START_MS,
-    Row,
-    Tape,
-    answer,
-    case,
-    instrument,
-)
-
-MIDDLE = START_MS + 3_600_000
-AFTER = END_MS + 30_000
-Happens = Callable[[Tape], Any]
-
-
-def insured(side: str = "long", *, net: bool = False, liq_px: str | None = None) -> tuple[Tape, Row]:
-    """Ten contracts of a tenth of a coin at 3000, liquidated at 2700 (a short: 3300): q is one coin."""
-    tape = Tape(net=net, liq_px=liq_px or ("2700" if side == "long" else "3300"))
-    tape.open(OPENED_MS, 10, 3000, side)
-    return tape, tape.position()
-
-
-def shown(tape: Tape, *, without: str = "", at_ms: int = END_MS) -> list[Any]:
-    """All that the exchange has of the slot, but for what these endpoints would say."""
-    rows: dict[str, list[Row]] = {
-        HISTORY: tape.histories(),
-        ORDERS: tape.orders,
-        BILLS: tape.bills,
-        FILLS: tape.fills,
-        POSITIONS: [tape.position()] if tape.now.pos else [],
-        INSTRUMENTS: [instrument()],
-    }
-    return [answer(path, found, at_ms=at_ms) for path, found in rows.items() if path not in without.split()]
-
-
-def told(verdict: Verdict) -> str:
-    """A verdict in a few words."""
-    if verdict.outcome is Outcome.PAYABLE and verdict.amount is not None:
-        return f"pays {usd(verdict.amount)}"
-    if verdict.reason is not None:
-        return verdict.reason.value
-    return "waits for " + " ".join(verdict.missing)
-
-
-def after(happens: Happens, side: str = "long", **cover: Any) -> Verdict:
-    """The verdict when this happened to the insured position, and all of it is shown."""
-    tape, position = insured(side)
-    happens(tape)
-    return decide(case(position, shown(tape), **cover))
+from tests.claims.insured import MIDDLE, Happens, after, insured, shown, told
+from tests.claims.tape import END_MS, START_MS, Tape, case
 
 
 @pytest.mark.parametrize(
@@ -161,3 +102,77 @@ def test_it_pays_by_share_and_never_more_than_was_lost(
             tape.close(MIDDLE + 5, 2750)
 
     assert told(after(happens, payout=payout)) == said
+
+
+def in_two_parts(tape: Tape) -> None:
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    tape.liquidate(MIDDLE + 60_000, 2650, penalty="-6.36")
+
+
+def partly_then_by_hand(tape: Tape) -> None:
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    tape.close(MIDDLE + 60_000, 2750)
+
+
+def partly_then_adl(tape: Tape) -> None:
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    tape.deleverage(MIDDLE + 60_000, 2690)
+
+
+def a_part_before_the_start(tape: Tape) -> None:
+    tape.liquidate(START_MS - 1, 2700, 4, penalty="-4.32")
+    tape.liquidate(MIDDLE, 2650, penalty="-6.36")
+
+
+def a_part_after_the_end(tape: Tape) -> None:
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    tape.liquidate(END_MS, 2650, penalty="-6.36")
+
+
+def closed_in_time(tape: Tape) -> None:
+    tape.close(MIDDLE - 1000, 2710)
+
+
+def opened_again_and_liquidated(tape: Tape) -> None:
+    tape.close(MIDDLE, 2900)
+    tape.open(MIDDLE + 1, 10, 2900)
+    tape.liquidate(MIDDLE + 60_000, 2650)
+
+
+def liquidated_and_opened_again(tape: Tape) -> None:
+    tape.liquidate(MIDDLE)
+    tape.open(MIDDLE + 1, 50, 2700)
+    tape.close(MIDDLE + 2, 2800)
+
+
+def half_closed_by_hand(tape: Tape) -> None:
+    tape.close(MIDDLE - 1000, 2800, 5)
+    tape.liquidate(MIDDLE)
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (lambda tape: tape.liquidate(MIDDLE, fills=4), "pays 100.00"),
+        (in_two_parts, "pays 100.00"),
+        (partly_then_by_hand, "pays 40.00"),
+        (partly_then_adl, "pays 40.00"),
+        (a_part_before_the_start, "pays 60.00"),
+        (a_part_after_the_end, "pays 40.00"),
+        (half_closed_by_hand, "pays 50.00"),
+        (liquidated_and_opened_again, "pays 100.00"),
+        (closed_in_time, "CLOSED_BY_OWNER"),
+        (opened_again_and_liquidated, "CLOSED_BY_OWNER"),
+        (lambda tape: tape.deleverage(MIDDLE, 2690), "AUTO_DELEVERAGED"),
+        (lambda tape: tape.liquidate(END_MS + 5), "AFTER_END"),
+        (lambda tape: tape.liquidate(MIDDLE, 2750), "SHORT_OF_PRICE"),
+        (lambda tape: tape.close(MIDDLE, 2690, how="3", penalty=0), "pays 100.00"),
+    ],
+)
+@pytest.mark.parametrize("net", [False, True], ids=["hedge", "net"])
+def test_what_happened_in_either_mode(happens: Happens, said: str, net: bool) -> None:
+    tape, position = insured(net=net)
+    happens(tape)
+    verdict = decide(case(position, shown(tape)))
+    assert told(verdict) == said
+    assert verdict.episode_over

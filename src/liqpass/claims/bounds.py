@@ -40,7 +40,7 @@ class Funding(msgspec.Struct, frozen=True):
 def funding_until(
     at_ms: int, priced: PricedPosition, points: Sequence[Standing], trades: Sequence[Trade]
 ) -> Funding:
-    """Funding until a moment, from all standings of the episode that are known (`points`, any order)."""
+    """Funding until just before a moment, from all known standings of the episode (`points`, any order)."""
     shown = [point for point in (priced.standing, *points) if point.funding is not None]
     shown.sort(key=lambda point: (point.at_ms, point.read_at_ms))
     least = most = Fraction()
@@ -48,7 +48,7 @@ def funding_until(
         if before.at_ms > at_ms or before.funding is None or after.funding is None:
             break
         moved = after.funding - before.funding
-        sizes = _sizes(priced, trades, before.at_ms, min(after.at_ms, at_ms))
+        sizes = _sizes(priced, trades, before.at_ms, min(after.at_ms, at_ms - 1))
         shares = [moved * priced.contracts / size for size in sizes] or [moved]
         # A payment that was seen only after the moment may have come before it, or not.
         seen_after = after.at_ms > at_ms or (after.at_ms == before.at_ms and after.read_at_ms > at_ms)
@@ -69,23 +69,23 @@ def bound(
 
 
 def reached(
-    triggers: Sequence[Fraction],
+    trigger: Fraction,
     priced: PricedPosition,
     funding: Funding,
     contract_value: Fraction | None,
     tolerance_bps: int,
 ) -> Reached:
-    """Whether all of these prices are at or past the bound, or none."""
+    """Whether a price is at the bound or past it."""
 
-    def past(trigger: Fraction, moved: Fraction) -> bool | None:
+    def past(moved: Fraction) -> bool | None:
         px = bound(priced, moved, contract_value, tolerance_bps)
         if px is not None:
             return trigger <= px if priced.direction == "long" else trigger >= px
         # Funding that was paid only brings the bound nearer, what was received moves it away.
-        without = past(trigger, Fraction())
+        without = past(Fraction())
         return without if without is (moved < 0) else None
 
-    answers = {past(trigger, moved) for trigger in triggers for moved in (funding.least, funding.most)}
+    answers = {past(funding.least), past(funding.most)}
     if None in answers:
         return Reached.NO_CONTRACT_VALUE
     return Reached.DEPENDS if len(answers) > 1 else Reached.YES if answers.pop() else Reached.NO

@@ -41,10 +41,9 @@ def trades_of(facts: Facts) -> list[Trade]:
         fills[fill.ord_id].append(fill)
     since_ms = facts.priced.standing.at_ms
     made = [
-        _of_order(order, bills[order.ord_id], fills[order.ord_id], since_ms)
-        for order in facts.orders.values()
+        _of_order(order, bills.pop(name, []), fills[name], since_ms) for name, order in facts.orders.items()
     ]
-    without = (_of_bills(found, since_ms) for name, found in bills.items() if name not in facts.orders)
+    without = [_of_bills(found, since_ms) for found in bills.values()]
     trades = [trade for trade in (*made, *without) if trade is not None]
     return sorted(trades, key=lambda trade: (trade.at_ms, trade.ord_id))
 

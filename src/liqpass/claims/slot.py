@@ -127,13 +127,13 @@ class Slot(NamedTuple):
         """An order that cannot be read and may be this slot's."""
         said: dict[str, set[str]] = {"instId": {self.inst_id}, "tdMode": {self.mgn_mode}}
         said["posSide"] = {"net"} if self.pos_side == "net" else {self.pos_side}
-        return _unclear(one, said, "fillTime")
+        return _unclear(one, said)
 
     def unclear_bill(self, one: Unread) -> Unclear | None:
         """A bill that cannot be read and may be this slot's."""
         if isinstance(one.row, dict) and one.field != "type" and one.row.get("type") in _HARMLESS_TYPES:
             return None
-        return _unclear(one, {"instId": {self.inst_id}, "mgnMode": {self.mgn_mode}}, "ts")
+        return _unclear(one, {"instId": {self.inst_id}, "mgnMode": {self.mgn_mode}})
 
     def _side_fits(self, pos_side: str) -> bool:
         return pos_side == self.pos_side or (self.pos_side == "net" and not pos_side)
@@ -162,17 +162,17 @@ def _effect(bill: BillRow) -> tuple[By, str | None]:
     return By.OWNER, _OWNERS_EFFECT.get(bill.sub_type) if bill.type in _OWNERS else None
 
 
-def _unclear(one: Unread, said: Mapping[str, set[str]], time: str) -> Unclear | None:
+def _unclear(one: Unread, said: Mapping[str, set[str]]) -> Unclear | None:
     row: Mapping[str, Any] = one.row if isinstance(one.row, dict) else {}
     for name, expected in said.items():
         value = row.get(name)
         if name != one.field and isinstance(value, str) and value and value not in expected:
             return None
-    return Unclear("UNREADABLE", _time_of(row, time))
+    return Unclear("UNREADABLE", _time_of(row))
 
 
-def _time_of(row: Row, name: str) -> int | None:
+def _time_of(row: Row) -> int | None:
     try:
-        return optional_time_ms(row, name)
+        return optional_time_ms(row, "fillTime") or optional_time_ms(row, "ts")
     except UnreadableRow:
         return None

@@ -74,19 +74,17 @@ def _judged(case: Case, episode: Episode, trade: Trade, *, price: bool) -> tuple
     )
     if part.why_not or not price:
         return part, None
-    if not triggers:
-        return part, Missing.TRIGGER_PRICE
     facts, tolerance = episode.facts, case.policy.tolerance_bps
     points = [*(one.standing for one in episode.told), *facts.lives]
     funding = funding_until(trade.at_ms, facts.priced, points, episode.trades)
     px = bound(facts.priced, funding.most, facts.contract_value, tolerance)
-    answer = reached(triggers, facts.priced, funding, facts.contract_value, tolerance)
+    answers = {reached(one, facts.priced, funding, facts.contract_value, tolerance) for one in triggers}
     part = structs.replace(
         part,
         bound_px=None if px is None else digits(px),
-        why_not=Reason.SHORT_OF_PRICE if answer is Reached.NO else None,
+        why_not=Reason.SHORT_OF_PRICE if answers == {Reached.NO} else None,
     )
-    return part, _LACKING.get(answer)
+    return part, _LACKING.get(answers.pop()) if len(answers) == 1 else Missing.TRIGGER_PRICE
 
 
 def _out_of_time(case: Case, trade: Trade) -> Reason | None:
