@@ -126,6 +126,7 @@ def create_app(of: Clients) -> AsgiApp:
                 nodes=of.nodes,
                 heads=heads,
                 exchange_errors=_exchange_errors,
+                limits=of.settings.claims,
             ),
             static_file,
             health_router(

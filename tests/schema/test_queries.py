@@ -182,6 +182,8 @@ OVER_ALL_USERS = {
     "liqpass.web.sql.open_cover",
     "liqpass.web.sql.by_day",
     "liqpass.web.sql.keys",
+    "liqpass.web.sql.claims_by_status",  # the operator's queue
+    "liqpass.web.sql.queued",
 }
 
 

@@ -21,6 +21,7 @@ from liqpass.reconcile.kept import NEWEST
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.reconcile.standing import breaks_by_type, overview
 from liqpass.reconcile.views import RuleView
+from liqpass.settings import ClaimLimits
 from liqpass.signin.admins import only
 from liqpass.treasury import disbursements
 from liqpass.treasury.disbursements import BATCH_MOST
@@ -28,6 +29,7 @@ from liqpass.treasury.holding import Nodes, seen
 from liqpass.vault.api_accounts import CHECK_EVERY
 from liqpass.web import charts
 from liqpass.web.figures import Figures, Month, figures, payouts, suspended
+from liqpass.web.operator_claims import show_claim, show_claims
 from liqpass.web.operator_words import (
     SAID_OF_ACCOUNT,
     SAID_OF_BREAK,
@@ -208,12 +210,13 @@ def operator_router(
     nodes: Nodes,
     heads: HeadsShown,
     exchange_errors: ErrorCounts,
+    limits: ClaimLimits,
 ) -> Router:
     """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
     month = Month()
     return Router(
         path=HERE,
-        route_handlers=[show_overview, show_breaks, show_suspense],
+        route_handlers=[show_overview, show_breaks, show_suspense, show_claims, show_claim],
         guards=[only(admins, db, clock, cookie)],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
@@ -222,6 +225,7 @@ def operator_router(
             "nodes": Provide(lambda: nodes, sync_to_thread=False),
             "heads": Provide(lambda: heads, sync_to_thread=False),
             "month": Provide(lambda: month, sync_to_thread=False),
+            "limits": Provide(lambda: limits, sync_to_thread=False),
             "exchange_errors": Provide(lambda: exchange_errors, sync_to_thread=False),
         },
         exception_handlers={Exception: _refused},

@@ -1,7 +1,7 @@
 """The trader's pages. They read through the slices; what a trader does, scripts do through the JSON API."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -13,15 +13,14 @@ from litestar.response import Redirect
 
 from liqpass import hexes
 from liqpass.db import Database
-from liqpass.exchange.fields import UnreadableRow
-from liqpass.exchange.records import Position, position
 from liqpass.orders import reading
-from liqpass.orders.orders import PricedFrom
 from liqpass.problems import Problem
+from liqpass.review.reading import claim_of_order, receipts
 from liqpass.vault.api_accounts import own_accounts
-from liqpass.web import texts, timeline
+from liqpass.web import claim_sight, sql, texts, timeline
 from liqpass.web.refusals import answer_page
 from liqpass.web.rendering import page, preference
+from liqpass.web.rules_page import what_is_covered
 from liqpass.web.site import Site
 from liqpass.web.viewing import THEME_COOKIE, THEMES, Admins, Viewer, viewer_of
 
@@ -71,6 +70,9 @@ async def order(
     async with db.transaction() as conn:
         found = await reading.shown(conn, user, order_id, site.chain)
         priced_from = await reading.priced_from(conn, user, order_id)
+        claim = await claim_of_order(conn, user, order_id)
+        cover = await sql.watched_cover(conn, user, order_id)
+    held = claim_sight.position_of(priced_from)
     return page(
         viewer,
         "order.html",
@@ -79,10 +81,11 @@ async def order(
         now=now,
         order=found,
         calls=msgspec.to_builtins(found.calls),
-        position=_position(priced_from),
+        position=held,
         phase=timeline.phase_of(found, now),
         timeline=timeline.timeline_of(found, now),
         next_change=timeline.next_change(found, now),
+        **claim_sight.sight(found, claim, cover, held),
     )
 
 
@@ -97,8 +100,39 @@ async def receipt(
         priced_from = await reading.priced_from(conn, user, order_id)
     if found.paid_at is None:
         raise NotFoundException
-    held = _position(priced_from)
+    held = claim_sight.position_of(priced_from)
     return page(viewer, "receipt.html", here="/cover", site=site, order=found, position=held)
+
+
+@get("/orders/{purchase_order_id:str}/payouts/{number:int}")
+async def payout(
+    viewer: Looking,
+    site: Of,
+    db: NamedDependency[Database],
+    purchase_order_id: FromPath[str],
+    number: FromPath[int],
+) -> Response[str]:
+    """What a claim was paid, to print: the first payout is number 1."""
+    user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
+    async with db.transaction() as conn:
+        found = await reading.shown(conn, user, order_id, site.chain)
+        priced_from = await reading.priced_from(conn, user, order_id)
+        claim = await claim_of_order(conn, user, order_id)
+    paid = receipts(claim) if claim else []
+    if not 0 < number <= len(paid):
+        raise NotFoundException
+    return page(
+        viewer,
+        "payout.html",
+        here="/cover",
+        site=site,
+        order=found,
+        position=claim_sight.position_of(priced_from),
+        claim=claim,
+        receipt=paid[number - 1],
+        number=number,
+        count=len(paid),
+    )
 
 
 @get("/cover")
@@ -164,14 +198,6 @@ def _order_id(text: str) -> bytes:
         raise NotFoundException from None
 
 
-def _position(priced_from: PricedFrom) -> Position | None:
-    """None where its row, which another version may have kept, cannot be read: the order stands without."""
-    try:
-        return position(msgspec.json.decode(priced_from.position, type=dict[str, Any]))
-    except (UnreadableRow, msgspec.DecodeError):
-        return None
-
-
 def _signed_in(viewer: Viewer) -> bytes:
     if viewer.user is None:
         raise Problem("NOT_SIGNED_IN", "")
@@ -182,7 +208,7 @@ def pages_router(*, site: Site, admins: Admins) -> Router:
     """For everybody; `db`, `now` and `session_cookie` are provided by the app."""
     return Router(
         path="/",
-        route_handlers=[buy, order, receipt, cover, keys, preferences],
+        route_handlers=[buy, order, receipt, payout, cover, keys, what_is_covered, preferences],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
             "admins": Provide(lambda: admins, sync_to_thread=False),

@@ -14,7 +14,9 @@ from litestar import MediaType, Response
 from litestar.datastructures import Cookie
 from markupsafe import Markup
 
-from liqpass.money import MICRO
+from liqpass.hexes import checksum
+from liqpass.money import MICRO, usd
+from liqpass.web import claim_words
 from liqpass.web.assets import assets
 from liqpass.web.texts import Language, languages
 from liqpass.web.viewing import Viewer
@@ -68,6 +70,9 @@ def templates(tag: str) -> Environment:
         "span": partial(span, language),
         "number": partial(number, language),
         "short": short,
+        "eip55": checksum,
+        "plain": usd,
+        "millis": millis,
         "translated": language.translations.gettext,
     }
     env.globals |= {
@@ -80,6 +85,12 @@ def templates(tag: str) -> Environment:
         "said_of_right": SAID_OF_RIGHT,
         "said_of_actor": SAID_OF_ACTOR,
         "said_of_stage": SAID_OF_STAGE,
+        "said_of_claim": claim_words.SAID_OF_CLAIM,
+        "mark_of_claim": claim_words.MARK_OF_CLAIM,
+        "said_of_outcome": claim_words.SAID_OF_OUTCOME,
+        "said_of_claim_reason": claim_words.SAID_OF_REASON,
+        "said_of_missing": claim_words.SAID_OF_MISSING,
+        "said_of_opener": claim_words.SAID_OF_OPENER,
     }
     return env
 
@@ -121,6 +132,13 @@ def moment(language: Language, at: datetime) -> Markup:
 def utc(language: Language, at: datetime) -> str:
     """A time in UTC that stays so: for what is printed and sent to others."""
     return format_datetime(at, "yyyy-MM-dd HH:mm:ss 'UTC'", tzinfo=UTC, locale=language.locale)
+
+
+def millis(at: datetime | int) -> str:
+    """A time in UTC to the millisecond, as what is compared is written; also from milliseconds since 1970."""
+    if isinstance(at, int):
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC"
 
 
 def span(language: Language, seconds: float) -> str:

@@ -1,9 +1,11 @@
-"""Queries of the operator's pages: sums over all users. A trader's pages read through the slices."""
+"""Queries of pages: sums over all users, and what no slice tells by itself."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
+from liqpass.claims.states import ClaimStatus
 from liqpass.db import Connection, query
 from liqpass.orders.states import OrderStatus
 
@@ -86,4 +88,76 @@ class Keys(msgspec.Struct, frozen=True):
 """)
 async def keys(conn: Connection) -> Keys:
     """Of all users."""
+    ...
+
+
+class WatchedCover(msgspec.Struct, frozen=True):
+    """The rules that an order was sold under, and when its position was last seen at the exchange."""
+
+    claims_policy: str
+    seen_at: datetime | None
+
+
+@query("""
+    select o.claims_policy, w.seen_at
+    from purchase_orders o left join watched_covers w on w.user_id = o.user_id and w.order_id = o.id
+    where o.user_id = $1 and o.purchase_order_id = $2
+""")
+async def watched_cover(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> WatchedCover | None:
+    """Of the user's own order."""
+    ...
+
+
+class ClaimCount(msgspec.Struct, frozen=True):
+    """How many claims stand at a status."""
+
+    status: ClaimStatus
+    claims: int
+
+
+@query("select status, count(*) as claims from claims group by status")
+async def claims_by_status(conn: Connection) -> list[ClaimCount]:
+    """Of all users."""
+    ...
+
+
+class QueuedRow(msgspec.Struct, frozen=True):
+    """A claim in the operator's queue. Money in micro-USDC; `amount` by its newest verdict, `since` when it
+    came to stand as it does."""
+
+    id: UUID
+    purchase_order_id: bytes
+    status: ClaimStatus
+    inst_id: str
+    pos_side: str
+    payout_amount: int
+    amount: int | None
+    approved_amount: int
+    reason_code: str | None
+    missing: list[str]
+    trouble: str | None
+    held_reason: str | None
+    objected: bool
+    opened_at: datetime
+    since: datetime
+    asked_at: datetime | None
+    names: int
+
+
+@query("""
+    select c.id, c.purchase_order_id, c.status, b.inst_id, b.pos_side, o.payout_amount, c.amount,
+        c.approved_amount, c.reason_code, c.missing, c.trouble, c.held_reason,
+        c.objected_at is not null as objected, c.opened_at, e.at as since, c.asked_at,
+        (select count(distinct by_name) from claim_approvals a
+            where a.user_id = c.user_id and a.claim_id = c.id and a.round = c.event_seq) as names
+    from claims c
+    join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    join claim_events e on e.user_id = c.user_id and e.claim_id = c.id and e.seq = c.event_seq
+    where c.id > $1 and c.status = any($2::claim_status[])
+    order by c.id
+    limit $3
+""")
+async def queued(conn: Connection, after: UUID, statuses: list[ClaimStatus], at_most: int) -> list[QueuedRow]:
+    """Of all users, the oldest first (ids are sorted by time), above `after`."""
     ...

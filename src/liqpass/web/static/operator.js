@@ -1,4 +1,4 @@
-// The operator's pages: they renew themselves, write the Safe batch, and close breaks.
+// The operator's pages: they renew themselves, write the Safe batch, close breaks, and decide claims.
 
 /** @typedef {import("./api.js").Refusal} Refusal */
 import { call } from "./api.js"
@@ -133,6 +133,26 @@ async function closeBreak(form) {
 }
 
 /**
+ * Approve or refuse a claim; the page then shows what became of it.
+ * @param {HTMLFormElement} form
+ */
+async function decide(form) {
+  const given = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""))
+  if ("amount" in given) given.amount = micro(String(given.amount))
+  await order(`claims/${form.dataset.claim}/${form.dataset.decide}`, { reason: "", ...given })
+  location.reload()
+}
+
+/**
+ * Micro-USDC from an amount as people write it; what is none is left for the server to name.
+ * @param {string} text
+ */
+function micro(text) {
+  const [, whole = "", rest = ""] = /^\s*(\d{1,12})(?:\.(\d{1,6}))?\s*$/.exec(text) ?? []
+  return whole ? String(BigInt(whole) * 1_000_000n + BigInt(rest.padEnd(6, "0"))) : text
+}
+
+/**
  * @param {HTMLFormElement} form
  * @param {string} words
  */
@@ -155,6 +175,10 @@ document.addEventListener("submit", (event) => {
       form.reset()
       await renewIfSeen()
     }, (error) => tell("batch-refused", error.message))
+  }
+  if (form.dataset.decide) {
+    event.preventDefault()
+    busy(button, () => decide(form), (error) => refuse(form, error.message))
   }
   if (form.dataset.close) {
     event.preventDefault()

@@ -1,13 +1,13 @@
-// An order's page: it follows the order as it moves, and lets it be paid or cancelled.
+// An order's page: it follows the order and its claim as they move, and lets it be paid, cancelled and claimed for.
 
 import { call } from "./api.js"
 import { busy, enliven, find, present, say } from "./page.js"
 import { pay } from "./pay.js"
-import { moment } from "./texts.js"
+import { _, moment } from "./texts.js"
 import { forget } from "./wallet.js"
 
-const OVER = ["EXPIRED", "CANCELLED"]
 const LOOK_AGAIN_MS = 10_000
+const A_MOMENT_MS = 5_000
 const SAID = "#pay-said > *, #pay-notes > *"
 
 /** @type {EventSource | undefined} */
@@ -21,6 +21,8 @@ let failed = false
 let lookedAt = 0
 
 const live = () => find("#live")
+const isFollowed = () => live().dataset.followed !== undefined
+const objecting = () => /** @type {HTMLDialogElement} */ (find("#object"))
 const cancelDialog = () => /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
 
 /**
@@ -62,7 +64,7 @@ function take(fresh) {
 }
 
 /** @param {HTMLElement} part */
-const drawnFrom = ({ dataset: { seq, payment, phase } }) => [seq, payment, phase].join()
+const drawnFrom = ({ dataset: { seq, payment, phase, claim } }) => [seq, payment, phase, claim].join()
 
 /**
  * Put in what came, unless nothing moved and something is said of a payment: that must not be swept away.
@@ -85,12 +87,13 @@ function replace(fresh) {
     find("#heading", after).focus()
   }
   if (after.dataset.phase !== before.dataset.phase) say(find("#heading", after).textContent ?? "")
-  if (OVER.includes(after.dataset.status ?? "")) stream?.close()
+  else if (after.dataset.claim && after.dataset.claim !== before.dataset.claim) say(find("#claim-title", after).textContent ?? "")
+  if (!isFollowed()) stream?.close()
 }
 
 /** Listen to what happens to the order; what the page shows already is no news. */
 function follow() {
-  if (OVER.includes(live().dataset.status ?? "")) return
+  if (!isFollowed()) return
   stream?.close()
   stream = new EventSource(`/api/insurance/orders/${live().dataset.order}/events`)
   stream.addEventListener("order", (event) => {
@@ -102,6 +105,11 @@ function follow() {
     const payment = JSON.parse(event.data)
     const seen = payment ? `${payment.stage} ${payment.blockNumber} ${payment.txHash}` : ""
     if (seen !== live().dataset.payment) look()
+  })
+  stream.addEventListener("claim", (event) => {
+    const claim = JSON.parse(event.data)
+    const seen = claim ? `${claim.claimId} ${claim.status} ${claim.amount ?? ""}` : ""
+    if (seen !== live().dataset.claim) look()
   })
 }
 
@@ -129,7 +137,7 @@ function tick() {
 function lookInTime() {
   const since = Date.now() - lookedAt
   const next = Date.parse(live().dataset.next ?? "")
-  const isDeaf = stream?.readyState === EventSource.CLOSED && !OVER.includes(live().dataset.status ?? "")
+  const isDeaf = stream?.readyState === EventSource.CLOSED && isFollowed()
   if (!document.hidden && (!paying || moved) && since > LOOK_AGAIN_MS && (isDeaf || failed || next <= present())) look()
 }
 
@@ -141,6 +149,37 @@ async function cancel() {
   await look()
   find("#heading").focus()
 }
+
+async function claim() {
+  const asked = present()
+  const made = await call("POST", "/api/insurance/claims", { purchaseOrderId: live().dataset.order })
+  await look()
+  follow()
+  find("#claim-title").focus()
+  if (Date.parse(made.openedAt) < asked - A_MOMENT_MS) say(_("A claim was open already: this is it."))
+}
+
+/** @param {HTMLFormElement} form */
+async function object(form) {
+  const text = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("text"))
+  const id = live().dataset.claim?.split(" ")[0]
+  await call("POST", `/api/insurance/claims/${id}/objection`, { text: text.value })
+  objecting().close()
+  await look()
+  follow()
+  find("#claim-title").focus()
+}
+
+document.addEventListener("submit", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target)
+  if (form.id !== "object-form") return
+  event.preventDefault()
+  const button = /** @type {HTMLButtonElement} */ (/** @type {SubmitEvent} */ (event).submitter)
+  busy(button, () => object(form), (error) => {
+    find("#object-said").textContent = error.message
+    find("#object-text").focus()
+  })
+})
 
 document.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("button")
@@ -163,6 +202,12 @@ document.addEventListener("click", (event) => {
     dialog?.showModal()
   }
   if (button?.id === "cancel-no") dialog?.close()
+  if (button?.id === "claim-button") busy(button, claim, (error) => { find("#claim-said").textContent = error.message })
+  if (button?.id === "object-button") {
+    find("#object-said").textContent = ""
+    objecting().showModal()
+  }
+  if (button?.id === "object-no") objecting().close()
   if (button?.id === "cancel-yes") {
     busy(button, cancel, (error) => { find("#cancel-said").textContent = error.message })
   }
