@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
@@ -105,17 +105,7 @@ def create_app(of: Clients) -> AsgiApp:
             orders_router(reader=reader, terms=terms),
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
             claims_router(),
-            review_router(
-                db=db,
-                clock=clock,
-                cookie=cookie,
-                admins=admins,
-                limits=of.settings.claims,
-                chain=chain,
-                nodes=of.nodes,
-            ),
-            reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
-            treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain, nodes=of.nodes),
+            *_for_operators(of, cookie),
             pages_router(site=site, admins=admins),
             operator_router(
                 site=site,
@@ -153,6 +143,19 @@ def create_app(of: Clients) -> AsgiApp:
     )
     _provide_in_turn(app)
     return edge(app, origin=of.settings.public_url)
+
+
+def _for_operators(of: Clients, cookie: str) -> list[Router]:
+    """What is there for the admins alone."""
+    chain, limits = of.settings.chain, of.settings.claims
+    db, clock, admins = of.db, of.clock, of.settings.admin_wallets
+    return [
+        reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
+        treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain, nodes=of.nodes),
+        review_router(
+            db=db, clock=clock, cookie=cookie, admins=admins, limits=limits, chain=chain, nodes=of.nodes
+        ),
+    ]
 
 
 def _site(of: Clients) -> Site:

@@ -18,7 +18,7 @@ from liqpass.orders.states import OrderStatus
 from liqpass.problems import Problem
 from liqpass.review import sql
 from liqpass.review.held import told
-from liqpass.review.reading import WAITING, names_needed, standing
+from liqpass.review.reading import WAITING, claim_not_found, names_needed, standing
 from liqpass.review.sql import Approval, ListedClaim
 from liqpass.settings import ChainSettings, ClaimLimits
 from liqpass.treasury.disbursements import owe_claim, words
@@ -110,7 +110,7 @@ async def approve(
         _refuse(f"recipient {who}: money sent there would be lost.", "recipient")
     approvals = await sql.approvals(conn, claim.user_id, claim.id)
     before = _agreeing(approvals, claim.event_seq, amount, to)
-    if (said_before := by in before) is False:
+    if (said_before := by.casefold() in {name.casefold() for name in before}) is False:
         seq = len(approvals) + 1
         await sql.keep_approval(
             conn, claim.user_id, claim.id, seq, claim.event_seq, by, amount, to, reason, now
@@ -165,7 +165,7 @@ async def _decidable(conn: Connection, claim_id: UUID) -> ListedClaim:
     """The claim, locked until the transaction ends, and waiting for an operator."""
     found = await sql.any_claim(conn, claim_id)
     if found is None:
-        raise Problem("CLAIM_NOT_FOUND", "There is no such claim.", field="claimId")
+        raise claim_not_found()
     await claims.lock_claim(conn, found.user_id, claim_id)
     claim = await sql.any_claim(conn, claim_id)
     if claim is None or claim.status not in WAITING:

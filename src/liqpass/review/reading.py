@@ -7,11 +7,13 @@ from uuid import UUID
 
 import msgspec
 
+from liqpass.claims import bundling
 from liqpass.claims import sql as claims
 from liqpass.claims.case import Verdict
 from liqpass.claims.sql import EvidenceRow, WatchedRow
 from liqpass.claims.states import ClaimStatus
 from liqpass.db import Connection
+from liqpass.hexes import bytes32
 from liqpass.problems import Problem
 from liqpass.review import sql
 from liqpass.review.sql import Approval, Cover, EvidenceSummary, ListedClaim, MoveOf, Payout
@@ -94,6 +96,15 @@ async def any_claim(conn: Connection, claim_id: UUID) -> ShownClaim:
     return await _shown(conn, await sql.any_claim(conn, claim_id))
 
 
+async def claim_called(conn: Connection, name: str) -> ShownClaim:
+    """For operators: a claim by its id, or by the public id of its order. Raises CLAIM_NOT_FOUND."""
+    if name[:2].lower() != "0x":
+        return await any_claim(conn, claim_named(name))
+    order_id = bytes32(name, "ID")
+    user = await claims.owner_of(conn, order_id)
+    return await _shown(conn, await sql.claim_of_order(conn, user or b"", order_id))
+
+
 async def queue(
     conn: Connection,
     statuses: Sequence[ClaimStatus] = WAITING,
@@ -124,9 +135,19 @@ def names_needed(total: int, limits: ClaimLimits) -> int:
     return 1 if total <= limits.one_approves_up_to else 2
 
 
+async def bundle_of(conn: Connection, claim: claims.Claim) -> bytes:
+    """The document that names all from which the newest verdict was made. Raises BUNDLE_NOT_FOUND while there
+    is none."""
+    try:
+        return await bundling.bundle_of(conn, claim.user_id, claim.id)
+    except LookupError:
+        what = "Nothing was decided about this claim yet: there is no bundle."
+        raise Problem("BUNDLE_NOT_FOUND", what, field="claimId") from None
+
+
 def standing(approvals: Sequence[Approval], round_: int) -> list[Approval]:
-    """Of one round: of each name what it said last, in the order in which the names came."""
-    return list({one.by_name: one for one in approvals if one.round == round_}.values())
+    """Of one round: of each name what it said last, in the order in which the names came; Ada is ada."""
+    return list({one.by_name.casefold(): one for one in approvals if one.round == round_}.values())
 
 
 def receipts(shown: ShownClaim) -> list[Receipt]:
@@ -157,7 +178,7 @@ def claim_named(text: str) -> UUID:
 
 def claim_not_found() -> Problem:
     """Also for somebody else's claim: whether it exists is not told."""
-    return Problem("CLAIM_NOT_FOUND", "You have no such claim.", field="claimId")
+    return Problem("CLAIM_NOT_FOUND", "There is no such claim.", field="claimId")
 
 
 async def _shown(conn: Connection, claim: ListedClaim | None) -> ShownClaim:

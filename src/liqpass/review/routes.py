@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Router, get, post
+from litestar import MediaType, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
@@ -22,6 +22,7 @@ from liqpass.ids import RANDOM_BYTES
 from liqpass.limits import Limiter, Rate
 from liqpass.review import approving, asking, objecting, reading
 from liqpass.review.approving import REASON_MOST, Said
+from liqpass.review.sql import ListedClaim
 from liqpass.review.views import (
     ClaimList,
     ClaimView,
@@ -138,6 +139,26 @@ async def object_to_claim(
         return shown_view(await reading.own_claim(conn, user, named))
 
 
+@get(
+    "/claims/{claim_id:str}/bundle",
+    summary="All from which the claim was decided, as one canonical JSON document",
+    media_type=MediaType.JSON,
+)
+async def get_bundle(user: User, db: NamedDependency[Database], claim_id: FromPath[str]) -> Response[bytes]:
+    """Byte for byte what `bundleSha256` is of; `liqpass claims replay FILE` computes the verdict again,
+    with neither database nor network. Refused with BUNDLE_NOT_FOUND while nothing was decided."""
+    named = reading.claim_named(claim_id)
+    async with db.one_moment() as conn:
+        claim = (await reading.own_claim(conn, user, named)).claim
+        return _bundle(claim, await reading.bundle_of(conn, claim))
+
+
+def _bundle(claim: ListedClaim, document: bytes) -> Response[bytes]:
+    named = f'attachment; filename="liqpass-claim-{claim.id}.json"'
+    headers = {"Content-Disposition": named, "Cache-Control": "no-store"}
+    return Response(document, media_type=MediaType.JSON, headers=headers)
+
+
 @get("/", summary="Claims of everybody, newest first")
 async def list_queue(
     db: NamedDependency[Database],
@@ -160,6 +181,19 @@ async def get_queued(
     named = reading.claim_named(claim_id)
     async with db.one_moment() as conn:
         return queued_view(await reading.any_claim(conn, named), limits)
+
+
+@get(
+    "/{claim_id:str}/bundle",
+    summary="All from which a claim was decided, as its owner is shown it",
+    media_type=MediaType.JSON,
+)
+async def get_queued_bundle(db: NamedDependency[Database], claim_id: FromPath[str]) -> Response[bytes]:
+    """The same bytes, for operators. Refused with BUNDLE_NOT_FOUND while nothing was decided."""
+    named = reading.claim_named(claim_id)
+    async with db.one_moment() as conn:
+        claim = (await reading.any_claim(conn, named)).claim
+        return _bundle(claim, await reading.bundle_of(conn, claim))
 
 
 @post("/{claim_id:str}/approve", status_code=200, summary="Approve a claim's payout, in your wallet's name")
@@ -222,7 +256,7 @@ def claims_router() -> Router:
     asks = Limiter(*ASKED)
     return Router(
         path="/api/insurance",
-        route_handlers=[list_claims, get_claim, open_claim, object_to_claim],
+        route_handlers=[list_claims, get_claim, get_bundle, open_claim, object_to_claim],
         dependencies={"asks": Provide(lambda: asks, sync_to_thread=False)},
         tags=["claims"],
     )
@@ -241,7 +275,7 @@ def review_router(
     """For `admins`, addresses of 20 bytes; `db`, `now` and `user` are provided by the app."""
     return Router(
         path="/api/admin/claims",
-        route_handlers=[list_queue, get_queued, approve_claim, refuse_claim],
+        route_handlers=[list_queue, get_queued, get_queued_bundle, approve_claim, refuse_claim],
         guards=[only(admins, db, clock, cookie)],
         dependencies={
             "limits": Provide(lambda: limits, sync_to_thread=False),
