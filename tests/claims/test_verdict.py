@@ -26,21 +26,6 @@ def test_it_is_liquidated_inside_the_cover(start_us: int, end_us: int, at_ms: in
 
 
 @pytest.mark.parametrize(
-    ("without", "said"),
-    [
-        ("", "pays 100.00"),
-        (ORDERS, "pays 100.00"),
-        (BILLS, "pays 100.00"),
-        (HISTORY, "waits for HISTORY_ROW"),
-    ],
-)
-def test_an_order_whose_bills_are_not_shown_yet_is_read_all_the_same(without: str, said: str) -> None:
-    tape, position = insured()
-    tape.liquidate(MIDDLE)
-    assert told(decide(case(position, shown(tape, without=without)))) == said
-
-
-@pytest.mark.parametrize(
     ("side", "funding", "trigger", "said"),
     [
         # 15 basis points of 2700 are 4.05, of 3300 4.95

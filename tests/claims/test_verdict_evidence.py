@@ -37,6 +37,7 @@ def bill(**changed: str) -> Happens:
     [
         ("history and orders", f"{BILLS} {FILLS}", None, "pays 100.00"),
         ("history and bills", f"{ORDERS} {FILLS}", None, "pays 100.00"),
+        ("history, orders and fills", BILLS, None, "pays 100.00"),
         ("history alone", f"{ORDERS} {BILLS} {FILLS}", None, NO_ORDER),
         ("history and fills, which say no margin mode", f"{ORDERS} {BILLS}", None, NO_ORDER),
         ("orders and bills alone", HISTORY, None, "waits for HISTORY_ROW"),
