@@ -114,7 +114,7 @@ def _reaches(reach: timedelta, since_ms: int, now: datetime) -> bool:
 
 
 async def ask(
-    gateway: OkxGateway, keys: list[OpenedAccount], wanted: Wanted, now: datetime, known: frozenset[str]
+    gateway: OkxGateway, keys: list[OpenedAccount], wanted: Wanted, now: datetime, known: set[str]
 ) -> Gathered:
     """All that the exchange says of a position. `known`: endpoints whose answer is there, and stays true."""
     gathered = Gathered(trouble=None if keys else NO_KEY)
@@ -135,7 +135,7 @@ async def _ask_all(
     keys: list[OpenedAccount],
     wanted: Wanted,
     now: datetime,
-    known: frozenset[str],
+    known: set[str],
     into: Gathered,
 ) -> None:
     """One endpoint that fails keeps none of the others; two in a row that are not answered, all."""

@@ -29,11 +29,11 @@ _EVERYTHING = 2**31 - 1
 
 async def note(conn: Connection, now: datetime, seen: Claim, order: CaseOrder, gathered: Gathered) -> bool:
     """Keep what was answered, decide, move. False, and nothing is kept, when somebody else did so since the
-    claim was `seen`. Raises LookupError for a policy that is not known, and what deciding may raise."""
+    claim was taken (`seen`). Raises LookupError for a policy that is not known, and what deciding may."""
     claim = await _still_as(conn, seen)
     if claim is None:
         return False
-    await _keep(conn, claim, order, gathered.answers)
+    await _keep(conn, claim, order, gathered.answers, ends_at(order))
     if claim.status is _S.OPEN:
         claim = await _move(conn, now, claim, _S.GATHERING, "ASKED", "EXCHANGE", "{}")
     found, asked = await _newest(conn, claim), claim.asked
@@ -51,7 +51,7 @@ async def note_fault(conn: Connection, now: datetime, seen: Claim, order: CaseOr
     """Deciding failed, by a fault of ours: what was answered is kept all the same, and the claim says so."""
     claim = await _still_as(conn, seen)
     if claim is not None:
-        await _keep(conn, claim, order, got.answers)
+        await _keep(conn, claim, order, got.answers, order.coverage_end_at)
         ask_at = now + pause(claim.asked, FAULT, claim.status)
         await sql.note_asked(conn, claim.user_id, claim.id, claim.asked + 1, now, ask_at, FAULT)
 
@@ -65,10 +65,11 @@ async def _still_as(conn: Connection, seen: Claim) -> Claim | None:
     return claim
 
 
-async def _keep(conn: Connection, claim: Claim, order: CaseOrder, answers: list[Taken]) -> None:
+async def _keep(
+    conn: Connection, claim: Claim, order: CaseOrder, answers: list[Taken], ended_at: datetime
+) -> None:
     """What says the same as the newest answer to its request is not kept again, but for the first one after
     the cover's end: that it says so even then is news."""
-    ended_at = ends_at(order)
     stored = await sql.stored_answers(conn, claim.user_id, claim.id)
     newest = {
         one.request: (one.body_sha256, _theirs(one.asked_at, one.clock_offset_ms) >= ended_at)
@@ -201,7 +202,7 @@ async def _look_ahead(
     if claim.status is _S.GATHERING and now >= closes:
         claim = await _move(conn, now, claim, _S.IN_REVIEW, "WINDOW_CLOSED", "CLOCK", "{}")
     ask_at = ask_again_at(now, claim.status, found, asked, trouble, ended_at=ends_at(order), closes=closes)
-    if claim.ask_at != seen.ask_at and claim.ask_at is not None:
+    if claim.ask_at != seen.ask_at:
         asked, ask_at = claim.asked, claim.ask_at
     else:
         asked += 1

@@ -14,7 +14,7 @@ LONGEST = timedelta(hours=6)
 # The exchange is down, and will be back; a key is given, which makes the claim due by itself.
 LONGEST_UNANSWERED = timedelta(minutes=5)
 LONGEST_IN_TROUBLE = timedelta(hours=1)
-LONGEST_BEFORE_PAID = timedelta(minutes=10)
+LONGEST_BEFORE_PAID = timedelta(minutes=30)
 # After a verdict that decides, rows may still come that change it: an hour or so.
 STILL_ASKED = 11
 AT_LEAST_OPEN = timedelta(days=1)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from liqpass.claims.sql import CLAIM_COLUMNS, Claim
 from liqpass.db import Connection, query
 
 
@@ -16,6 +17,7 @@ class DueClaim(msgspec.Struct, frozen=True):
     order_id: UUID
     exchange_uid: str
     api_account_id: UUID
+    ask_at: datetime
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ class Stored(msgspec.Struct, frozen=True):
         from claims c
         join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
         join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
-        where c.ask_at is not null and c.status <> 'REFUSED' and (
+        where c.ask_at is not null and c.status <> 'REFUSED' and o.status in ('ACTIVE', 'EXPIRED') and (
             c.ask_at <= $1
             or c.trouble = any($2) and exists (
                 select from api_accounts a
@@ -45,11 +47,34 @@ class Stored(msgspec.Struct, frozen=True):
             )
         )
     )
-    select user_id, id, order_id, exchange_uid, api_account_id from due order by turn, ask_at, id limit $3
+    select user_id, id, order_id, exchange_uid, api_account_id, ask_at
+    from due order by turn, ask_at, id limit $3
 """)
 async def due_claims(conn: Connection, now: datetime, without_key: list[str], at_most: int) -> list[DueClaim]:
     """Over all users, one of each account before the second of any. Those that lacked a key are due when one
     was given, or looked at again, since."""
+    ...
+
+
+@query(f"""
+    update claims c set ask_at = $4
+    where c.user_id = $1 and c.id = $2 and c.ask_at = $3
+    returning {CLAIM_COLUMNS}
+""")
+async def take(
+    conn: Connection, user_id: bytes, claim_id: UUID, ask_at: datetime, until: datetime
+) -> Claim | None:
+    """The claim, whose turn it is for whoever asks about it first; whoever dies over it has it until then."""
+    ...
+
+
+@query("""
+    update claims set ask_at = $4, trouble = $5 where user_id = $1 and id = $2 and ask_at = $3
+""")
+async def put_off(
+    conn: Connection, user_id: bytes, claim_id: UUID, ask_at: datetime, until: datetime, trouble: str
+) -> None:
+    """It is not even tried now."""
     ...
 
 

@@ -2,22 +2,27 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 import structlog
 
 from liqpass.claims import sql as claims_sql
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
+from liqpass.exchange.errors import Kind
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.pace import INSTRUMENTS
 from liqpass.gathering import sql
-from liqpass.gathering.asking import VAULT, WITHOUT_KEY, Gathered, ask, wanted_of
+from liqpass.gathering.asking import PATIENCE_SEC, VAULT, WITHOUT_KEY, Gathered, ask, wanted_of
 from liqpass.gathering.deciding import note, note_fault
-from liqpass.vault.api_accounts import UNANSWERED_AT_MOST, OpenedAccount, accounts_of_uid
+from liqpass.vault.api_accounts import OF_THE_REGION, UNANSWERED_AT_MOST, OpenedAccount, accounts_of_uid
 from liqpass.vault.cipher import CipherError, KeyRing
 
 AT_MOST = 200
 AT_ONCE = 4
+# Longer than asking takes: after that, whoever asked about a claim has died over it.
+HELD = timedelta(seconds=PATIENCE_SEC + 60)
+PUT_OFF = timedelta(seconds=30)
 
 log = structlog.get_logger()
 
@@ -34,7 +39,7 @@ async def gather_due(
     """Ask the exchange about the claims that are due; how many were. No transaction is open meanwhile.
 
     One that fails by a fault of ours is told, and holds up no other; a region that does not answer a few
-    times in a row is left alone until the next step, and its claims stay due.
+    times in a row is left alone for a while.
     """
     async with db.pool.acquire() as conn:
         due = iter(await sql.due_claims(conn, clock(), list(WITHOUT_KEY), at_most))
@@ -64,28 +69,30 @@ async def _gather(
 ) -> bool:
     """Whether something was noted."""
     async with db.pool.acquire() as conn:
-        claim = await claims_sql.find_claim(conn, due.user_id, due.id)
         order = await claims_sql.case_order(conn, due.user_id, due.order_id)
-        stored = await sql.stored_answers(conn, due.user_id, due.id)
+        known = {one.endpoint for one in await sql.stored_answers(conn, due.user_id, due.id)}
         keys, trouble = await _keys(conn, keyring, due)
+        now, region = clock(), keys[0].credentials.region if keys else ""
+        if unanswered[region] >= UNANSWERED_AT_MOST:
+            until = now + PUT_OFF
+            await sql.put_off(conn, due.user_id, due.id, due.ask_at, until, Kind.UNAVAILABLE)
+            return False
+        claim = await sql.take(conn, due.user_id, due.id, due.ask_at, now + HELD)
     if claim is None or order is None:
         return False
-    region = keys[0].credentials.region if keys else ""
-    if unanswered[region] >= UNANSWERED_AT_MOST:
-        return False
-    known = frozenset(one.endpoint for one in stored if one.endpoint == INSTRUMENTS)
     gathered = Gathered(trouble=trouble)
     try:
         if trouble is None:
-            gathered = await ask(gateway, keys, wanted_of(order), clock(), known)
-            unanswered[region] = unanswered[region] + 1 if keys and not gathered.answers else 0
+            gathered = await ask(gateway, keys, wanted_of(order), now, known & {INSTRUMENTS})
+            gone = not gathered.answers and gathered.trouble in OF_THE_REGION
+            unanswered[region] = unanswered[region] + 1 if gone else 0
         return await db.run(lambda conn: note(conn, clock(), claim, order, gathered))
     except DATABASE_AWAY:
         raise
     except Exception:
         log.exception("claim_cannot_be_gathered", claim=str(due.id))
-        await db.run(lambda conn: note_fault(conn, clock(), claim, order, gathered))
-        return True
+    await db.run(lambda conn: note_fault(conn, clock(), claim, order, gathered))
+    return True
 
 
 async def _keys(
