@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
@@ -10,6 +11,7 @@ from liqpass.claims import sql as claims_sql
 from liqpass.claims.bundling import bundle_of
 from liqpass.claims.case import Verdict
 from liqpass.claims.opening import opened_for
+from liqpass.claims.policy import CURRENT
 from liqpass.claims.sql import Claim, ClaimEvent, EvidenceRow
 from liqpass.claims.states import ClaimStatus, Opener
 from liqpass.db import Database
@@ -65,7 +67,13 @@ class Desk:
         return stored.id
 
     async def cover(
-        self, label: str = "reads one", inst_id: str = BTC, *, owner: int = 1, hours: int = HOURS
+        self,
+        label: str = "reads one",
+        inst_id: str = BTC,
+        *,
+        owner: int = 1,
+        hours: int = HOURS,
+        policy: str = CURRENT.version,
     ) -> Cover:
         """A cover of this account's isolated position that begins now, priced a moment ago."""
         key, user = self.key(label), bytes([owner]) * 20
@@ -84,10 +92,12 @@ class Desk:
             position,
             self.clock() + timedelta(hours=hours),
         )
-        await self._write(cover, ids[0], account, made, hours)
+        await self._write(cover, ids[0], account, made, hours, policy)
         return cover
 
-    async def _write(self, cover: Cover, binding_id: UUID, account: UUID, made: datetime, hours: int) -> None:
+    async def _write(
+        self, cover: Cover, binding_id: UUID, account: UUID, made: datetime, hours: int, policy: str
+    ) -> None:
         position, start = cover.position, self.clock()
         priced_from = {
             "version": "1",
@@ -127,6 +137,7 @@ class Desk:
                 binding_id=binding_id,
                 payout_amount=PAYOUT,
                 priced_from=msgspec.json.encode(priced_from).decode(),
+                claims_policy=policy,
                 status="ACTIVE",
                 coverage_delay_sec=0,
                 duration_sec=hours * 3600,
@@ -230,6 +241,11 @@ class Desk:
         """What watching does when it sees a change."""
         claim = await self.claim(cover)
         await self.db.run(lambda conn: claims_sql.ask_soon(conn, cover.user, claim.id, self.clock()))
+
+    async def value(self, select: str, *values: object) -> Any:
+        """One value of the database."""
+        async with self.db.pool.acquire() as conn:
+            return await conn.fetchval(select, *values)
 
     async def execute(self, statement: str, *values: object) -> None:
         """A hand in the database."""

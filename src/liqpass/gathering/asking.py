@@ -139,9 +139,9 @@ async def _ask_all(
     into: Gathered,
 ) -> None:
     """One endpoint that fails keeps none of the others; two in a row that are not answered, all."""
-    unanswered = 0
+    unanswered, skipped = 0, set(known)
     for stream in streams(wanted, now):
-        if stream.path in known:
+        if stream.path in skipped:
             continue
         try:
             if not await _read_through(gateway, keys, stream, wanted.since_ms, into):
@@ -149,6 +149,7 @@ async def _ask_all(
             unanswered = 0
         except ExchangeError as error:
             into.trouble = str(error.kind)
+            skipped.add(stream.path)
             unanswered = unanswered + 1 if error.kind in OF_THE_REGION else 0
             if unanswered == 2 or not keys:
                 return
