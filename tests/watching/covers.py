@@ -81,7 +81,8 @@ class Insured:
 
 
 async def insure(world: TestWorld, who: Newcomer, sku: str = SKU) -> Insured:
-    """Order, pay, and wait until it is cover that has begun."""
+    """Order, pay, and wait until it is cover. The chain's time follows the clock, which tests move."""
+    await world.chain_time(world.clock())
     order = await who.order(sku)
     await who.trader.pay(world.chain, order)
     await world.confirm()
@@ -93,7 +94,12 @@ async def insure(world: TestWorld, who: Newcomer, sku: str = SKU) -> Insured:
 async def insured(world: TestWorld, sku: str = SKU, lever: int = 10) -> AsyncIterator[Insured]:
     """Somebody new with a covered position."""
     async with newcomer(world, lever=lever) as who:
-        yield await insure(world, who, sku)
+        somebody = await insure(world, who, sku)
+        yield somebody
+        await somebody.write(  # the next test has enough to look at
+            "update watched_accounts a set due_at = null from watched_covers c"
+            " where purchase_order_id = $1 and a.user_id = c.user_id and a.exchange_uid = c.exchange_uid"
+        )
 
 
 async def look(world: TestWorld, **later: float) -> None:
