@@ -92,7 +92,7 @@ def create_app(of: Clients) -> AsgiApp:
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     ttl = timedelta(seconds=of.settings.quote_ttl_sec)
     terms = Terms(chain, of.products, ttl, claims_policy.CURRENT.version)
-    cookie, site = session_cookie(of.settings.public_url), _site(of)
+    cookie = session_cookie(of.settings.public_url)
     heads = HeadsShown(of.nodes, chain, clock)
     app = Litestar(
         route_handlers=[
@@ -106,18 +106,8 @@ def create_app(of: Clients) -> AsgiApp:
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
             claims_router(),
             *_for_operators(of, cookie),
-            pages_router(site=site, admins=admins),
-            operator_router(
-                site=site,
-                admins=admins,
-                db=db,
-                clock=clock,
-                cookie=cookie,
-                nodes=of.nodes,
-                heads=heads,
-                exchange_errors=_exchange_errors,
-                limits=of.settings.claims,
-            ),
+            pages_router(site=_site(of), admins=admins),
+            _operator(of, heads),
             static_file,
             health_router(
                 db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain), heads=heads
@@ -156,6 +146,20 @@ def _for_operators(of: Clients, cookie: str) -> list[Router]:
             db=db, clock=clock, cookie=cookie, admins=admins, limits=limits, chain=chain, nodes=of.nodes
         ),
     ]
+
+
+def _operator(of: Clients, heads: HeadsShown) -> Router:
+    return operator_router(
+        site=_site(of),
+        admins=of.settings.admin_wallets,
+        db=of.db,
+        clock=of.clock,
+        cookie=session_cookie(of.settings.public_url),
+        nodes=of.nodes,
+        heads=heads,
+        exchange_errors=_exchange_errors,
+        limits=of.settings.claims,
+    )
 
 
 def _site(of: Clients) -> Site:
