@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from liqpass.commands.claims import claims_cli
 from liqpass.commands.export import export_cli
 from liqpass.commands.pool import pool_cli
 from liqpass.commands.reconcile import reconcile_cli
@@ -37,6 +38,7 @@ contract_cli = typer.Typer(
 )
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
+cli.add_typer(claims_cli, name="claims")
 cli.add_typer(export_cli)
 cli.add_typer(pool_cli, name="pool")
 cli.add_typer(suspense_cli, name="suspense")

@@ -19,6 +19,7 @@ from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import Trader
+from tests.conftest import in_database
 from tests.flows.newcomers import Newcomer, newcomer, refusal_of, shared_world
 from tests.world import TestWorld
 
@@ -92,6 +93,11 @@ class Office:
         """Why an approval is refused."""
         body = {"reason": "the bills show it", **said}
         return await refusal_of(by, "POST", f"{ADMIN}/{claim_id}/approve", body)
+
+    async def env(self, server_url: str) -> dict[str, str]:
+        """The environment of its commands."""
+        name = await self.world.db.pool.fetchval("select current_database()")
+        return {**self.world.env, "DATABASE_URL": in_database(server_url, name)}
 
     async def payouts(self) -> list[tuple[str, int, str]]:
         """All that is or was to be paid for the order: amount, to whom, by whose word."""

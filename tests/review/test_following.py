@@ -1,18 +1,12 @@
 """An approved claim follows its payout: into a batch, onto the chain, off it again, and into an operator's
 hands where the payout is cancelled."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from liqpass.claims.states import ClaimStatus
 from liqpass.hexes import checksum
 from liqpass.sandbox.chain import USDC
 from tests.claims.claimed import step
 from tests.commands.forked import liqpass
-from tests.conftest import in_database
-from tests.review.conftest import SHA256, Office, bring, bureau, covered_office
+from tests.review.conftest import SHA256, Office, bring
 
 S = ClaimStatus
 BATCH = "/api/admin/treasury/batch"
@@ -101,12 +95,13 @@ async def test_a_transfer_that_leaves_the_chain_is_waited_for_again(own_office: 
 
 
 async def test_a_payout_that_is_cancelled_puts_the_claim_before_an_operator_again(
-    own_bureau: tuple[Office, dict[str, str]],
+    office: Office, server_url: str
 ) -> None:
-    office, env = own_bureau
+    env = await office.env(server_url)
     claim_id = await approved(office)
     await batch(office)
-    due = await office.world.db.pool.fetchval("select disbursement_id::text from claims")
+    named = "select disbursement_id::text from claims where id = $1"
+    due = await office.world.db.pool.fetchval(named, claim_id)
     done = await liqpass("suspense", "cancel", due, "--by", "Ada", "--reason", "not his wallet", env=env)
     assert done.status == 0, done
     await step(office.world, "follow payouts")
@@ -145,13 +140,3 @@ async def test_a_step_more_moves_nothing(office: Office) -> None:
     for _ in range(3):
         await step(office.world, "follow payouts")
     assert await moves(office, claim_id) == [("APPROVED", "APPROVED"), ("BATCHED", "BATCHED")]
-
-
-@pytest.fixture
-async def own_bureau(
-    server_url: str, template: str, tmp_path: Path
-) -> AsyncIterator[tuple[Office, dict[str, str]]]:
-    """An office of its own and the environment of its commands."""
-    async with bureau(server_url, template, tmp_path) as of, covered_office(of) as office:
-        name = await office.world.db.pool.fetchval("select current_database()")
-        yield office, {**office.world.env, "DATABASE_URL": in_database(server_url, name)}

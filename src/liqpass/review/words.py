@@ -1,6 +1,10 @@
 """What the codes of claims mean, in one sentence each, for callers of the API and of the commands."""
 
-from liqpass.claims.case import Missing, Reason
+from datetime import timedelta
+
+from liqpass.claims.case import Missing, Outcome, Part, Reason, Verdict
+from liqpass.ids import EPOCH
+from liqpass.money import usd
 from liqpass.treasury.holding import Code
 
 REASONS: dict[str, str] = {
@@ -51,3 +55,22 @@ def reason_in_words(code: str | None) -> str | None:
 def missing_in_words(codes: list[str]) -> list[str]:
     """A sentence for each."""
     return [MISSING.get(code, code) for code in codes]
+
+
+def verdict_in_words(verdict: Verdict) -> list[str]:
+    """A verdict for people, line by line."""
+    if verdict.outcome == Outcome.PAYABLE:
+        lines = [f"PAYABLE: {usd(verdict.amount or 0)} USDC are owed for this order."]
+    elif verdict.outcome == Outcome.NOT_COVERED:
+        lines = [f"NOT_COVERED: {reason_in_words(verdict.reason)}"]
+    else:
+        lines = ["NOT_YET_KNOWN: it is not shown either way.", *missing_in_words(list(verdict.missing))]
+    return lines + [_part_in_words(part) for part in verdict.parts]
+
+
+def _part_in_words(part: Part) -> str:
+    at = EPOCH + timedelta(milliseconds=part.at_ms)
+    what = f"{part.contracts} contracts liquidated at {part.px}, {at:%Y-%m-%d %H:%M:%S} UTC"
+    trigger = f", trigger {part.trigger_px or 'not shown'}, insured from {part.bound_px or 'not known'}"
+    why = "it counts" if part.why_not is None else f"it counts for nothing: {reason_in_words(part.why_not)}"
+    return f"{what}{trigger}; {why}"
