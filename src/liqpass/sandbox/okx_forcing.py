@@ -24,8 +24,8 @@ class Forcing(Trading):
         """Liquidate it wholly at the mark price `px` (its liquidation price, else the mark price), by one
         order of so many `fills`.
 
-        An isolated position loses its margin, never more: where `px` is past its liquidation price, it is
-        triggered by `px` and closed at its liquidation price.
+        An isolated position loses its margin, never more, and a cross one no more than the balance: where
+        `px` is past its liquidation price, it is triggered by `px` and closed at its liquidation price.
         """
         account, position = self._open_slot(uid, inst_id, mgn_mode, pos_side)
         self._liquidate(account, position, position.contracts, self._trigger(account, position, px), fills)
@@ -121,7 +121,7 @@ class Forcing(Trading):
     ) -> None:
         """By the mark price `trigger`, whether the mark price of now is there or not."""
         at = trigger
-        if position.mgn_mode == "isolated" and self._is_past(account, position, trigger):
+        if self._is_past(account, position, trigger):
             at = self._trigger(account, position, None)
         how = "3" if size == position.contracts else "4"
         self._touch(position.instrument, trigger)

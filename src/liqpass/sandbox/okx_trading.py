@@ -103,31 +103,34 @@ class Trading(Registry):
         rate = position.instrument.mmr_of(position.contracts)
         better = position.sign * position.instrument.tick
         position.close_type, position.trigger_px = closing.close_type, closing.trigger_px
-        parts = [
-            self._close_part(position, size, closing.px + number * better, rate)
-            for number, size in enumerate(shares)
-        ]
+        parts, balance = [], account.balance
+        for number, size in enumerate(shares):
+            part = self._close_part(position, size, closing.px + number * better, rate, balance)
+            parts.append(part)
+            balance += part[1].to_balance
         if not any(episode is position for episode in account.episodes):
             account.episodes.append(position)
         self._book(account, position, parts, opens=False)
 
     def _close_part(
-        self, position: Position, size: Decimal, px: Decimal, mmr_rate: Decimal
+        self, position: Position, size: Decimal, px: Decimal, mmr_rate: Decimal, balance: Decimal
     ) -> tuple[Fill, Effect]:
         """Its fill, and what it does to balance and margin.
 
-        What maintenance margin is left of the closed part goes to the insurance fund. The liquidation of an
-        isolated position moves nothing but its margin: of all of it there is nothing left, of a part what is
-        left stays with the rest.
+        What maintenance margin is left of the closed part goes to the insurance fund: no more than there is.
+        The liquidation of an isolated position moves nothing but its margin: of all of it there is nothing
+        left, of a part what is left stays with the rest.
         """
         coins, before = size * position.instrument.ct_val, position.margin
         pnl = to_places(position.sign * coins * (px - position.avg_px))
         fee = to_places(-coins * px * FEE_RATE)
         released = to_places(position.margin * size / position.contracts)
         left, how, isolated = released + pnl + fee, position.close_type, position.mgn_mode == "isolated"
-        penalty = to_places(-coins * px * mmr_rate) if how in "34" else Decimal(0)
-        if isolated and penalty:
-            penalty = min(-left, Decimal(0)) if how == "3" else max(penalty, min(-left, Decimal(0)))
+        penalty = Decimal(0)
+        if how in "34":
+            there_is = max(left if isolated else balance + left, Decimal(0))
+            penalty = max(to_places(-coins * px * mmr_rate), -there_is)
+            penalty = -there_is if isolated and how == "3" else penalty
         closed_value = position.close_avg_px * position.closed_contracts + px * size
         position.closed_contracts += size
         position.close_avg_px = closed_value / position.closed_contracts
