@@ -146,7 +146,7 @@ async def _show(claim: str, form: Form) -> None:
         shown = await claim_called(conn, claim)
     view = queued_view(shown, limits)
     if form is Form.TABLE:
-        show_claim(view, shown.payouts)
+        show_claim(view, shown)
     else:
         show_claims([view], form)
 

@@ -14,7 +14,7 @@ from liqpass.commands.payouts import moment
 
 if TYPE_CHECKING:
     from liqpass.claims.bundle import Replay
-    from liqpass.review.sql import Payout
+    from liqpass.review.reading import ShownClaim
     from liqpass.review.views import QueuedClaim
 
 CSV_COLUMNS = (
@@ -95,7 +95,7 @@ def next_step(claim: "QueuedClaim") -> str | None:
     return "liqpass suspense batch --out FILE" if claim.status == "APPROVED" else None
 
 
-def show_claim(claim: "QueuedClaim", payouts: "Sequence[Payout]") -> None:
+def show_claim(claim: "QueuedClaim", shown: "ShownClaim") -> None:
     """All of one."""
     from liqpass.hexes import checksum, to_hex
     from liqpass.money import usd
@@ -118,9 +118,9 @@ def show_claim(claim: "QueuedClaim", payouts: "Sequence[Payout]") -> None:
         typer.echo(f"    {moment(approval.at)} {what}, by {approval.by_name}: {approval.reason}")
     if claim.approvals and claim.names_needed and len(claim.approvals) < claim.names_needed:
         typer.echo("    Somebody else has to approve the same amount to the same address.")
-    if payouts:
+    if shown.payouts:
         typer.echo("Payouts:")
-    for payout in payouts:
+    for payout in shown.payouts:
         state = "in a batch" if payout.batched_at else "in no batch yet"
         state = f"paid by {to_hex(payout.tx_hash)}" if payout.tx_hash else state
         state = "cancelled" if payout.cancelled_at else state
