@@ -96,3 +96,17 @@ def test_the_limits_are_those_that_the_sandbox_exchange_holds_us_to() -> None:
     held = {path: (each.at_most, float(each.window_sec)) for path, each in SANDBOX_PRIVATE.items()}
     held |= {path: (each.at_most, float(each.window_sec)) for path, each in SANDBOX_PUBLIC.items()}
     assert {path: held.get(path) for path in LIMITS} == LIMITS
+
+
+async def test_keys_that_are_said_to_be_of_one_user_share_its_limit(
+    okx: SandboxExchange, gateway: OkxGateway, creds: Credentials, errors: list[str], time: StandingTime
+) -> None:
+    uid = okx.books.keys[creds.api_key].uid
+    key = okx.books.add_key(uid, label="second")
+    second = Credentials(key.api_key, key.secret, key.passphrase, "global", demo=False)
+    assert [gateway.belongs_to(each, uid) for each in (creds, second, creds)] == [True, True, False]
+    for _ in range(6):
+        await gateway.ask(creds, POSITIONS, {})
+        await gateway.ask(second, POSITIONS, {})
+    assert errors == []
+    assert time.passed_sec > 2

@@ -43,6 +43,19 @@ class Cover:
     end_at: datetime
 
 
+def priced_from(position: Position, read_at: datetime) -> str:
+    """What an order keeps of its pricing."""
+    said = {
+        "version": "1",
+        "sku": "LIQPASS_24H",
+        "facts": {},
+        "position": position.row_json,
+        "position_sha256": position.row_sha256.hex(),
+        "read_at": read_at.isoformat(),
+    }
+    return msgspec.json.encode(said).decode()
+
+
 @dataclass
 class Desk:
     """What tests do at it."""
@@ -57,9 +70,14 @@ class Desk:
         """One of the exchange's keys by its label."""
         return next(key for key in self.exchange.books.keys.values() if key.label == label)
 
+    def credentials(self, key: Key) -> Credentials:
+        """What its owner knows of it."""
+        region = self.exchange.books.accounts[key.uid].region
+        return Credentials(key.api_key, key.secret, key.passphrase, region, demo=False)
+
     async def hand_over(self, user: bytes, key: Key) -> UUID:
         """Its owner gives a key; the account's id."""
-        creds = Credentials(key.api_key, key.secret, key.passphrase, "global", demo=False)
+        creds = self.credentials(key)
         config = await self.gateway.account_config(creds)
         stored = await self.db.run(
             lambda conn: api_accounts.store(conn, self.clock(), self.keyring, user, creds, config, None)
@@ -78,8 +96,7 @@ class Desk:
         """A cover of this account's isolated position that begins now, priced a moment ago."""
         key, user = self.key(label), bytes([owner]) * 20
         account = await self.hand_over(user, key)
-        creds = Credentials(key.api_key, key.secret, key.passphrase, "global", demo=False)
-        read = (await self.gateway.positions(creds)).positions
+        read = (await self.gateway.positions(self.credentials(key))).positions
         position = next(p for p in read if p.inst_id == inst_id and p.mgn_mode == "isolated")
         made = self.clock() - timedelta(seconds=10)
         named = f"{owner} {key.uid} {inst_id}"
@@ -98,71 +115,39 @@ class Desk:
     async def _write(
         self, cover: Cover, binding_id: UUID, account: UUID, made: datetime, hours: int, policy: str
     ) -> None:
-        position, start = cover.position, self.clock()
-        priced_from = {
-            "version": "1",
-            "sku": "LIQPASS_24H",
-            "facts": {},
-            "position": position.row_json,
-            "position_sha256": position.row_sha256.hex(),
-            "read_at": made.isoformat(),
+        """Its binding, its order, and what is watched of it."""
+        position, whose = cover.position, {"user_id": cover.user, "exchange_uid": cover.uid}
+        times = {"coverage_start_at": self.clock(), "coverage_end_at": cover.end_at}
+        bound = {
+            "inst_id": position.inst_id,
+            "mgn_mode": position.mgn_mode,
+            "pos_side": position.pos_side,
+            "pos_id": position.pos_id,
+            "pos_created_ms": position.c_time_ms,
+            "position_as_read": position.row_json,
+            "position_sha256": position.row_sha256,
+            "read_at": made,
         }
-        whose = {"user_id": cover.user, "exchange_uid": cover.uid}
-        times = {"coverage_start_at": start, "coverage_end_at": cover.end_at}
+        promised = {
+            "claims_policy": policy,
+            "payout_amount": PAYOUT,
+            "priced_from": priced_from(position, made),
+            "coverage_delay_sec": 0,
+            "duration_sec": hours * 3600,
+        }
+        names = {"purchase_order_id": cover.public_id, "user_id": cover.user}
+        paid = {"pay_tx_hash": cover.public_id, "payer": cover.user, "submitted_at": made}
+        of_it = {"id": binding_id, "api_account_id": account, "order_id": cover.order_id, "created_at": made}
+        active = {"status": "ACTIVE", **times}
         async with self.db.transaction() as conn:
-            await rows.binding(
-                conn,
-                **whose,
-                **times,
-                id=binding_id,
-                api_account_id=account,
-                inst_id=position.inst_id,
-                mgn_mode=position.mgn_mode,
-                pos_side=position.pos_side,
-                pos_id=position.pos_id,
-                pos_created_ms=position.c_time_ms,
-                position_as_read=position.row_json,
-                position_sha256=position.row_sha256,
-                status="ACTIVE",
-                order_id=cover.order_id,
-                read_at=made,
-                created_at=made,
-            )
-            await rows.order(
-                conn,
-                **times,
-                user_id=cover.user,
-                id=cover.order_id,
-                purchase_order_id=cover.public_id,
-                binding_id=binding_id,
-                payout_amount=PAYOUT,
-                priced_from=msgspec.json.encode(priced_from).decode(),
-                claims_policy=policy,
-                status="ACTIVE",
-                coverage_delay_sec=0,
-                duration_sec=hours * 3600,
-                pay_tx_hash=cover.public_id,
-                payer=cover.user,
-                submitted_at=made,
-                paid_at=start,
-                created_at=made,
-                pay_before=start,
-            )
+            await rows.binding(conn, **whose, **bound, **of_it, **active)
+            made_and_paid = {"created_at": made, "pay_before": self.clock(), "paid_at": self.clock(), **paid}
+            ids = {"id": cover.order_id, "binding_id": binding_id, **names}
+            await rows.order(conn, **ids, **promised, **made_and_paid, **active)
+            await rows.insert(conn, "order_refs", order_id=cover.order_id, **names)
+            watched = {"penalty": position.row["liqPenalty"], "ends_at": cover.end_at}
             await rows.insert(
-                conn,
-                "order_refs",
-                purchase_order_id=cover.public_id,
-                user_id=cover.user,
-                order_id=cover.order_id,
-            )
-            await rows.insert(
-                conn,
-                "watched_covers",
-                **whose,
-                order_id=cover.order_id,
-                purchase_order_id=cover.public_id,
-                penalty=position.row["liqPenalty"],
-                ends_at=cover.end_at,
+                conn, "watched_covers", order_id=cover.order_id, exchange_uid=cover.uid, **names, **watched
             )
 
     async def open(self, cover: Cover) -> Claim:
@@ -241,6 +226,29 @@ class Desk:
         """What watching does when it sees a change."""
         claim = await self.claim(cover)
         await self.db.run(lambda conn: claims_sql.ask_soon(conn, cover.user, claim.id, self.clock()))
+
+    async def approve(self, cover: Cover) -> None:
+        """All that is owed is approved, as review does it."""
+        claim = await self.claim(cover)
+        await self.execute(
+            "update claims set approved_amount = $2, disbursement_id = $1 where id = $1",
+            claim.id,
+            claim.amount,
+        )
+        await self.move(cover, ClaimStatus.APPROVED)
+
+    async def pay(self, cover: Cover) -> None:
+        """Its payout is safe on the chain."""
+        await self.execute(
+            "update claims set pay_tx_hash = $2 where order_id = $1", cover.order_id, cover.public_id
+        )
+        await self.move(cover, ClaimStatus.PAID)
+
+    async def move(self, cover: Cover, to: ClaimStatus) -> None:
+        """Somebody else's move."""
+        claim, by = await self.claim(cover), "liv"
+        where = (cover.user, claim.id, claim.event_seq, claim.status, to, "BY_HAND", "OPERATOR", by, "{}")
+        assert await self.db.run(lambda conn: claims_sql.move(conn, *where, self.clock())) is not None
 
     async def value(self, select: str, *values: object) -> Any:
         """One value of the database."""

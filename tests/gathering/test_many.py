@@ -7,6 +7,7 @@ from liqpass.claims.states import ClaimStatus
 from liqpass.gathering import sql
 from liqpass.gathering.asking import Gathered
 from liqpass.gathering.deciding import note
+from liqpass.gathering.step import gather_due
 from tests.gathering.desk import BTC, ETH, Cover, Desk
 
 FOUND = ["OPEN", "GATHERING", "PAYABLE"]
@@ -93,3 +94,19 @@ async def test_all_of_them_are_gathered_in_one_step(desk: Desk) -> None:
         await desk.open(cover)
     assert await desk.gather() == 6
     assert [await desk.moves(cover) for cover in covers] == [FOUND] * 6
+
+
+async def test_a_region_that_is_down_takes_no_turns_from_another(desk: Desk) -> None:
+    down = [await desk.cover(label, inst) for label in ("reads one", "reads three") for inst in (BTC, ETH)]
+    other = await desk.cover("reads EEA", owner=2)
+    for cover in down:
+        await desk.open(cover)
+    desk.clock.advance(seconds=1)
+    desk.exchange.books.liquidate(other.uid, BTC)
+    await desk.open(other)
+    desk.exchange.faults.outage(3600, region="global")
+    for _ in range(3):
+        await gather_due(desk.db, desk.gateway, desk.keyring, desk.clock, at_most=2, at_once=1)
+    assert await desk.moves(other) == FOUND
+    await desk.gather_for(minutes=2)
+    assert {(await desk.claim(cover)).trouble for cover in down} == {"UNAVAILABLE"}
