@@ -36,6 +36,16 @@ async def approved(office: Office, amount: int = 20 * USDC) -> str:
     return claim_id
 
 
+async def cancel(claim_id: str, office: Office, server_url: str) -> None:
+    """An operator takes back the payout that the claim waits for."""
+    named = "select disbursement_id::text from claims where id = $1"
+    due = await office.world.db.pool.fetchval(named, claim_id)
+    said = ("--by", "Ada", "--reason", "not his wallet")
+    done = await liqpass("suspense", "cancel", due, *said, env=await office.env(server_url))
+    assert done.status == 0, done
+    await step(office.world, "follow payouts")
+
+
 async def moves(office: Office, claim_id: str) -> list[tuple[str, str]]:
     """From the approval on: where to and why."""
     told = [(move["toStatus"], move["reason"]) for move in (await office.claim(claim_id))["history"]]
@@ -97,14 +107,9 @@ async def test_a_transfer_that_leaves_the_chain_is_waited_for_again(own_office: 
 async def test_a_payout_that_is_cancelled_puts_the_claim_before_an_operator_again(
     office: Office, server_url: str
 ) -> None:
-    env = await office.env(server_url)
     claim_id = await approved(office)
     await batch(office)
-    named = "select disbursement_id::text from claims where id = $1"
-    due = await office.world.db.pool.fetchval(named, claim_id)
-    done = await liqpass("suspense", "cancel", due, "--by", "Ada", "--reason", "not his wallet", env=env)
-    assert done.status == 0, done
-    await step(office.world, "follow payouts")
+    await cancel(claim_id, office, server_url)
     claim = await office.claim(claim_id)
     assert (claim["status"], claim["history"][-1]["reason"]) == ("IN_REVIEW", "PAYOUT_CANCELLED")
     assert claim["amount"] == str(20 * USDC)
@@ -124,6 +129,22 @@ async def test_a_part_that_is_liquidated_later_is_paid_beside_the_first(office: 
     claim = await office.claim(claim_id)
     assert (claim["status"], claim["payTxHash"], claim["amount"]) == ("PAID", second, str(45 * USDC))
     assert [receipt["txHash"] for receipt in claim["receipts"]] == [first, second]
+
+
+async def test_what_was_paid_stays_paid_when_a_second_payout_is_cancelled_and_not_owed(
+    office: Office, server_url: str
+) -> None:
+    claim_id = await approved(office, 20 * USDC)
+    first = await pay(office)
+    await bring(office.world.db, office.world.clock(), claim_id, (S.GATHERING, S.PAYABLE), amount=45 * USDC)
+    await office.approve(office.ada, claim_id)
+    await cancel(claim_id, office, server_url)
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["payTxHash"]) == ("IN_REVIEW", first)
+    # the exchange shows that nothing more is owed
+    await bring(office.world.db, office.world.clock(), claim_id, (S.GATHERING, S.PAID))
+    await step(office.world, "follow payouts")
+    assert (await office.claim(claim_id))["status"] == "PAID"
 
 
 async def test_payouts_together_are_what_the_limit_is_held_against(office: Office) -> None:

@@ -234,8 +234,8 @@ async def keep_owed(
 
 class Followed(msgspec.Struct, frozen=True):
     """A claim whose payouts are elsewhere than it says: `stands` is where they are. `payout`: the one that it
-    waits for, None where it was cancelled by `cancelled_by`; `tx_hash`: the transaction that paid last;
-    `said_paid`: the one that was said to have."""
+    waits for, or where that was cancelled by `cancelled_by`, the one before; `tx_hash`: the transaction that
+    paid last; `said_paid`: the one that was said to have."""
 
     user_id: bytes
     claim_id: UUID
@@ -257,14 +257,16 @@ class Followed(msgspec.Struct, frozen=True):
             select from disbursements_made m where m.disbursement_id = c.disbursement_id)
     )
     select c.user_id, c.id as claim_id, c.event_seq as seq, c.status as from_status,
-        c.pay_tx_hash as said_paid, now_at.stands, p.payout, p.tx_hash, asked.cancelled_by
+        c.pay_tx_hash as said_paid, now_at.stands, coalesce(p.waits, p.last) as payout,
+        p.tx_hash, asked.cancelled_by
     from due
     join claims c on c.user_id = due.user_id and c.id = due.id
     join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id and o.chain_id = $1
     join disbursements asked on asked.id = c.disbursement_id
     cross join lateral (
         select (array_agg(d.id order by m.tx_hash is null desc, d.asked_at desc, d.id desc)
-                filter (where asked.cancelled_at is null or d.asked_at >= asked.cancelled_at))[1] as payout,
+                filter (where asked.cancelled_at is null or d.asked_at >= asked.cancelled_at))[1] as waits,
+            (array_agg(d.id order by d.asked_at desc, d.id desc))[1] as last,
             (array_agg(m.tx_hash order by t.block_number desc, t.log_index desc)
                 filter (where m.tx_hash is not null))[1] as tx_hash,
             bool_and(m.tx_hash is not null) as made,
@@ -277,7 +279,7 @@ class Followed(msgspec.Struct, frozen=True):
           and d.cancelled_at is null
     ) p
     cross join lateral (
-        select (case when p.payout is null then 'IN_REVIEW' when p.made then 'PAID'
+        select (case when p.waits is null then 'IN_REVIEW' when p.made then 'PAID'
             when p.batched then 'BATCHED' else 'APPROVED' end)::claim_status as stands
     ) now_at
     where now_at.stands <> c.status
