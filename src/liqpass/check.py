@@ -28,6 +28,7 @@ from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
+from liqpass.watching import alarms
 
 CLOCKS_APART_SEC = 20
 REACHED_SEC = 3
@@ -85,6 +86,8 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield migrations
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
+            for finding in await _claims(db, system_clock):
+                yield finding
             async with open_nodes(settings.chain) as nodes:
                 yield await _watcher(db, HeadsShown(nodes, settings.chain, system_clock))
     finally:
@@ -119,6 +122,18 @@ async def _keys(db: Database, keyring: KeyRing) -> Finding:
     if found.old_layout:
         return Finding("keys", False, f"{found.old_layout} are not bound to their row: liqpass keys rewrap")
     return Finding("keys", True, "every sealed secret opens")
+
+
+async def _claims(db: Database, clock: Clock) -> tuple[Finding, Finding]:
+    """Covers that are not seen because no worker runs are in order, as a watcher is that does not."""
+    async with db.pool.acquire() as conn:
+        now = clock()
+        found = await alarms.alarms(conn, now)
+    late, waiting = alarms.unseen(found, now), alarms.waiting(found, now)
+    said = "; ".join(late) or f"{found.sight.watched} watched, each seen in time"
+    slow = alarms.too_slow(found, now)
+    kept = "; ".join(waiting) or f"{sum(one.claims for one in found.claims)}, none that waits too long"
+    return Finding("covers", not slow, said), Finding("claims", not waiting, kept)
 
 
 async def _watcher(db: Database, heads: HeadsShown) -> Finding:

@@ -16,6 +16,7 @@ from liqpass import apidocs
 from liqpass.chain.heads import HeadsShown, Kept, Shown, waiting
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
+from liqpass.claims.states import ClaimStatus
 from liqpass.clock import Clock
 from liqpass.connecting import WrongSession, look, read_only, trouble
 from liqpass.db import Connection, Database
@@ -29,6 +30,8 @@ from liqpass.reconcile.book_checks import Books
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.reconcile.standing import Standing, standing
 from liqpass.settings import ChainSettings
+from liqpass.watching import alarms
+from liqpass.watching.alarms import Alarms
 
 log = structlog.get_logger()
 
@@ -55,6 +58,17 @@ broken_gauge = Gauge(
 checked_gauge = Gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
 balance_gauge = Gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
 breaks_gauge = Gauge("liqpass_reconciliation_breaks", "Open breaks of reconciliation.", ("type",))
+watched_gauge = Gauge("liqpass_covers_watched", "Covers whose positions are watched.")
+unseen_gauge = Gauge("liqpass_covers_unseen", "Those that were not seen for fifteen minutes or more.")
+sight_gauge = Gauge("liqpass_cover_unseen_seconds", "For how long the one was not seen that waits longest.")
+unread_gauge = Gauge("liqpass_accounts_unread", "Accounts of the exchange that cannot be read at present.")
+claims_gauge = Gauge("liqpass_claims", "Claims by status.", ("status",))
+claim_age_gauge = Gauge(
+    "liqpass_claim_oldest_seconds", "For how long the claim is in this status that is longest.", ("status",)
+)
+closing_gauge = Gauge(
+    "liqpass_claims_closing", "Claims without all evidence that can come for three days more at most."
+)
 run_gauge = Gauge("liqpass_reconciliation_age_seconds", "Seconds since the last reconciliation ended.")
 
 # What is in the way of taking money at present, one sentence each (asks a node).
@@ -78,6 +92,7 @@ class Seen(msgspec.Struct, frozen=True):
     balances: dict[Account, int]
     books: Books
     reconciled: Standing
+    alarms: Alarms
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -103,6 +118,7 @@ class Watched:
         self._answer: tuple[datetime, str] | None = None
         self._asking, self._looking = asyncio.Lock(), asyncio.Lock()
         self._counted: tuple[datetime, dict[OrderStatus, int]] | None = None
+        self._alarmed: tuple[datetime, Alarms] | None = None
 
     async def sale(self) -> str:
         """ "ok", or why no premium can be paid at present."""
@@ -126,10 +142,18 @@ class Watched:
                     balances=await balances(conn),
                     books=await book_checks.books(conn),
                     reconciled=await standing(conn),
+                    alarms=await self.alarms(conn),
                 )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             return None
+
+    async def alarms(self, conn: Connection) -> Alarms:
+        """It looks at all open covers and all claims: at most every fifteen seconds."""
+        now = self.clock()
+        if self._alarmed is None or now - self._alarmed[0] > KEPT:
+            self._alarmed = (now, await alarms.alarms(conn, now))
+        return self._alarmed[1]
 
     async def _count(self, conn: Connection) -> dict[OrderStatus, int]:
         """It reads the whole table: at most every fifteen seconds, however often it is asked for."""
@@ -165,6 +189,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
                 books = await book_checks.books(conn)
                 checks["books"] = book_checks.trouble(books)
                 remarks += book_checks.remarks(books, now)
+                remarks += alarms.remarks(await watched.alarms(conn), now)
     except MigrationError as error:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
@@ -248,6 +273,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     _tell_heads(cursor, await watched.heads.compared(cursor), now)
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
     _tell_books(seen, now)
+    _tell_claims(seen.alarms if seen else None, now)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
@@ -270,6 +296,21 @@ def _tell_books(seen: Seen | None, now: datetime) -> None:
     for type_, breaks in seen.reconciled.open_breaks.items() if seen else ():
         breaks_gauge.labels(type_).set(breaks)
     run_gauge.set(_age(seen.reconciled.last_run if seen else None, now))
+
+
+def _tell_claims(found: Alarms | None, now: datetime) -> None:
+    sight = found.sight if found else None
+    watched_gauge.set(sight.watched if sight else NAN)
+    unseen_gauge.set(sight.unseen if sight else NAN)
+    oldest = sight.oldest if sight else None
+    sight_gauge.set(max(0.0, (now - oldest).total_seconds()) if oldest else 0.0 if sight else NAN)
+    unread_gauge.set(sum(one.accounts for one in found.troubles) if found else NAN)
+    closing_gauge.set(len(found.closing) if found else NAN)
+    ages = alarms.ages(found.claims, now) if found else {}
+    for status in ClaimStatus:
+        number, age = ages.get(status, (NAN, NAN))
+        claims_gauge.labels(status).set(number)
+        claim_age_gauge.labels(status).set(age)
 
 
 def _age(moment: datetime | None, now: datetime) -> float:

@@ -17,7 +17,18 @@ from tests.commands.cli import Done
 from tests.commands.forked import liqpass
 from tests.commands.test_keys import keep_a_key
 
-ALL = {"settings", "database", "migrations", "keys", "watcher", "node", "contract", "exchange"}
+ALL = {
+    "settings",
+    "database",
+    "migrations",
+    "keys",
+    "covers",
+    "claims",
+    "watcher",
+    "node",
+    "contract",
+    "exchange",
+}
 
 
 def lines(done: Done) -> dict[str, list[tuple[bool, str]]]:

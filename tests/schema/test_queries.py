@@ -178,6 +178,10 @@ OVER_ALL_USERS = {
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap
     "liqpass.vault.sql.living_accounts",
     "liqpass.watching.sql.take_due",  # accounts to be read again
+    "liqpass.watching.sql.sight",  # counts for the metrics, and what an operator should look at
+    "liqpass.watching.sql.troubles",
+    "liqpass.watching.sql.claims_by_status",
+    "liqpass.watching.sql.closing",
     "liqpass.web.sql.since",  # sums for the operator's pages
     "liqpass.web.sql.open_cover",
     "liqpass.web.sql.by_day",

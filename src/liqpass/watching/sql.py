@@ -157,3 +157,93 @@ async def note_failed(
 ) -> None:
     """The account could not be read; it keeps its place in time."""
     ...
+
+
+# Of all users, for metrics and alarms -----------------------------------------------------------------------
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """How many covers are watched, how many of them were not seen since a moment, since when the one that was
+    not seen for longest, and when any was seen last."""
+
+    watched: int
+    unseen: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Why accounts cannot be read, and how many."""
+
+    trouble: str
+    accounts: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How many claims are in a state, and which of them is in it for longest, since when."""
+
+    status: ClaimStatus
+    claims: int
+    oldest_id: UUID
+    oldest_since: datetime
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """A claim that still waits for evidence, until when the exchange can be asked for it, and why not now."""
+
+    id: UUID
+    closes_at: datetime
+    trouble: str | None
+
+
+@query("""
+    select count(*) as watched,
+        count(*) filter (where coalesce(c.seen_at, o.coverage_start_at) < $1) as unseen,
+        min(coalesce(c.seen_at, o.coverage_start_at)) as oldest, max(c.seen_at) as newest
+    from watched_covers c join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    where c.settled_at is null and c.alive_after_end_at is null and o.status in ('ACTIVE', 'EXPIRED')
+""")
+async def sight(conn: Connection, since: datetime) -> Sight:
+    """How much of what is covered is seen."""
+    ...
+
+
+@query("""
+    select trouble, count(*) as accounts from watched_accounts
+    where trouble is not null and due_at is not null
+    group by trouble order by accounts desc, trouble limit 20
+""")
+async def troubles(conn: Connection) -> list[Trouble]:
+    """Why accounts cannot be read, the commonest first."""
+    ...
+
+
+@query("""
+    select distinct on (c.status) c.status, count(*) over (partition by c.status) as claims,
+        c.id as oldest_id, e.at as oldest_since
+    from claims c
+    join claim_events e on e.user_id = c.user_id and e.claim_id = c.id and e.seq = c.event_seq
+    order by c.status, e.at, c.id
+""")
+async def claims_by_status(conn: Connection) -> list[Standing]:
+    """Claims of all users by their state."""
+    ...
+
+
+@query("""
+    select c.id, least(b.read_at + make_interval(days => $3),
+        o.coverage_end_at + make_interval(secs => p.window_sec)) as closes_at, c.trouble
+    from claims c
+    join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+    join unnest($1::text[], $2::int[]) p (version, window_sec) on p.version = o.claims_policy
+    where c.status in ('OPEN', 'GATHERING')
+        and least(b.read_at + make_interval(days => $3),
+            o.coverage_end_at + make_interval(secs => p.window_sec)) < $4
+    order by closes_at, c.id limit 1000
+""")
+async def closing(
+    conn: Connection, policies: list[str], windows_sec: list[int], reach_days: int, before: datetime
+) -> list[Closing]:
+    """Claims of all users that wait for evidence which cannot come any more from a time before then."""
+    ...
