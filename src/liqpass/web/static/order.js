@@ -7,7 +7,6 @@ import { _, moment } from "./texts.js"
 import { forget } from "./wallet.js"
 
 const LOOK_AGAIN_MS = 10_000
-const A_MOMENT_MS = 5_000
 const SAID = "#pay-said > *, #pay-notes > *"
 
 /** @type {EventSource | undefined} */
@@ -76,6 +75,7 @@ function replace(fresh) {
   if (before.querySelector(SAID) && drawnFrom(before) === drawnFrom(after)) return
   const focused = before.contains(document.activeElement) ? document.activeElement : null
   const same = focused && [...after.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent)
+  for (const open of before.querySelectorAll("details[open]")) after.querySelector(`#${open.id}`)?.setAttribute("open", "")
   before.replaceWith(after)
   enliven(after)
   tick()
@@ -87,7 +87,7 @@ function replace(fresh) {
     find("#heading", after).focus()
   }
   if (after.dataset.phase !== before.dataset.phase) say(find("#heading", after).textContent ?? "")
-  else if (after.dataset.claim && after.dataset.claim !== before.dataset.claim) say(find("#claim-title", after).textContent ?? "")
+  else if (after.dataset.claim && after.dataset.claim !== before.dataset.claim) say(find("#claim-state", after).textContent ?? "")
   if (!isFollowed()) stream?.close()
 }
 
@@ -151,12 +151,11 @@ async function cancel() {
 }
 
 async function claim() {
-  const asked = present()
   const made = await call("POST", "/api/insurance/claims", { purchaseOrderId: live().dataset.order })
   await look()
   follow()
   find("#claim-title").focus()
-  if (Date.parse(made.openedAt) < asked - A_MOMENT_MS) say(_("A claim was open already: this is it."))
+  if (made.history.length > 1 || made.openedBy !== "TRADER") say(_("A claim was open already: this is it."))
 }
 
 /** @param {HTMLFormElement} form */
