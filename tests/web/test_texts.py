@@ -10,6 +10,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from jinja2 import nodes
 
+from liqpass.problems import STATUS_BY_CODE
 from liqpass.web.assets import assets
 from liqpass.web.rendering import templates
 from liqpass.web.texts import languages, preferred
@@ -75,6 +76,13 @@ def test_scripts_say_only_texts_that_can_be_found() -> None:
         source = script.read_text().replace("export function _(", "")
         calls = re.findall(r"(?<![\w.])_\(", source)
         assert len(calls) == len(SAID_BY_SCRIPT.findall(source)), f'{script.name}: _("…") takes a plain text'
+
+
+def test_every_refusal_has_words_of_its_own() -> None:
+    """RUN_NOT_FOUND: no page asks for a run."""
+    by_code = (WEB / "static" / "refusals.js").read_text().partition("export const BY_CODE = {")[2]
+    said = set(re.findall(r"(?m)^  ([A-Z_]+):", by_code))
+    assert said == set(STATUS_BY_CODE) - {"RUN_NOT_FOUND"} | {"OFFLINE"}
 
 
 @pytest.mark.parametrize(

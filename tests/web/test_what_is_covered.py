@@ -1,4 +1,4 @@
-"""The page of what is covered: its numbers are those of the policy, and its examples are judged as claims are."""
+"""The page of what is covered: its numbers are those of the policy, its examples are judged as claims are."""
 
 import re
 from collections.abc import AsyncIterator
