@@ -4,7 +4,7 @@ templates, scripts and code for what people read, and brings every catalog up to
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -12,6 +12,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from liqpass.exchange.errors import MEANINGS
+from liqpass.gathering.troubles import Trouble
 from liqpass.reconcile.checks import NEXT_STEPS
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.treasury.suspense import WAIT_FOR_FINAL, WAIT_FOR_WORKER
@@ -28,7 +29,8 @@ KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 # Babel's own reader of scripts passes over a text among the values of another.
 SAID_BY_SCRIPT = re.compile(r'(?<![\w.])_\(\s*("(?:[^"\\]|\\.)*")')
 # What pages pass on from further inside, where no word is marked: by the file that has it.
-PASSED_ON = {
+PASSED_ON: dict[str, Iterable[str]] = {
+    "../gathering/troubles.py": list(Trouble),
     "../exchange/errors.py": [it.message_for_user for it in MEANINGS.values() if it.kind in ABOUT_THE_KEY],
     "../reconcile/checks.py": NEXT_STEPS.values(),
     "../reconcile/rules.py": [invariant.broken for invariant in INVARIANTS],

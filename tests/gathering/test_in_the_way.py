@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from liqpass.claims.states import ClaimStatus
+from liqpass.exchange.errors import error_for
+from liqpass.gathering.troubles import Trouble
 from liqpass.sandbox.okx_margin import Key
 from liqpass.vault import api_accounts
 from liqpass.vault.cipher import KeyRing
@@ -53,7 +55,10 @@ async def test_the_key_of_another_user_shows_nothing_of_a_claim(desk: Desk) -> N
     await desk.hand_over(b"\x09" * 20, second_key(desk, cover))
     desk.exchange.books.delete_key(desk.key().api_key)
     await desk.gather()
-    assert (await desk.evidence(cover), (await desk.claim(cover)).trouble) == ([], "KEY_UNKNOWN")
+    assert (await desk.evidence(cover), (await desk.claim(cover)).trouble) == (
+        [],
+        error_for("50119").message_for_user,
+    )
 
 
 async def test_a_claim_without_a_key_waits_for_one_and_goes_on_as_soon_as_it_is_given(desk: Desk) -> None:
@@ -62,7 +67,7 @@ async def test_a_claim_without_a_key_waits_for_one_and_goes_on_as_soon_as_it_is_
     await desk.db.run(lambda conn: api_accounts.revoke(conn, desk.clock(), cover.user, first))
     await desk.gather_for(hours=20)
     claim = await desk.claim(cover)
-    assert (claim.status, claim.trouble) == (ClaimStatus.GATHERING, "NO_KEY")
+    assert (claim.status, claim.trouble) == (ClaimStatus.GATHERING, Trouble.NO_KEY)
     assert claim.ask_at is not None
     assert claim.ask_at > desk.clock()
     desk.clock.advance(seconds=1)
@@ -76,7 +81,7 @@ async def test_a_key_that_is_bound_to_another_address_says_so_until_one_is_not(d
     cover = await liquidated(desk)
     desk.key().ip = "203.0.113.7"
     await desk.gather()
-    assert (await desk.claim(cover)).trouble == "IP_NOT_ALLOWED"
+    assert (await desk.claim(cover)).trouble == error_for("50110").message_for_user
     desk.clock.advance(seconds=1)
     await desk.hand_over(cover.user, second_key(desk, cover))
     await desk.gather()
@@ -88,7 +93,7 @@ async def test_an_exchange_that_is_down_for_an_hour_delays_a_claim_by_minutes_mo
     desk.exchange.faults.outage(3600)
     await desk.gather_for(minutes=59)
     claim = await desk.claim(cover)
-    assert (claim.status, claim.trouble) == (ClaimStatus.GATHERING, "UNAVAILABLE")
+    assert (claim.status, claim.trouble) == (ClaimStatus.GATHERING, Trouble.UNANSWERED)
     assert await desk.evidence(cover) == []
     await desk.gather_for(minutes=6)
     assert await desk.moves(cover) == FOUND
@@ -100,7 +105,7 @@ async def test_one_endpoint_that_fails_keeps_none_of_the_others(desk: Desk, path
     cover = await liquidated(desk)
     desk.exchange.faults.fail("50026", status=500, path=path)
     await desk.gather()
-    assert (await desk.claim(cover)).trouble == "UNAVAILABLE"
+    assert (await desk.claim(cover)).trouble == Trouble.UNANSWERED
     assert len({row.endpoint for row in await desk.evidence(cover)}) == 5
     desk.exchange.faults.heal()
     await desk.gather_for(minutes=1)
@@ -121,7 +126,7 @@ async def test_a_vault_that_does_not_open_is_told_and_decides_nothing(desk: Desk
     cover = await liquidated(desk)
     desk.keyring, right = KeyRing({"k1": bytes(32)}), desk.keyring
     await desk.gather()
-    assert ((await desk.claim(cover)).trouble, await desk.evidence(cover)) == ("VAULT", [])
+    assert ((await desk.claim(cover)).trouble, await desk.evidence(cover)) == (Trouble.VAULT, [])
     desk.keyring = right
     desk.clock.advance(minutes=1)
     await desk.gather()
@@ -153,7 +158,7 @@ async def test_a_claim_that_cannot_be_judged_is_told_keeps_its_evidence_and_hold
         await desk.open(each)
     await desk.gather()
     claim = await desk.claim(cover)
-    assert (claim.trouble, claim.asked, claim.verdict_seq) == ("FAULT", 1, 0)
+    assert (claim.trouble, claim.asked, claim.verdict_seq) == (Trouble.FAULT, 1, 0)
     assert claim.ask_at is not None
     assert claim.ask_at > desk.clock()
     assert len(await desk.evidence(cover)) == 8

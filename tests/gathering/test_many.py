@@ -8,6 +8,7 @@ from liqpass.gathering import sql
 from liqpass.gathering.asking import Gathered
 from liqpass.gathering.deciding import note
 from liqpass.gathering.step import gather_due
+from liqpass.gathering.troubles import Trouble
 from tests.gathering.desk import BTC, ETH, Cover, Desk
 
 FOUND = ["OPEN", "GATHERING", "PAYABLE"]
@@ -68,7 +69,7 @@ async def test_an_answer_that_comes_after_another_workers_is_dropped(desk: Desk)
     async with desk.db.transaction() as conn:
         order = await claims_sql.case_order(conn, cover.user, cover.order_id)
         assert order is not None
-        assert not await note(conn, desk.clock(), seen, order, Gathered(trouble="UNAVAILABLE"))
+        assert not await note(conn, desk.clock(), seen, order, Gathered(trouble=Trouble.UNANSWERED))
     assert (await desk.claim(cover)).trouble is None
 
 
@@ -109,4 +110,4 @@ async def test_a_region_that_is_down_takes_no_turns_from_another(desk: Desk) -> 
         await gather_due(desk.db, desk.gateway, desk.keyring, desk.clock, at_most=2, at_once=1)
     assert await desk.moves(other) == FOUND
     await desk.gather_for(minutes=2)
-    assert {(await desk.claim(cover)).trouble for cover in down} == {"UNAVAILABLE"}
+    assert {(await desk.claim(cover)).trouble for cover in down} == {Trouble.UNANSWERED}

@@ -7,6 +7,7 @@ import msgspec
 from liqpass.claims.policy import CURRENT
 from liqpass.claims.states import ClaimStatus
 from liqpass.gathering import asking
+from liqpass.gathering.troubles import Trouble
 from tests.gathering.desk import BTC, PAYOUT, Desk
 
 FOUND = ["OPEN", "GATHERING", "PAYABLE"]
@@ -96,7 +97,7 @@ async def test_what_no_archive_shows_any_more_is_told(desk: Desk) -> None:
     desk.clock.advance(days=91)
     await desk.open(cover)
     await desk.gather()
-    assert (await desk.claim(cover)).trouble == asking.OUT_OF_REACH
+    assert (await desk.claim(cover)).trouble == Trouble.OUT_OF_REACH
 
 
 async def test_more_pages_than_are_read_are_told(desk: Desk) -> None:
@@ -109,5 +110,5 @@ async def test_more_pages_than_are_read_are_told(desk: Desk) -> None:
         desk.exchange.faults.answer(msgspec.json.encode(other), path="trade/orders-history", count=1)
     await desk.open(cover)
     await desk.gather()
-    assert (await desk.claim(cover)).trouble == asking.TOO_MANY_PAGES
+    assert (await desk.claim(cover)).trouble == Trouble.TOO_MANY_PAGES
     assert len(await desk.evidence(cover, "positions")) == 1

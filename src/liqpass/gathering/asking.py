@@ -24,6 +24,7 @@ from liqpass.exchange.pace import (
     POSITIONS_HISTORY,
 )
 from liqpass.exchange.rows import Answer
+from liqpass.gathering.troubles import Trouble, trouble_of
 from liqpass.vault.api_accounts import OF_THE_REGION, OpenedAccount
 from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
 
@@ -35,16 +36,6 @@ _MARGIN = timedelta(hours=1)  # before a window is over, the archive is asked as
 _WEEK, _THREE_DAYS = timedelta(days=7), timedelta(days=3)
 # Trades (2), liquidations (5), auto-deleveraging (9): what changes how many contracts there are.
 _BILL_TYPES = ("2", "5", "9")
-
-# Why asking failed, beside the kinds of ExchangeError.
-NO_KEY = "NO_KEY"
-VAULT = "VAULT"
-TOO_MANY_PAGES = "TOO_MANY_PAGES"
-OUT_OF_REACH = "OUT_OF_REACH"
-SLOW = "SLOW"
-FAULT = "FAULT"
-WITHOUT_KEY = (NO_KEY, *map(str, ABOUT_THE_KEY))
-"""What another key of the same account would mend."""
 
 
 class Stream(NamedTuple):
@@ -76,7 +67,7 @@ class Taken(NamedTuple):
 
 @dataclass
 class Gathered:
-    """What was answered until something went wrong, if it did: `trouble` says in a word what."""
+    """What was answered until something went wrong, if it did: `trouble` says what."""
 
     answers: list[Taken] = field(default_factory=list)
     trouble: str | None = None
@@ -117,16 +108,16 @@ async def ask(
     gateway: OkxGateway, keys: list[OpenedAccount], wanted: Wanted, now: datetime, known: set[str]
 ) -> Gathered:
     """All that the exchange says of a position. `known`: endpoints whose answer is there, and stays true."""
-    gathered = Gathered(trouble=None if keys else NO_KEY)
+    gathered = Gathered(trouble=None if keys else Trouble.NO_KEY)
     if not keys:
         return gathered
     try:
         async with asyncio.timeout(PATIENCE_SEC):
             await _ask_all(gateway, list(keys), wanted, now, known, gathered)
     except TimeoutError:
-        gathered.trouble = SLOW
+        gathered.trouble = Trouble.SLOW
     if gathered.trouble is None and not _reaches(ARCHIVES_REACH, wanted.since_ms, now):
-        gathered.trouble = OUT_OF_REACH
+        gathered.trouble = Trouble.OUT_OF_REACH
     return gathered
 
 
@@ -145,10 +136,10 @@ async def _ask_all(
             continue
         try:
             if not await _read_through(gateway, keys, stream, wanted.since_ms, into):
-                into.trouble = TOO_MANY_PAGES
+                into.trouble = Trouble.TOO_MANY_PAGES
             unanswered = 0
         except ExchangeError as error:
-            into.trouble = str(error.kind)
+            into.trouble = trouble_of(error)
             skipped.add(stream.path)
             unanswered = unanswered + 1 if error.kind in OF_THE_REGION else 0
             if unanswered == 2 or not keys:

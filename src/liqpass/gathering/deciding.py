@@ -16,8 +16,9 @@ from liqpass.claims.sql import CaseOrder, Claim
 from liqpass.claims.states import Actor, ClaimStatus
 from liqpass.db import Connection
 from liqpass.gathering import sql
-from liqpass.gathering.asking import FAULT, Gathered, Taken, wanted_of
+from liqpass.gathering.asking import Gathered, Taken, wanted_of
 from liqpass.gathering.pauses import ask_again_at, closes_at, pause
+from liqpass.gathering.troubles import Trouble
 from liqpass.hexes import to_hex
 
 log = structlog.get_logger()
@@ -33,11 +34,14 @@ async def note(conn: Connection, now: datetime, seen: Claim, order: CaseOrder, g
     claim = await _still_as(conn, seen)
     if claim is None:
         return False
-    await _keep(conn, claim, order, gathered.answers, ends_at(order))
+    evidence = await _keep(conn, claim, order, gathered.answers, ends_at(order))
     if claim.status is _S.OPEN:
         claim = await _move(conn, now, claim, _S.GATHERING, "ASKED", "EXCHANGE", "{}")
-    found, asked = await _newest(conn, claim), claim.asked
-    if claim.status not in _NOT_JUDGED:
+    before = await claims_sql.newest_verdict(conn, claim.user_id, claim.id)
+    found = None if before is None else msgspec.json.decode(before.verdict, type=Verdict)
+    asked, watched = claim.asked, await sql.watched_upto(conn, claim.user_id, claim.order_id)
+    news = before is None or (before.evidence_upto, before.watched_upto) != (evidence, watched)
+    if news and claim.status not in _NOT_JUDGED:
         case = await _case(conn, claim)
         judged = verdict.decide(case)
         if judged != found:
@@ -52,8 +56,8 @@ async def note_fault(conn: Connection, now: datetime, seen: Claim, order: CaseOr
     claim = await _still_as(conn, seen)
     if claim is not None:
         await _keep(conn, claim, order, got.answers, order.coverage_end_at)
-        ask_at = now + pause(claim.asked, FAULT, claim.status)
-        await sql.note_asked(conn, claim.user_id, claim.id, claim.asked + 1, now, ask_at, FAULT)
+        ask_at = now + pause(claim.asked, Trouble.FAULT, claim.status)
+        await sql.note_asked(conn, claim.user_id, claim.id, claim.asked + 1, now, ask_at, Trouble.FAULT)
 
 
 async def _still_as(conn: Connection, seen: Claim) -> Claim | None:
@@ -67,9 +71,9 @@ async def _still_as(conn: Connection, seen: Claim) -> Claim | None:
 
 async def _keep(
     conn: Connection, claim: Claim, order: CaseOrder, answers: list[Taken], ended_at: datetime
-) -> None:
-    """What says the same as the newest answer to its request is not kept again, but for the first one after
-    the cover's end: that it says so even then is news."""
+) -> int:
+    """How many there are now. What says the same as the newest answer to its request is not kept again, but
+    for the first one after the cover's end: that it says so even then is news."""
     stored = await sql.stored_answers(conn, claim.user_id, claim.id)
     newest = {
         one.request: (one.body_sha256, _theirs(one.asked_at, one.clock_offset_ms) >= ended_at)
@@ -98,11 +102,7 @@ async def _keep(
             answer.raw,
             said[0],
         )
-
-
-async def _newest(conn: Connection, claim: Claim) -> Verdict | None:
-    row = await claims_sql.newest_verdict(conn, claim.user_id, claim.id)
-    return None if row is None else msgspec.json.decode(row.verdict, type=Verdict)
+    return seq
 
 
 async def _case(conn: Connection, claim: Claim) -> Case:

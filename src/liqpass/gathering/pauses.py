@@ -6,8 +6,8 @@ from liqpass.claims.case import Missing, Outcome, Verdict
 from liqpass.claims.policy import Policy
 from liqpass.claims.sql import CaseOrder
 from liqpass.claims.states import ClaimStatus
-from liqpass.exchange.errors import Kind
 from liqpass.gathering.asking import ARCHIVES_REACH
+from liqpass.gathering.troubles import UNANSWERED
 
 FIRST = timedelta(seconds=2)
 LONGEST = timedelta(hours=6)
@@ -18,7 +18,6 @@ LONGEST_BEFORE_PAID = timedelta(minutes=30)
 # After a verdict that decides, rows may still come that change it: an hour or so.
 STILL_ASKED = 11
 AT_LEAST_OPEN = timedelta(days=1)
-_UNANSWERED = (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.CLOCK)
 _AWAITS_PAYOUT = (ClaimStatus.APPROVED, ClaimStatus.BATCHED)
 
 
@@ -26,7 +25,7 @@ def pause(asked: int, trouble: str | None, status: ClaimStatus) -> timedelta:
     """After so many questions that brought nothing new."""
     longest = LONGEST
     if trouble is not None:
-        longest = LONGEST_UNANSWERED if trouble in _UNANSWERED else LONGEST_IN_TROUBLE
+        longest = LONGEST_UNANSWERED if trouble in UNANSWERED else LONGEST_IN_TROUBLE
     if status in _AWAITS_PAYOUT:
         longest = min(longest, LONGEST_BEFORE_PAID)
     return min(FIRST * (1 << min(asked, 20)), longest)

@@ -113,6 +113,14 @@ async def add_evidence(
 
 
 @query("""
+    select coalesce(max(seq), 0) from watched_changes where user_id = $1 and order_id = $2
+""")
+async def watched_upto(conn: Connection, user_id: bytes, order_id: UUID) -> int:
+    """How many changes were seen of a cover."""
+    ...
+
+
+@query("""
     insert into claim_verdicts
         (user_id, claim_id, seq, evidence_upto, watched_upto, policy_version, verdict, bundle_sha256, at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)

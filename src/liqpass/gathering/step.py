@@ -9,13 +9,13 @@ import structlog
 from liqpass.claims import sql as claims_sql
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
-from liqpass.exchange.errors import Kind
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.pace import INSTRUMENTS
 from liqpass.gathering import sql
-from liqpass.gathering.asking import PATIENCE_SEC, VAULT, WITHOUT_KEY, Gathered, ask, wanted_of
+from liqpass.gathering.asking import PATIENCE_SEC, Gathered, ask, wanted_of
 from liqpass.gathering.deciding import note, note_fault
-from liqpass.vault.api_accounts import OF_THE_REGION, UNANSWERED_AT_MOST, OpenedAccount, accounts_of_uid
+from liqpass.gathering.troubles import UNANSWERED, WITHOUT_KEY, Trouble
+from liqpass.vault.api_accounts import UNANSWERED_AT_MOST, OpenedAccount, accounts_of_uid
 from liqpass.vault.cipher import CipherError, KeyRing
 
 AT_MOST = 200
@@ -42,7 +42,7 @@ async def gather_due(
     times in a row is left alone for a while.
     """
     async with db.pool.acquire() as conn:
-        due = iter(await sql.due_claims(conn, clock(), list(WITHOUT_KEY), at_most))
+        due = iter(await sql.due_claims(conn, clock(), WITHOUT_KEY, at_most))
     unanswered = Counter[str]()
 
     async def take_turns() -> int:
@@ -75,7 +75,7 @@ async def _gather(
         now, region = clock(), keys[0].credentials.region if keys else ""
         if unanswered[region] >= UNANSWERED_AT_MOST:
             until = now + PUT_OFF
-            await sql.put_off(conn, due.user_id, due.id, due.ask_at, until, Kind.UNAVAILABLE)
+            await sql.put_off(conn, due.user_id, due.id, due.ask_at, until, Trouble.UNANSWERED)
             return False
         claim = await sql.take(conn, due.user_id, due.id, due.ask_at, now + HELD)
     if claim is None or order is None:
@@ -84,7 +84,7 @@ async def _gather(
     try:
         if trouble is None:
             gathered = await ask(gateway, keys, wanted_of(order), now, known & {INSTRUMENTS})
-            gone = not gathered.answers and gathered.trouble in OF_THE_REGION
+            gone = not gathered.answers and gathered.trouble in UNANSWERED
             unanswered[region] = unanswered[region] + 1 if gone else 0
         return await db.run(lambda conn: note(conn, clock(), claim, order, gathered))
     except DATABASE_AWAY:
@@ -102,5 +102,5 @@ async def _keys(
     try:
         keys = await accounts_of_uid(conn, keyring, due.user_id, due.exchange_uid)
     except CipherError:
-        return [], VAULT
+        return [], Trouble.VAULT
     return sorted(keys, key=lambda key: key.id != due.api_account_id), None
