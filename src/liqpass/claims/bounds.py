@@ -45,7 +45,8 @@ def funding_until(
     shown.sort(key=lambda point: (point.at_ms, point.read_at_ms))
     least = most = Fraction()
     for before, after in pairwise(shown):
-        if before.at_ms > at_ms or before.funding is None or after.funding is None:
+        # How it stood at that very moment it stood after what happened then.
+        if (before.at_ms >= at_ms and after.at_ms > at_ms) or before.funding is None or after.funding is None:
             break
         moved = after.funding - before.funding
         sizes = _sizes(priced, trades, before.at_ms, min(after.at_ms, at_ms - 1))
