@@ -373,6 +373,7 @@ CREATE TABLE public.claims (
     recipient bytea NOT NULL,
     disbursement_id uuid,
     pay_tx_hash bytea,
+    pay_final boolean DEFAULT false NOT NULL,
     held_reason text,
     objection text,
     objected_at timestamp with time zone,
@@ -1002,6 +1003,8 @@ CREATE INDEX claims_of_episodes_over ON public.claims USING btree (user_id, orde
 
 CREATE INDEX claims_to_ask ON public.claims USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 
+CREATE INDEX claims_to_follow ON public.claims USING btree (opened_at) WHERE ((status = ANY (ARRAY['APPROVED'::public.claim_status, 'BATCHED'::public.claim_status])) OR ((status = 'PAID'::public.claim_status) AND (NOT pay_final)));
+
 CREATE INDEX disbursements_by_ref ON public.disbursements USING btree (ref) WHERE (purpose = 'CLAIM'::public.disbursement_purpose);
 
 CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, amount) WHERE (cancelled_at IS NULL);
@@ -1207,6 +1210,8 @@ GRANT UPDATE(recipient) ON TABLE public.claims TO liqpass_app;
 GRANT UPDATE(disbursement_id) ON TABLE public.claims TO liqpass_app;
 
 GRANT UPDATE(pay_tx_hash) ON TABLE public.claims TO liqpass_app;
+
+GRANT UPDATE(pay_final) ON TABLE public.claims TO liqpass_app;
 
 GRANT UPDATE(held_reason) ON TABLE public.claims TO liqpass_app;
 

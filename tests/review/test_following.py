@@ -76,6 +76,17 @@ async def test_it_is_batched_then_paid_and_its_owner_has_a_receipt(office: Offic
     assert await moves(office, claim_id) == before
 
 
+async def test_whose_payout_is_final_is_looked_at_no_more(office: Office) -> None:
+    claim_id = await approved(office)
+    await pay(office)
+    final = "select pay_final from claims where id = $1"
+    assert await office.world.db.pool.fetchval(final, claim_id) is False
+    await office.world.chain.finalize()
+    await seen(office)
+    assert await office.world.db.pool.fetchval(final, claim_id) is True
+    assert (await office.claim(claim_id))["status"] == "PAID"
+
+
 async def test_what_is_paid_by_hand_without_a_batch_is_paid(office: Office) -> None:
     claim_id = await approved(office)
     await pay(office)

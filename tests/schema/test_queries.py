@@ -166,6 +166,7 @@ OVER_ALL_USERS = {
     "liqpass.review.sql.keep_followed",
     "liqpass.review.sql.move_followed",
     "liqpass.review.sql.forget_transactions",
+    "liqpass.review.sql.note_final",
     "liqpass.review.sql.lock_payable",  # what the policy approves
     "liqpass.review.sql.note_held",  # what the token says of them
     "liqpass.review.sql.moves_of",  # of claims that somebody was shown already, each with its user

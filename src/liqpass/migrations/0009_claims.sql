@@ -92,6 +92,8 @@ create table claims (
     recipient bytea not null check (length(recipient) = 20),
     disbursement_id uuid,
     pay_tx_hash bytea check (length(pay_tx_hash) = 32),
+    -- What paid it can leave the chain no more: nobody has to look.
+    pay_final boolean not null default false,
     held_reason text,
     objection text check (length(objection) between 1 and 2000),
     objected_at timestamptz,
@@ -108,6 +110,8 @@ create index claims_by_id on claims (id);
 create index claims_by_status on claims (status, opened_at);
 create index claims_to_ask on claims (ask_at) where ask_at is not null;
 create index claims_of_episodes_over on claims (user_id, order_id) where episode_over;
+create index claims_to_follow on claims (opened_at)
+    where status in ('APPROVED', 'BATCHED') or (status = 'PAID' and not pay_final);
 create index claims_by_disbursement on claims (disbursement_id) where disbursement_id is not null;
 
 create table claim_events (
@@ -256,4 +260,4 @@ revoke update on claims from liqpass_app;
 -- Whose claim it is, of which order, and who opened it when, stays.
 grant update (status, event_seq, ask_at, asked, asked_at, trouble, verdict_seq, amount, reason_code, missing,
     liquidated_at, trigger_px, bundle_sha256, episode_over, approved_amount, recipient, disbursement_id,
-    pay_tx_hash, held_reason, objection, objected_at) on claims to liqpass_app;
+    pay_tx_hash, pay_final, held_reason, objection, objected_at) on claims to liqpass_app;

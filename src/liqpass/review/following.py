@@ -38,6 +38,7 @@ async def follow_payouts(
     """Move the claims whose payouts are elsewhere than they say. How many were."""
     moves = [_move_of(one) for one in await sql.lock_followed(conn, chain_id, at_most, passing_over)]
     if not moves:
+        await sql.note_final(conn)
         return 0
     users, ids = [m.one.user_id for m in moves], [m.one.claim_id for m in moves]
     to = [m.to for m in moves]

@@ -249,18 +249,10 @@ class Followed(msgspec.Struct, frozen=True):
 
 
 @query("""
-    with due as (
-        select user_id, id from claims where status in ('APPROVED', 'BATCHED')
-        union all
-        select c.user_id, c.id from claims c
-        where c.status = 'PAID' and not exists (
-            select from disbursements_made m where m.disbursement_id = c.disbursement_id)
-    )
     select c.user_id, c.id as claim_id, c.event_seq as seq, c.status as from_status,
         c.pay_tx_hash as said_paid, now_at.stands, coalesce(p.waits, p.last) as payout,
         p.tx_hash, asked.cancelled_by
-    from due
-    join claims c on c.user_id = due.user_id and c.id = due.id
+    from claims c
     join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id and o.chain_id = $1
     join disbursements asked on asked.id = c.disbursement_id
     cross join lateral (
@@ -282,7 +274,8 @@ class Followed(msgspec.Struct, frozen=True):
         select (case when p.waits is null then 'IN_REVIEW' when p.made then 'PAID'
             when p.batched then 'BATCHED' else 'APPROVED' end)::claim_status as stands
     ) now_at
-    where now_at.stands <> c.status
+    where (c.status in ('APPROVED', 'BATCHED') or (c.status = 'PAID' and not c.pay_final))
+      and now_at.stands <> c.status
     order by c.opened_at, c.id
     limit $2 offset $3
     for update of c
@@ -295,7 +288,7 @@ async def lock_followed(conn: Connection, chain_id: int, at_most: int, passing_o
 
 @query("""
     update claims c set disbursement_id = coalesce(w.payout, c.disbursement_id),
-        pay_tx_hash = coalesce(w.tx_hash, c.pay_tx_hash),
+        pay_tx_hash = coalesce(w.tx_hash, c.pay_tx_hash), pay_final = false,
         held_reason = case when w.to_status in ('APPROVED', 'BATCHED') then c.held_reason end
     from unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::bytea[], $5::claim_status[])
         as w (user_id, claim_id, payout, tx_hash, to_status)
@@ -310,6 +303,22 @@ async def keep_followed(
     to: list[ClaimStatus],
 ) -> None:
     """What is true of these claims after the moves that follow; they are locked."""
+    ...
+
+
+@query("""
+    update claims c set pay_final = true
+    where c.status = 'PAID' and not c.pay_final and not exists (
+        select from disbursements d
+        left join disbursements_made m on m.disbursement_id = d.id
+        left join usdc_transfers t
+            on t.chain_id = m.chain_id and t.tx_hash = m.tx_hash and t.log_index = m.log_index
+        where d.ref = c.purchase_order_id and d.purpose = 'CLAIM' and d.cancelled_at is null
+          and t.stage is distinct from 'FINAL'
+    )
+""")
+async def note_final(conn: Connection) -> None:
+    """Claims whose payouts can leave the chain no more need not be followed."""
     ...
 
 
