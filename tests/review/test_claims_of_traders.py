@@ -1,5 +1,6 @@
 """/api/insurance/claims: opening, reading and objecting, by whose order it is."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +32,17 @@ async def test_asking_again_has_the_exchange_asked_again_at_once(office: Office)
     await office.open()
     (asked,) = await office.world.db.pool.fetch("select ask_at, asked from claims where id = $1", claim_id)
     assert tuple(asked) == (office.world.clock(), 0)
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(9, 7), (10, 0)])
+async def test_asking_each_second_does_not_have_the_exchange_asked_each_second(
+    office: Office, seconds: int, asked: int
+) -> None:
+    claim_id = await office.claim_in(S.GATHERING)
+    pool, since = office.world.db.pool, office.world.clock() - timedelta(seconds=seconds)
+    await pool.execute("update claims set ask_at = null, asked = 7, asked_at = $1", since)
+    await office.open()
+    assert await pool.fetchval("select asked from claims where id = $1", claim_id) == asked
 
 
 async def test_who_claims_for_what_is_not_theirs_is_told_that_there_is_nothing(office: Office) -> None:

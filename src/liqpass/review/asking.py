@@ -1,12 +1,16 @@
 """Asking for a claim: it is opened, or the one that is there is looked at again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from liqpass.claims import sql as claims
 from liqpass.claims.opening import open_for
 from liqpass.claims.states import Opener
 from liqpass.db import Connection
+
+
+# Whoever asks each second would take the turns of others at the exchange.
+NOT_SOONER = timedelta(seconds=10)
 
 
 async def ask(
@@ -22,5 +26,6 @@ async def ask(
     bytes. Raises ORDER_NOT_FOUND, ORDER_NOT_COVERED."""
     by = Opener.OPERATOR if user is None else Opener.TRADER
     claim = await open_for(conn, now, random, purchase_order_id, by=by, user=user, by_name=by_name)
-    await claims.ask_soon(conn, claim.user_id, claim.id, now)
+    if claim.asked_at is None or now - claim.asked_at >= NOT_SOONER:
+        await claims.ask_soon(conn, claim.user_id, claim.id, now)
     return claim.id
