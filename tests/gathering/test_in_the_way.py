@@ -163,3 +163,19 @@ async def test_a_claim_that_cannot_be_judged_is_told_keeps_its_evidence_and_hold
     assert claim.ask_at > desk.clock()
     assert len(await desk.evidence(cover)) == 8
     assert await desk.moves(other) == FOUND
+
+
+async def test_what_a_contract_is_worth_is_asked_for_again_when_the_answer_did_not_have_it(
+    desk: Desk,
+) -> None:
+    cover = await desk.cover()
+    desk.clock.advance(hours=1)
+    desk.exchange.books.fund(BTC, "0.005")
+    desk.exchange.books.liquidate(cover.uid, BTC)
+    await desk.open(cover)
+    desk.exchange.faults.answer('{"code":"0","data":[],"msg":""}', path="public/instruments")
+    await desk.gather()
+    assert (await desk.claim(cover)).missing == ["CONTRACT_VALUE"]
+    desk.exchange.faults.heal()
+    await desk.gather_for(minutes=1)
+    assert await desk.moves(cover) == FOUND

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from liqpass.claims import sql as claims_sql
+from liqpass.claims.case import Missing
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exchange.okx import OkxGateway
@@ -83,7 +84,9 @@ async def _gather(
     gathered = Gathered(trouble=trouble)
     try:
         if trouble is None:
-            gathered = await ask(gateway, keys, wanted_of(order), now, known & {INSTRUMENTS})
+            # An answer that has the contract's value stays true; one that has not is asked for again.
+            told = set() if Missing.CONTRACT_VALUE in claim.missing else known & {INSTRUMENTS}
+            gathered = await ask(gateway, keys, wanted_of(order), now, told)
             gone = not gathered.answers and gathered.trouble in UNANSWERED
             unanswered[region] = unanswered[region] + 1 if gone else 0
         return await db.run(lambda conn: note(conn, clock(), claim, order, gathered))
