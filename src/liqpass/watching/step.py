@@ -80,8 +80,9 @@ async def watch_due(
             ended, running = await asyncio.wait(
                 running, timeout=LOOK_AGAIN_SEC, return_when=asyncio.FIRST_COMPLETED
             )
-            for one in ended:
-                one.result()
+            failed = [error for one in ended if (error := one.exception()) is not None]
+            if failed:  # each was asked for: of one that nobody asks for, asyncio says so beside our log
+                raise failed[0]
     finally:
         for one in running:
             one.cancel()
