@@ -30,7 +30,7 @@ FIELDS = {
     "okxControl",
     "databaseUrl",
 }
-CHAPTERS = 15
+CHAPTERS = 19
 
 
 async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -1,10 +1,11 @@
-"""`liqpass demo`: one order's life, told as it happens. Every line is an answer of the running product."""
+"""`liqpass demo`: two orders' lives, told as they happen. Every line is an answer of the running product."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ from rich.console import Console
 from liqpass.money import usd
 from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.story_books import balance_the_books, give_capital
+from liqpass.sandbox.story_claims import is_paid, liquidated_and_found, mark_comes_near, proven_and_approved
 from liqpass.sandbox.telling import StoryError, Teller, expect
 from liqpass.sandbox.trader import Refused, Trader, calls_of
 from liqpass.sandbox.window import window
-from liqpass.sandbox.world import SHORT_SKU, World, last_words, sandbox_world
+from liqpass.sandbox.world import MINUTES_SKU, SHORT_SKU, World, last_words, sandbox_world
 from liqpass.serving import until_stopped
 from liqpass.settings import SettingError
 
 PATIENCE_SEC = 30
 POLL_SEC = 0.1
+FALLS = "SOL-USDT-SWAP"  # no other account's isolated long is in it
 
 
 async def demo(*, once: bool, state: Path | None) -> None:
@@ -49,7 +52,9 @@ async def demo(*, once: bool, state: Path | None) -> None:
             raise typer.Exit(1) from error
         took = (datetime.now(UTC) - began).total_seconds()
         console.print(
-            f"\n[bold green]The order loop works, end to end; the books are clean[/] ({took:.0f} s)."
+            "\n[bold green]The order loop works, end to end; a liquidation is paid; the books are clean[/] "
+            f"({took:.0f} s).",
+            soft_wrap=True,
         )
         if once:
             return
@@ -97,15 +102,18 @@ def _write_state(path: Path, told: dict[str, Any]) -> None:
 
 async def play(world: World, teller: Teller) -> None:
     """The whole story. Raises StoryError or Refused."""
-    trader_wallet, vanishing_wallet = world.chain.wallets[:2]
+    trader_wallet, vanishing_wallet, stranger = world.chain.wallets[:3]
     keys = {str(key["label"]): key for key in world.exchange.test_keys()}
     async with Trader(world.api, trader_wallet) as trader:
         account, positions = await _keys_and_positions(trader, teller, keys)
         order = await _bind_and_order(trader, teller, account, positions[0], SHORT_SKU)
         await _pay_and_submit(world, trader, teller, order)
         await _cover(trader, teller, order["purchaseOrderId"])
-        await _vanished_browser(world, teller, keys["reads two"], vanishing_wallet)
-    await balance_the_books(world, teller, vanishing_wallet)
+    async with Trader(world.api, vanishing_wallet) as trader:
+        insured = await _vanished_browser(world, trader, teller, keys["reads two"])
+        claim = await liquidated_and_found(world, trader, teller, *insured)
+        await proven_and_approved(world, teller, claim)
+        await balance_the_books(world, teller, stranger, partial(is_paid, trader, teller, insured[0]))
 
 
 async def _keys_and_positions(
@@ -199,20 +207,25 @@ async def _cover(trader: Trader, teller: Teller, order_id: str) -> None:
         teller.line(event["at"][11:23], f"{moved}: {event['reason']} ({event['actor']})")
 
 
-async def _vanished_browser(world: World, teller: Teller, key: dict[str, Any], wallet: Any) -> None:
+async def _vanished_browser(
+    world: World, trader: Trader, teller: Teller, key: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The order, and the position that it covers."""
     teller.chapter("A second trader pays, and the browser is gone before the hash is submitted")
-    async with Trader(world.api, wallet) as trader:
-        await trader.sign_in()
-        account = await trader.add_key(key)
-        position = next(p for p in await trader.positions(account) if p["insurable"])
-        bound = await trader.bind(account, position, "LIQPASS_24H")
-        order = await trader.create_order(bound["bindId"])
-        teller.line("premium", f"{order['premiumUsd']} USDC for 24 hours of {position['instId']}")
-        tx_hash = await trader.pay(world.chain, order)
-        teller.line("payPremium", f"0x{tx_hash.hex()}, told to nobody")
-        shown = await _until(trader, order["purchaseOrderId"], lambda o: o["status"] == "ACTIVE")
-        expect(shown["payTxHash"] == "0x" + tx_hash.hex(), "another transaction was taken for the payment")
-        teller.line("status", f"{shown['status']}: the watcher found the payment by itself")
+    await trader.sign_in()
+    account = await trader.add_key(key)
+    position = next(p for p in await trader.positions(account) if p["instId"] == FALLS)
+    bound = await trader.bind(account, position, MINUTES_SKU)
+    order = await trader.create_order(bound["bindId"])
+    teller.line("premium", f"{order['premiumUsd']} USDC for ten minutes of {position['instId']}")
+    near = mark_comes_near(world, position)
+    tx_hash = await trader.pay(world.chain, order)
+    teller.line("payPremium", f"0x{tx_hash.hex()}, told to nobody")
+    shown = await _until(trader, order["purchaseOrderId"], lambda o: o["status"] == "ACTIVE")
+    expect(shown["payTxHash"] == "0x" + tx_hash.hex(), "another transaction was taken for the payment")
+    teller.line("status", f"{shown['status']}: the watcher found the payment by itself")
+    teller.line("mark price", f"has come down to {near}: the account is read every few seconds")
+    return order, position
 
 
 async def _refusal(call: Awaitable[object], code: str) -> str:

@@ -1,10 +1,11 @@
-"""The end of the story: the books against the chain; money comes that nobody ordered, and goes back."""
+"""The end of the story: the books against the chain; money comes that nobody ordered, and goes back in one
+batch with the payout of a claim."""
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from liqpass.hexes import checksum
@@ -20,33 +21,37 @@ CLEAN, BROKEN = 0, 1  # exit statuses of liqpass reconcile
 OPERATOR = "the demo's operator"
 
 
-async def balance_the_books(world: World, teller: Teller, stranger: Wallet) -> None:
-    """Zero breaks; a stray transfer breaks them; its refund, sent by the treasury's own key, mends them."""
+async def balance_the_books(
+    world: World, teller: Teller, stranger: Wallet, paid_out: Callable[[], Awaitable[None]]
+) -> None:
+    """Zero breaks; a stray transfer breaks them; its refund, sent by the treasury's own key with a claim's
+    payout, mends them. `paid_out` tells what the trader sees of that."""
     teller.chapter("The books: orders, chain and ledger, held against each other")
     await _reconciled(world, teller, CLEAN)
     teller.chapter("Somebody sends USDC to the treasury by hand")
-    sent = await world.chain.transfer(stranger, world.chain.treasury, STRAY)
+    came = await world.chain.transfer(stranger, world.chain.treasury, STRAY)
     teller.line("transfer", f"{usd(STRAY)} USDC from {checksum(stranger.address)}, for no order")
-    await _until_final(world, sent)
+    await _until_final(world, came)
     item = await _stray(world)
     teller.line("in suspense", f"{item['item']}: {item['remainingUsd']} USDC")
     await _reconciled(world, teller, BROKEN)
-    teller.chapter("A refund: a batch for the treasury's Safe, which alone can send money")
+    teller.chapter("A refund and a payout: one batch for the treasury's Safe, which alone can send money")
     reason = ("--by", OPERATOR, "--reason", "sent by mistake")
-    await _ran(world, "suspense", "refund", item["item"], *reason)
-    path = world.folder / "refunds.json"
-    await _ran(world, "suspense", "batch", "--out", str(path))
+    await ran(world, "suspense", "refund", item["item"], *reason)
+    path = world.folder / "payouts.json"
+    await ran(world, "suspense", "batch", "--out", str(path))
     batch = json.loads(path.read_text(encoding="utf-8"))
     teller.line(
-        "Safe batch", f"{len(batch['transactions'])} transaction, checksum {batch['meta']['checksum']}"
+        "Safe batch", f"{len(batch['transactions'])} transactions, checksum {batch['meta']['checksum']}"
     )
     before = await world.chain.usdc_balance(stranger.address)
-    paid = [await _execute(world, transaction) for transaction in batch["transactions"]]
+    sent = [await _execute(world, transaction) for transaction in batch["transactions"]]
     back = await world.chain.usdc_balance(stranger.address) - before
     expect(back == STRAY, f"{usd(back)} USDC went back, not {usd(STRAY)}")
     teller.line("executed", f"by the sandbox's treasury key: {usd(back)} USDC are back with their sender")
-    teller.chapter("The watcher sees the refund, and the books are clean again")
-    await _until_final(world, paid[-1])
+    teller.chapter("The watcher sees both, the claim is paid, and the books are clean again")
+    await paid_out()
+    await _until_final(world, sent[-1])
     await _reconciled(world, teller, CLEAN, tries=5)  # the watcher books it within a second or two
 
 
@@ -75,7 +80,8 @@ async def liqpass(env: Mapping[str, str], *arguments: str) -> tuple[int, str, st
     return process.returncode or 0, out.decode(), messages.decode()
 
 
-async def _ran(world: World, *arguments: str) -> str:
+async def ran(world: World, *arguments: str) -> str:
+    """What the command printed. Raises StoryError when it fails."""
     code, out, messages = await liqpass(world.env, *arguments)
     expect(code == 0, f"liqpass {' '.join(arguments)} ended with {code}: {messages}")
     return out
@@ -104,7 +110,7 @@ async def _until_final(world: World, receipt: dict[str, Any]) -> None:
 async def _stray(world: World) -> dict[str, Any]:
     """The item in suspense, once the books say that it is final too."""
     for _ in range(int(PATIENCE_SEC / POLL_SEC)):
-        found: list[dict[str, Any]] = json.loads(await _ran(world, "suspense", "list", "--format", "json"))
+        found: list[dict[str, Any]] = json.loads(await ran(world, "suspense", "list", "--format", "json"))
         if found and found[0]["final"]:
             return found[0]
         await asyncio.sleep(POLL_SEC)

@@ -57,6 +57,13 @@ fee_micro = 500_000
 floor_micro = 1_000_000
 bands = [{{ up_to_leverage = 100, probability_bps = 100, payout_ratio_bps = 5_000 }}]
 """
+# Only in the demo: a cover that is long enough for a liquidation to fall into it, whatever else goes on.
+MINUTES_SKU = "SANDBOX_MINUTES"
+MINUTES_SKU_TOML = (
+    SHORT_SKU_TOML.replace(SHORT_SKU, MINUTES_SKU)
+    .replace("8 seconds, to watch a cover end", "10 minutes, to watch a liquidation")
+    .replace("duration_sec = 8", "duration_sec = 600")
+)
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,11 @@ def environment(
     }
 
 
-def write_skus(folder: Path) -> Path:
-    """The real products and the short one."""
+def write_skus(folder: Path, more: str = "") -> Path:
+    """The real products, the short one, and `more`."""
     real = (resources.files("liqpass.pricing") / "skus.toml").read_text(encoding="utf-8")
     path = folder / "skus.toml"
-    path.write_text(real + SHORT_SKU_TOML, encoding="utf-8")
+    path.write_text(real + SHORT_SKU_TOML + more, encoding="utf-8")
     return path
 
 
@@ -143,7 +150,7 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
                 _fresh_database(place, tell) as database_url,
             ):
                 await chain.mine_every(BLOCK_SEC)
-                skus = write_skus(folder)
+                skus = write_skus(folder, MINUTES_SKU_TOML)
                 one_provider.max_batch, another.max_batch = BATCH_CAPS
                 urls = [one_provider.url, another.url]
                 env = environment(chain, exchange.hosts, api=api, skus=skus, rpc_urls=urls)
