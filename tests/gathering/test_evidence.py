@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from liqpass.claims import bundle
 from liqpass.claims.states import ClaimStatus
 from tests.gathering.desk import BTC, Desk
 
@@ -98,10 +99,35 @@ async def test_the_claim_says_what_moved_it(desk: Desk) -> None:
     assert (await desk.moves(cover))[:2] == [ClaimStatus.OPEN, ClaimStatus.GATHERING]
 
 
+async def test_bytes_that_are_no_text_are_kept_as_they_came(desk: Desk) -> None:
+    cover = await desk.cover()
+    await desk.open(cover)
+    odd = b'{"code":"0","msg":"","data":[{"posId":"\xff"}]}'
+    desk.exchange.faults.answer(odd, path="positions-history", count=1)
+    await desk.gather()
+    assert [row.body for row in await desk.evidence(cover, "positions-history")] == [odd]
+    assert bundle.replayed(await desk.bundle(cover)).same
+
+
 async def test_the_bundle_is_rebuilt_from_the_rows_byte_for_byte(desk: Desk) -> None:
     cover = await desk.cover()
     await desk.open(cover)
     desk.exchange.books.liquidate(cover.uid, BTC)
     await desk.gather()
-    claim = await desk.claim(cover)
-    assert hashlib.sha256(await desk.bundle(cover)).digest() == claim.bundle_sha256
+    claim, made = await desk.claim(cover), await desk.bundle(cover)
+    assert hashlib.sha256(made).digest() == claim.bundle_sha256
+    assert bundle.replayed(made).same
+
+
+async def test_the_bundle_of_a_verdict_stays_the_same_while_more_is_kept(desk: Desk) -> None:
+    cover = await desk.cover()
+    await desk.open(cover)
+    await desk.gather()
+    made = await desk.bundle(cover)
+    desk.exchange.books.move_mark(BTC, 59990)
+    desk.clock.advance(minutes=1)
+    await desk.ask_soon(cover)
+    await desk.gather()
+    assert len(await desk.evidence(cover, "/positions")) == 2
+    assert (await desk.claim(cover)).verdict_seq == 1
+    assert await desk.bundle(cover) == made

@@ -8,7 +8,6 @@ from liqpass.claims.opening import open_for
 from liqpass.claims.states import Opener
 from liqpass.db import Connection
 
-
 # Whoever asks each second would take the turns of others at the exchange.
 NOT_SOONER = timedelta(seconds=10)
 
