@@ -15,6 +15,7 @@ from uuid import UUID
 from tests.properties.shown import Block, Came, Left, Paid, Shown
 
 DAY = timedelta(days=1)
+CLAIM_WINDOW = 14 * DAY
 OPEN, ACTIVE, EXPIRED, CANCELLED = "OPEN", "ACTIVE", "EXPIRED", "CANCELLED"
 
 Stands = dict[tuple[str, bytes], int]
@@ -44,6 +45,7 @@ class Order:
     status: str = OPEN
     cover: tuple[bytes, datetime] | None = None
     earned: int = 0
+    settled: bool = False
 
     def is_paid_by(self, one: Shown) -> bool:
         """The exact amount, in time."""
@@ -98,6 +100,13 @@ class Model:
                     order.status = EXPIRED
                 elif order.begins() + order.duration > now:
                     order.earned = max(order.earned, self._earned(order, newest))
+            self._settle(order, now)
+
+    @staticmethod
+    def _settle(order: Order, now: datetime) -> None:
+        """Nobody reads the position: how it ended is unknown until nobody can claim any more."""
+        if order.status == EXPIRED and order.begins() + order.duration + CLAIM_WINDOW <= now:
+            order.settled = True
 
     @staticmethod
     def _cover(order: Order, confirmed: list[Shown]) -> None:
@@ -127,7 +136,7 @@ class Model:
         """What every kind stands at for every ref, without zeros; not those of money that went out."""
         found: Stands = {}
         for order_id, order in self.orders.items():
-            if order.status in (OPEN, ACTIVE):
+            if order.status != CANCELLED and not order.settled:
                 found["HELD", order_id] = order.payout
         covering = self.covering()
         for one in self.confirmed():

@@ -22,6 +22,8 @@ MOVES_NO_MONEY = {
     "check books",
     "reconcile",
     "gather evidence",
+    "watch positions",
+    "note what is held",
 }
 STANDING = """
     select t.kind::text, t.ref, sum(case when k.forward then t.amount else -t.amount end)::bigint as stands
@@ -33,7 +35,8 @@ FORGET = """
     set session_replication_role = replica;
     do $$ declare name text; begin
         for name in select tablename from pg_tables where schemaname = 'public'
-            and tablename not in ('schema_migrations', 'order_moves', 'ledger_kinds', 'ledger_accounts')
+            and tablename not in ('schema_migrations', 'order_moves', 'claim_moves', 'ledger_kinds',
+                'ledger_accounts')
         loop execute format('delete from %I', name); end loop;
     end $$;
     update ledger_accounts set balance = 0;

@@ -317,8 +317,11 @@ class Books:
         return traces
 
     async def everything_ends(self) -> None:
-        """When all covers are over and all quotes have run out, no capital is held and all is earned."""
+        """When all covers are over, nobody can claim any more, and all quotes have run out, no capital is
+        held and all is earned."""
         await self.town.pass_time(32 * DAY, with_block=True)
+        await self.blocks_are_mined(6)
+        await self.town.pass_time(15 * DAY, with_block=True)
         await self.blocks_are_mined(6)
         accounts = await self.town.accounts()
         assert (accounts["POOL_LOCKED"], accounts["UNEARNED_PREMIUM"]) == (0, 0)

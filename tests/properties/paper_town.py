@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from liqpass.claims.policy import CURRENT
 from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
 from liqpass.sandbox.anvil import wallet
@@ -74,7 +75,7 @@ class PaperTown(Town):
                     now,
                     "1",
                     1,
-                    "1",
+                    CURRENT.version,
                 ),
                 one_statement=True,
             )
