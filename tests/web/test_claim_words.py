@@ -1,19 +1,25 @@
 """Every code of claims has words in every language, and a claim's way is told as it stands."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
 from liqpass.claims.case import Missing, Outcome, Reason
-from liqpass.claims.states import LEGAL_MOVES, ClaimStatus, Opener
+from liqpass.claims.states import LEGAL_MOVES, Actor, ClaimStatus, Opener
+from liqpass.watching.seeing import KEPT_FIELDS
 from liqpass.web import claim_words
 from liqpass.web.claim_sight import Stage, Step, steps_of
 from liqpass.web.texts import languages
 
 S = ClaimStatus
 BEGAN = datetime(2026, 12, 1, tzinfo=UTC)
-WORDS = {
+CHANGES = {*KEPT_FIELDS, "gone", "other", "back", "alive_after_end"}
+WORDS: Mapping[str, tuple[Mapping[str, str], Iterable[str]]] = {
+    "what changed": (claim_words.SAID_OF_CHANGE, CHANGES),
+    "who moved it": (claim_words.SAID_OF_CLAIM_ACTOR, get_args(Actor)),
     "ClaimStatus": (claim_words.SAID_OF_CLAIM, ClaimStatus),
     "Outcome": (claim_words.SAID_OF_OUTCOME, Outcome),
     "Reason": (claim_words.SAID_OF_REASON, Reason),

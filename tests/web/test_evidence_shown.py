@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from liqpass.claims.sql import EvidenceRow, WatchedRow
+from liqpass.claims.sql import EvidenceRow
 from liqpass.web.evidence import MOST_LETTERS, MOST_ROWS, changed, columns
 
 INST = "BTC-USDT-SWAP"
@@ -87,4 +87,4 @@ def test_an_answer_without_end_is_cut_and_says_so() -> None:
     ],
 )
 def test_what_changed_is_told_with_what_it_changed_to(row: str, found: list[tuple[str, str | None]]) -> None:
-    assert changed(WatchedRow(1, AT, 0, ["lever", "gone"], row, b"\1" * 32)) == found
+    assert changed(["lever", "gone"], row) == found

@@ -99,7 +99,10 @@ SAID_OF_CHANGE: Mapping[str, str] = {
     "liqPx": N_("Liquidation price"),
     "fundingFee": N_("Funding"),
     "liqPenalty": N_("Liquidation penalty"),
+    "posId": N_("Number of the position"),
+    "cTime": N_("Time of opening"),
     "gone": N_("Not shown any more"),
+    "back": N_("Shown again"),
     "other": N_("Another position stands in its place"),
     "alive_after_end": N_("Seen after the cover’s end"),
 }

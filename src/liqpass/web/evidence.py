@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from liqpass.claims.sql import EvidenceRow, WatchedRow
 from liqpass.web.rendering import millis
 from liqpass.web.words import N_
 
@@ -36,11 +35,31 @@ SAID_OF_ENDPOINT: Mapping[str, str] = {
 _TIMES = ("cTime", "uTime", "fillTime", "ts")
 
 
+class Answered(Protocol):
+    """One answer as it is kept (review/reading.py: evidence_of); a template shows what else it has."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+
+    @property
+    def endpoint(self) -> str:
+        """The path."""
+
+    @property
+    def request(self) -> str:
+        """Path and query."""
+
+    @property
+    def body(self) -> bytes:
+        """As it came."""
+
+
 @dataclass(frozen=True)
 class ReadAnswer:
     """One answer: of its rows that are of the instrument, what tells; and the bytes as text."""
 
-    of: EvidenceRow
+    of: Answered
     rows: Sequence[Sequence[tuple[str, str]]]
     left_out: int
     text: str
@@ -56,7 +75,7 @@ class Column:
     earlier: list[ReadAnswer]
 
 
-def columns(evidence: Sequence[EvidenceRow], inst_id: str) -> list[Column]:
+def columns(evidence: Sequence[Answered], inst_id: str) -> list[Column]:
     """In the order in which `_TELLING` has them; what it does not know comes last, by its path."""
     by_kind: dict[str, Column] = {}
     asked = set()
@@ -70,11 +89,11 @@ def columns(evidence: Sequence[EvidenceRow], inst_id: str) -> list[Column]:
     return [by_kind[kind] for kind in order if kind in by_kind]
 
 
-def changed(change: WatchedRow) -> list[tuple[str, str | None]]:
+def changed(whats: Sequence[str], row: str) -> list[tuple[str, str | None]]:
     """What a reading found changed, and to what; None for what is no field of the row."""
-    row = _decoded(change.row)
-    fields = row if isinstance(row, dict) else {}
-    return [(what, _value(what, fields[what]) if what in fields else None) for what in change.what]
+    found = _decoded(row)
+    fields = found if isinstance(found, dict) else {}
+    return [(what, _value(what, fields[what]) if what in fields else None) for what in whats]
 
 
 def _kind(endpoint: str) -> str:
@@ -83,7 +102,7 @@ def _kind(endpoint: str) -> str:
     return "fills" if name == "fills-history" else name
 
 
-def _read(row: EvidenceRow, kind: str, inst_id: str) -> ReadAnswer:
+def _read(row: Answered, kind: str, inst_id: str) -> ReadAnswer:
     found = _decoded(row.body)
     data = found.get("data") if isinstance(found, dict) else None
     rows = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []

@@ -26,6 +26,7 @@ from liqpass.settings import ClaimLimits
 from liqpass.web import claim_words, sql
 from liqpass.web.claim_sight import bundle_name, line_of, position_of
 from liqpass.web.evidence import SAID_OF_ENDPOINT, changed, columns
+from liqpass.web.operator_words import SAID_OF_HELD
 from liqpass.web.rendering import page
 from liqpass.web.site import Site
 from liqpass.web.viewing import Viewer
@@ -89,10 +90,11 @@ async def show_claim(
     return page(
         viewer, "operator_claim.html", here=HERE, site=site, now=now, claim=found, of=found.claim,
         columns=columns(evidence, found.claim.inst_id), receipts=receipts(found),
-        changes=[(one, changed(one)) for one in reversed(found.changes)],
+        changes=[(one, changed(one.what, one.row)) for one in reversed(found.changes)],
         refused_because=code_and_words(found.claim, found.events)[1], bundle_name=bundle_name(found),
         reason_most=REASON_MOST, said_of_endpoint=SAID_OF_ENDPOINT, said_of_change=claim_words.SAID_OF_CHANGE,
         said_of_claim_actor=claim_words.SAID_OF_CLAIM_ACTOR, opened_by=claim_words.OPENED_BY,
+        said_of_held=SAID_OF_HELD,
         **_judged(found, limits),
     )  # fmt: skip
 
