@@ -110,7 +110,8 @@ async def look(world: TestWorld, **later: float) -> None:
 
 
 def answer_positions(world: TestWorld, *rows: dict[str, Any]) -> None:
-    """From now on the exchange shows these rows to everybody."""
+    """From now on the exchange shows these rows, and no others, to everybody."""
+    world.exchange.faults.heal()
     body = msgspec.json.encode({"code": "0", "data": list(rows), "msg": ""})
     world.exchange.faults.answer(body, path=POSITIONS)
 
