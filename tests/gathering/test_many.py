@@ -2,8 +2,12 @@
 
 import asyncio
 
+import asyncpg
+import pytest
+
 from liqpass.claims import sql as claims_sql
 from liqpass.claims.states import ClaimStatus
+from liqpass.db import DATABASE_AWAY
 from liqpass.gathering import sql
 from liqpass.gathering.asking import Gathered
 from liqpass.gathering.deciding import note
@@ -11,6 +15,11 @@ from liqpass.gathering.step import gather_due
 from liqpass.gathering.troubles import Trouble
 from tests.gathering.desk import BTC, ETH, Cover, Desk
 
+# Whoever waits for a lock.
+CUT_OFF = """
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock'
+"""
 FOUND = ["OPEN", "GATHERING", "PAYABLE"]
 
 
@@ -46,6 +55,23 @@ async def test_whoever_dies_while_asking_leaves_it_to_the_next(desk: Desk) -> No
     assert await desk.gather() == 0, "for a while it is taken"
     assert (await desk.status(cover), await desk.evidence(cover)) == (ClaimStatus.OPEN, [])
     desk.clock.advance(minutes=5)
+    assert await desk.gather() == 1
+    assert await desk.moves(cover) == FOUND
+
+
+async def test_answers_that_cannot_be_kept_are_asked_for_again_soon(desk: Desk, database_url: str) -> None:
+    cover = await liquidated(desk)
+    owner = await asyncpg.connect(database_url)
+    async with owner.transaction():
+        await owner.execute("lock table claim_evidence in exclusive mode")
+        asking = asyncio.create_task(desk.gather())
+        while not await owner.fetchval(CUT_OFF):  # noqa: ASYNC110, another connection
+            await asyncio.sleep(0.01)
+        with pytest.raises(DATABASE_AWAY):
+            await asking
+    await owner.close()
+    assert (await desk.status(cover), await desk.evidence(cover)) == (ClaimStatus.OPEN, [])
+    desk.clock.advance(seconds=2)
     assert await desk.gather() == 1
     assert await desk.moves(cover) == FOUND
 

@@ -72,7 +72,7 @@ async def take(
     update claims set ask_at = $4, trouble = $5 where user_id = $1 and id = $2 and ask_at = $3
 """)
 async def put_off(
-    conn: Connection, user_id: bytes, claim_id: UUID, ask_at: datetime, until: datetime, trouble: str
+    conn: Connection, user_id: bytes, claim_id: UUID, ask_at: datetime, until: datetime, trouble: str | None
 ) -> None:
     """It is not even tried now."""
     ...

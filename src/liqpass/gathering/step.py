@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
 from liqpass.claims import sql as claims_sql
 from liqpass.claims.case import Missing
+from liqpass.claims.sql import Claim
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exchange.okx import OkxGateway
@@ -15,6 +17,7 @@ from liqpass.exchange.pace import INSTRUMENTS
 from liqpass.gathering import sql
 from liqpass.gathering.asking import PATIENCE_SEC, Gathered, ask, wanted_of
 from liqpass.gathering.deciding import note, note_fault
+from liqpass.gathering.pauses import FIRST
 from liqpass.gathering.troubles import UNANSWERED, WITHOUT_KEY, Trouble
 from liqpass.vault.api_accounts import UNANSWERED_AT_MOST, OpenedAccount, accounts_of_uid
 from liqpass.vault.cipher import CipherError, KeyRing
@@ -91,11 +94,20 @@ async def _gather(
             unanswered[region] = unanswered[region] + 1 if gone else 0
         return await db.run(lambda conn: note(conn, clock(), claim, order, gathered))
     except DATABASE_AWAY:
+        await _give_back(db, clock, claim)
         raise
     except Exception:
         log.exception("claim_cannot_be_gathered", claim=str(due.id))
     await db.run(lambda conn: note_fault(conn, clock(), claim, order, gathered))
     return True
+
+
+async def _give_back(db: Database, clock: Clock, claim: Claim) -> None:
+    """What was answered could not be kept: it is asked for again soon, not when the claim is held no more."""
+    taken, until = claim.ask_at, clock() + FIRST
+    if taken is not None:
+        with suppress(*DATABASE_AWAY):
+            await db.run(lambda conn: sql.put_off(conn, claim.user_id, claim.id, taken, until, claim.trouble))
 
 
 async def _keys(
