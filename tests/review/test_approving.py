@@ -36,7 +36,11 @@ async def test_up_to_the_limit_one_operator_approves_what_the_verdict_says(offic
     claim = await office.claim(claim_id)
     last = claim["history"][-1]
     assert (claim["amount"], last["reason"], last["actor"]) == (str(LIMIT), "APPROVED", "OPERATOR")
-    assert last["details"] == {"amount": str(LIMIT), "recipient": owner_of(office)}
+    assert last["details"] == {
+        "amount": str(LIMIT),
+        "recipient": owner_of(office),
+        "bundleSha256": claim["bundleSha256"],
+    }
     # whose word it was is for operators
     assert (last["byName"], done["claim"]["history"][-1]["byName"]) == (None, checksum(ADA.address))
 

@@ -26,13 +26,16 @@ async def case_upto(
     )
 
 
-async def bundle_of(conn: Connection, user: bytes, claim_id: UUID) -> bytes:
-    """The bundle of the newest verdict; its SHA-256 is the claim's `bundle_sha256`. Raises LookupError when
-    there is no such claim of this user's, or no verdict yet."""
+async def bundle_of(conn: Connection, user: bytes, claim_id: UUID, sha256: bytes | None = None) -> bytes:
+    """The bundle of the newest verdict, whose SHA-256 is the claim's `bundle_sha256`; or of an earlier one
+    with this `sha256`. Raises LookupError when there is no such claim of this user's, or no such verdict."""
     claim = await sql.find_claim(conn, user, claim_id)
-    made = await sql.newest_verdict(conn, user, claim_id)
+    if sha256 is None:
+        made = await sql.newest_verdict(conn, user, claim_id)
+    else:
+        made = await sql.verdict_of_bundle(conn, user, claim_id, sha256)
     if claim is None or made is None:
-        raise LookupError("no such claim, or no verdict yet")
+        raise LookupError("no such claim, or no such verdict")
     case = await case_upto(
         conn, user, claim.order_id, claim_id, evidence=made.evidence_upto, watched=made.watched_upto
     )

@@ -276,6 +276,18 @@ async def newest_verdict(conn: Connection, user_id: bytes, claim_id: UUID) -> Ve
     ...
 
 
+@query("""
+    select seq, evidence_upto, watched_upto, policy_version, verdict, bundle_sha256, at
+    from claim_verdicts where user_id = $1 and claim_id = $2 and bundle_sha256 = $3
+    order by seq desc limit 1
+""")
+async def verdict_of_bundle(
+    conn: Connection, user_id: bytes, claim_id: UUID, bundle_sha256: bytes
+) -> VerdictRow | None:
+    """The verdict whose bundle has this hash."""
+    ...
+
+
 @query("select user_id from order_refs where purchase_order_id = $1")
 async def owner_of(conn: Connection, purchase_order_id: bytes) -> bytes | None:
     """Whose order it is, covered or not."""

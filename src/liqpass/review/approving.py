@@ -1,7 +1,7 @@
 """An operator approves or refuses a claim, by name; above a limit two different ones approve the same."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
@@ -11,7 +11,7 @@ import msgspec
 from liqpass.claims import sql as claims
 from liqpass.claims.states import Actor, ClaimStatus
 from liqpass.db import Connection, Database
-from liqpass.hexes import checksum
+from liqpass.hexes import checksum, to_hex
 from liqpass.ids import RANDOM_BYTES
 from liqpass.money import usd
 from liqpass.orders.states import OrderStatus
@@ -232,7 +232,8 @@ async def _owe(
     await sql.keep_owed(
         conn, claim.user_id, claim.id, total, done.recipient, asked.id, known.code if known else None
     )
-    details = {"amount": str(done.amount), "recipient": checksum(done.recipient)}
+    sha256 = to_hex(claim.bundle_sha256) if claim.bundle_sha256 else None
+    details = {"amount": str(done.amount), "recipient": checksum(done.recipient), "bundleSha256": sha256}
     await _move(conn, now, claim, ClaimStatus.APPROVED, "APPROVED", actor, names, details)
 
 
@@ -244,7 +245,7 @@ async def _move(
     reason: str,
     actor: Actor,
     by: str,
-    details: dict[str, str],
+    details: Mapping[str, str | None],
 ) -> None:
     said = msgspec.json.encode(details).decode()
     moved = await claims.move(

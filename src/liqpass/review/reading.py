@@ -1,5 +1,6 @@
 """Claims as they are shown: to whom they belong, and to operators."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -60,7 +61,7 @@ class ShownClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 class Receipt(msgspec.Struct, frozen=True):
     """One payout that the chain shows. Money in micro-USDC; `bundle_sha256` names the document from which
-    anybody can compute again what was owed."""
+    anybody can compute again what was owed when it was approved."""
 
     claim_id: UUID
     purchase_order_id: bytes
@@ -135,13 +136,15 @@ def names_needed(total: int, limits: ClaimLimits) -> int:
     return 1 if total <= limits.one_approves_up_to else 2
 
 
-async def bundle_of(conn: Connection, claim: claims.Claim) -> bytes:
-    """The document that names all from which the newest verdict was made. Raises BUNDLE_NOT_FOUND while there
-    is none."""
+async def bundle_of(conn: Connection, claim: claims.Claim, sha256: bytes | None = None) -> bytes:
+    """The document that names all from which the newest verdict was made, or the one of this hash: a receipt
+    names the one that was approved. Raises BUNDLE_NOT_FOUND."""
     try:
-        return await bundling.bundle_of(conn, claim.user_id, claim.id)
+        return await bundling.bundle_of(conn, claim.user_id, claim.id, sha256)
     except LookupError:
-        what = "Nothing was decided about this claim yet: there is no bundle."
+        what = "No verdict of this claim has that bundle."
+        if sha256 is None:
+            what = "Nothing was decided about this claim yet: there is no bundle."
         raise Problem("BUNDLE_NOT_FOUND", what, field="claimId") from None
 
 
@@ -161,11 +164,20 @@ def receipts(shown: ShownClaim) -> list[Receipt]:
             recipient=paid.recipient,
             tx_hash=paid.tx_hash,
             block_time=paid.block_time,
-            bundle_sha256=claim.bundle_sha256,
+            bundle_sha256=_approved_from(shown, paid),
         )
         for paid in shown.payouts
         if paid.tx_hash is not None and paid.block_time is not None
     ]
+
+
+def _approved_from(shown: ShownClaim, paid: Payout) -> bytes | None:
+    """The hash of the bundle that stood when a payout was approved."""
+    for move in reversed(shown.events):
+        if (move.to_status, move.reason) == (ClaimStatus.APPROVED, "APPROVED") and move.at <= paid.asked_at:
+            named = json.loads(move.details).get("bundleSha256")
+            return bytes32(named, "bundleSha256") if named else None
+    return shown.claim.bundle_sha256
 
 
 def claim_named(text: str) -> UUID:

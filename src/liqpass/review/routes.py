@@ -41,6 +41,7 @@ from liqpass.treasury.holding import Held, Nodes
 # Each asks the exchange at once. Nobody needs more.
 ASKED = (Rate(30, timedelta(minutes=1)), Rate(120, timedelta(hours=1)))
 
+Sha256 = Annotated[str | None, QueryParameter(max_length=80)]
 Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
@@ -144,13 +145,19 @@ async def object_to_claim(
     summary="All from which the claim was decided, as one canonical JSON document",
     media_type=MediaType.JSON,
 )
-async def get_bundle(user: User, db: NamedDependency[Database], claim_id: FromPath[str]) -> Response[bytes]:
+async def get_bundle(
+    user: User, db: NamedDependency[Database], claim_id: FromPath[str], sha256: Sha256 = None
+) -> Response[bytes]:
     """Byte for byte what `bundleSha256` is of; `liqpass claims replay FILE` computes the verdict again,
     with neither database nor network. Refused with BUNDLE_NOT_FOUND while nothing was decided."""
-    named = reading.claim_named(claim_id)
+    named, wanted = reading.claim_named(claim_id), _sha256(sha256)
     async with db.one_moment() as conn:
         claim = (await reading.own_claim(conn, user, named)).claim
-        return _bundle(claim, await reading.bundle_of(conn, claim))
+        return _bundle(claim, await reading.bundle_of(conn, claim, wanted))
+
+
+def _sha256(text: str | None) -> bytes | None:
+    return None if text is None else hexes.bytes32(text, "sha256")
 
 
 def _bundle(claim: ListedClaim, document: bytes) -> Response[bytes]:
@@ -188,12 +195,14 @@ async def get_queued(
     summary="All from which a claim was decided, as its owner is shown it",
     media_type=MediaType.JSON,
 )
-async def get_queued_bundle(db: NamedDependency[Database], claim_id: FromPath[str]) -> Response[bytes]:
+async def get_queued_bundle(
+    db: NamedDependency[Database], claim_id: FromPath[str], sha256: Sha256 = None
+) -> Response[bytes]:
     """The same bytes, for operators. Refused with BUNDLE_NOT_FOUND while nothing was decided."""
-    named = reading.claim_named(claim_id)
+    named, wanted = reading.claim_named(claim_id), _sha256(sha256)
     async with db.one_moment() as conn:
         claim = (await reading.any_claim(conn, named)).claim
-        return _bundle(claim, await reading.bundle_of(conn, claim))
+        return _bundle(claim, await reading.bundle_of(conn, claim, wanted))
 
 
 @post("/{claim_id:str}/approve", status_code=200, summary="Approve a claim's payout, in your wallet's name")
