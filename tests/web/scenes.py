@@ -1,5 +1,5 @@
-"""A world in which every page has something to show: orders in every state, a key on hold, money that no
-order explains. Made once, and then nothing moves but the clock."""
+"""A world in which every page has something to show: orders in every state, claims, a key on hold, money that
+no order explains. Made once, and then nothing moves but the clock."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -116,6 +116,7 @@ async def _orders(world: TestWorld, trader: Trader, okx: Account) -> dict[str, s
     await world.confirm()
     await world.pass_time(hours=2)
     await world.work(2)
+    await _claims(world, trader, okx, made)
     made["LAPSED"] = await order()
     pay_before = datetime.fromisoformat(made["LAPSED"]["payBefore"])
     await world.chain_time(pay_before - timedelta(seconds=60))  # the chain does not know yet that it is late
@@ -127,6 +128,19 @@ async def _orders(world: TestWorld, trader: Trader, okx: Account) -> dict[str, s
     await trader.submit(made["CONFIRMING"]["purchaseOrderId"], os.urandom(32))
     made["UNPAID"] = await _another(trader, account)
     return {name: str(one["purchaseOrderId"]) for name, one in made.items()}
+
+
+async def _claims(
+    world: TestWorld, trader: Trader, okx: Account, orders: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Of the cover that runs one that is to be paid, of the one that ended one that is not covered."""
+    world.exchange.books.liquidate(okx.uid, LONGS[2][0], pos_side="long")
+    world.exchange.books.close_position(okx.uid, LONGS[0][0], pos_side="long")
+    for state, wanted in (("COVERED", "PAYABLE"), ("ENDED", "NOT_COVERED")):
+        order = orders[state]["purchaseOrderId"]
+        await trader.call("POST", "/api/insurance/claims", {"purchaseOrderId": order})
+        await world.work(2)
+        assert (await trader.order(order))["claim"]["status"] == wanted
 
 
 async def _another(trader: Trader, account: str) -> dict[str, Any]:

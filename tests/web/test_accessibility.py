@@ -31,6 +31,24 @@ async def as_it_is(reader: Reader) -> None:
     await expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
 
 
+async def unfolded(reader: Reader) -> None:
+    await as_it_is(reader)
+    await reader.page.evaluate(
+        "() => document.querySelectorAll('details').forEach((it) => { it.open = true })"
+    )
+
+
+async def looks_at_one(reader: Reader) -> None:
+    await reader.page.get_by_role("link", name=re.compile(reader.words("Look at it"))).first.click()
+    await expect(reader.page.locator("#decision")).to_be_visible()
+    await unfolded(reader)
+
+
+async def objects(reader: Reader) -> None:
+    await reader.button("Object").click()
+    await reader.sees("Object to the decision")
+
+
 async def finds_no_wallet(reader: Reader) -> None:
     await reader.button("Connect a wallet").click()
     await reader.sees("No wallet was found in this browser")
@@ -61,11 +79,12 @@ async def forgets_to_fill_in(reader: Reader) -> None:
 
 def all_pages(shown: Scene) -> list[tuple[Trader | None, Sights]]:
     """Who looks; then what it is, where it is, and what they do there."""
-    orders: Sights = [(state, f"/orders/{number}", as_it_is) for state, number in shown.orders.items()]
+    orders: Sights = [(state, f"/orders/{number}", unfolded) for state, number in shown.orders.items()]
     nobody: Sights = [
         ("welcome", "/", as_it_is),
         ("no wallet", "/", finds_no_wallet),
         ("nothing there", "/nowhere", as_it_is),
+        ("what is covered", "/what-is-covered", as_it_is),
     ]
     newcomer: Sights = [
         ("no key yet", "/", as_it_is),
@@ -77,6 +96,7 @@ def all_pages(shown: Scene) -> list[tuple[Trader | None, Sights]]:
         ("a key on hold", "/", key_is_on_hold),
         ("positions", "/", positions_are_there),
         ("offers", "/", sees_offers),
+        ("objecting", f"/orders/{shown.orders['ENDED']}", objects),
         ("receipt", f"/orders/{shown.orders['COVERED']}/receipt", as_it_is),
         ("cover", "/cover", as_it_is),
         ("keys", "/keys", as_it_is),
@@ -85,6 +105,8 @@ def all_pages(shown: Scene) -> list[tuple[Trader | None, Sights]]:
         ("operator", "/operator", as_it_is),
         ("breaks", "/operator/breaks", as_it_is),
         ("suspense", "/operator/suspense", as_it_is),
+        ("claims", "/operator/claims?show=all", as_it_is),
+        ("a claim", "/operator/claims", looks_at_one),
     ]
     return [
         (None, nobody),

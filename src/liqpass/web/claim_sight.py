@@ -14,6 +14,7 @@ from liqpass.claims.policy import CURRENT, POLICIES, Policy
 from liqpass.claims.states import ClaimStatus
 from liqpass.exchange.fields import UnreadableRow
 from liqpass.exchange.records import Position, position
+from liqpass.gathering.troubles import WITHOUT_KEY
 from liqpass.orders.orders import PricedFrom
 from liqpass.orders.states import CLOSED, OrderStatus
 from liqpass.orders.views import OrderView
@@ -85,6 +86,7 @@ def sight(
         "line": line_of(position, policy, claim) if is_covered or claim else None,
         "receipts": receipts(claim) if claim else [],
         "refused_because": code_and_words(claim.claim, claim.events)[1] if claim else None,
+        "wants_key": claim is not None and claim.claim.trouble in WITHOUT_KEY,
         "bundle_name": bundle_name(claim) if claim else None,
         "claim_until": _claim_until(order, policy) if is_covered else None,
         "is_followed": _is_followed(order, claim),
