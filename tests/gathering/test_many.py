@@ -54,7 +54,7 @@ async def test_whoever_dies_while_asking_leaves_it_to_the_next(desk: Desk) -> No
     await asyncio.gather(asking, return_exceptions=True)
     assert await desk.gather() == 0, "for a while it is taken"
     assert (await desk.status(cover), await desk.evidence(cover)) == (ClaimStatus.OPEN, [])
-    desk.clock.advance(minutes=5)
+    desk.clock.advance(minutes=6)
     assert await desk.gather() == 1
     assert await desk.moves(cover) == FOUND
 

@@ -30,7 +30,7 @@ from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
 
 PAGE = 100
 MOST_PAGES = 100
-PATIENCE_SEC = 120.0
+PATIENCE_SEC = 300.0  # a hundred pages of everything, within OKX's limits
 ARCHIVES_REACH = timedelta(days=90)
 _MARGIN = timedelta(hours=1)  # before a window is over, the archive is asked as well
 _WEEK, _THREE_DAYS = timedelta(days=7), timedelta(days=3)
