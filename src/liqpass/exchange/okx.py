@@ -129,6 +129,7 @@ class OkxGateway:
         self._uids: OrderedDict[str, str] = OrderedDict()
         self._offsets: dict[str, timedelta] = {}
         self._clock_asked: dict[str, float] = {}
+        self._clock_asking: dict[str, asyncio.Lock] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -231,11 +232,16 @@ class OkxGateway:
         return await self._read(creds, path, params)
 
     async def clock_offset(self, region: str) -> timedelta:
-        """How far OKX's clock is ahead of ours; asked for again when it is some minutes old."""
-        asked = self._clock_asked.get(region)
-        if asked is None or self._monotonic() - asked > _CLOCK_ASKED_EVERY_SEC:
-            await self._in_time(self._set_clock(region))
+        """How far OKX's clock is ahead of ours; asked for again when it is some minutes old, once for all who
+        want it at that moment."""
+        await self._in_time(self._know_clock(region))
         return self._offsets[region]
+
+    async def _know_clock(self, region: str) -> None:
+        async with self._clock_asking.setdefault(region, asyncio.Lock()):
+            asked = self._clock_asked.get(region)
+            if asked is None or self._monotonic() - asked > _CLOCK_ASKED_EVERY_SEC:
+                await self._set_clock(region)
 
     async def server_time(self, region: str) -> datetime:
         """OKX's clock (no key needed)."""
