@@ -103,13 +103,16 @@ async def test_without_a_verdict_an_amount_is_named_at_most_what_the_order_pays(
 
 @pytest.mark.parametrize(
     "said",
-    [{"reason": ""}, {"reason": " "}, {"reason": "x" * 501}, {"amount": "12.5"}, {"amount": "-1"},
-     {"recipient": "0x12"}, {"recipient": OTHER.swapcase()}],
+    [{"reason": ""}, {"reason": " "}, {"reason": "x" * 501}, {"reason": "a zero \x00"}, {"amount": "12.5"},
+     {"amount": "-1"}, {"recipient": "0x12"}, {"recipient": OTHER.swapcase()}],
     ids=str,
 )  # fmt: skip
 async def test_what_cannot_be_read_approves_nothing(office: Office, said: dict[str, Any]) -> None:
     claim_id = await office.claim_in(S.PAYABLE)
     assert await office.refusal(office.ada, claim_id, **said) == (400, "INVALID_FIELD")
+    if "reason" in said:
+        refused = await refusal_of(office.ada, "POST", f"{ADMIN}/{claim_id}/refuse", said)
+        assert refused == (400, "INVALID_FIELD")
     assert (await office.claim(claim_id))["status"] == "PAYABLE"
 
 

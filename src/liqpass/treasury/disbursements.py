@@ -1,6 +1,7 @@
 """What is to be paid out: asked for, cancelled, written into a batch. The treasury's owners send it, and the
 transfer that shows up on chain is matched by booking."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +29,9 @@ from liqpass.treasury.suspense import hold, items, key_of, may_receive, part
 
 BATCH_MOST = 200  # transfers in one file: a Safe sends them as one transaction
 WORDS_MOST = 200
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f]"
+)  # nobody's words; a terminal obeys some, PostgreSQL takes no zero
 
 ByHand = dict[bytes, list[Outflow]]
 
@@ -326,4 +330,6 @@ def words(text: str, field: str, most: int = WORDS_MOST) -> str:
     kept = " ".join(text.split())
     if not 0 < len(kept) <= most:
         raise Problem("INVALID_FIELD", f"{field} is 1 to {most} characters.", field=field)
+    if _CONTROL.search(kept):
+        raise Problem("INVALID_FIELD", f"{field} has a control character in it: leave it out.", field=field)
     return kept
