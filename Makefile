@@ -7,7 +7,7 @@ AT_ONCE ?= $(shell expr $$(nproc) + 1)
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-watching screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -40,6 +40,9 @@ bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a
 
 bench-pages: deps-dev ## how long each page takes and what it weighs, with 100,000 orders in the database
 	@$(IN_VENV) python -m bench.pages $(ARGS)
+
+bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
+	@$(IN_VENV) python -m bench.watching $(ARGS)
 
 screenshots: deps-dev ## play a trader's and an operator's story in a browser, and write docs/screenshots/ anew
 	@$(IN_VENV) python -m scripts.screenshots

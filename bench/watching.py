@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -22,7 +22,7 @@ from bench.kept import RESULTS, commit, machine, tell
 from bench.processes import cpu_sec, memory
 from liqpass.clock import system_clock
 from liqpass.db import QUERIES as DECLARED
-from liqpass.db import open_database
+from liqpass.db import Connection, open_database
 from liqpass.embedded import embedded_postgres
 from liqpass.exchange.okx import OkxGateway
 from liqpass.migrate import migrate, migrations_of
@@ -30,6 +30,7 @@ from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.vault.cipher import KeyRing
 from liqpass.watching import sql
+from liqpass.watching.alarms import alarms
 from liqpass.watching.pace import Memory
 from liqpass.watching.step import AT_ONCE, TAKEN, watch_due
 
@@ -93,6 +94,13 @@ def _take_sql() -> str:
     return next(one.sql for one in DECLARED if one.name == f"{sql.__name__}.take_due")
 
 
+async def alarms_ms(owner: asyncpg.Connection) -> float:
+    """How long what /metrics and /readyz tell of claims takes; they keep it for fifteen seconds."""
+    began = time.perf_counter()
+    await alarms(cast(Connection, owner), datetime.now(UTC))
+    return 1000 * (time.perf_counter() - began)
+
+
 async def read_since(owner: asyncpg.Connection, moment: datetime) -> int:
     """How many accounts were read since."""
     count: int = await owner.fetchval("select count(*) from watched_accounts where read_at >= $1", moment)
@@ -149,6 +157,7 @@ async def measured(sizes: list[int], accounts: int, seconds: float) -> dict[str,
                 found["sizes"][size] = {
                     "all_due": _middle([one for one, _ in rounds]),
                     "none_due": _middle([one for _, one in rounds]),
+                    "alarms_ms": round(median([await alarms_ms(owner) for _ in range(ROUNDS)]), 1),
                     "limited": await watched(owner, server.url, dict(exchange.hosts), PER_SEC, seconds, uids),
                     "unlimited": await watched(
                         owner, server.url, dict(exchange.hosts), AS_MANY_AS_COME, seconds, uids
