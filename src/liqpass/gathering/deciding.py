@@ -156,7 +156,8 @@ def _way(claim: Claim, judged: Verdict) -> list[ClaimStatus]:
     leads. What was paid stays so while no more is owed; what an operator has to answer, while nothing is."""
     leads_to, paid = _S.GATHERING, claim.pay_tx_hash is not None
     if judged.outcome is not Outcome.NOT_YET_KNOWN:
-        more = (judged.amount or 0) > claim.approved_amount
+        owed = judged.amount or 0
+        more = owed > (claim.approved_amount if paid else 0)
         leads_to = _S.PAYABLE if more else _S.PAID if paid else _S.NOT_COVERED
     elif judged.missing == [Missing.EPISODE_RUNS] and claim.status is _S.PAID:
         leads_to = _S.PAID
@@ -170,7 +171,7 @@ def _way(claim: Claim, judged: Verdict) -> list[ClaimStatus]:
 
 def _answers_nothing(claim: Claim, leads_to: ClaimStatus) -> bool:
     """An objection is answered by an operator, or by evidence that something is owed."""
-    return leads_to is _S.NOT_COVERED and claim.objected_at is not None
+    return leads_to is not _S.PAYABLE and claim.objected_at is not None
 
 
 def _details(case: Case, judged: Verdict, sha256: bytes) -> str:
