@@ -133,6 +133,7 @@ async def test_a_payout_that_is_cancelled_puts_the_claim_before_an_operator_agai
 async def test_a_part_that_is_liquidated_later_is_paid_beside_the_first(office: Office) -> None:
     claim_id = await approved(office, 20 * USDC)
     first = await pay(office)
+    office.world.clock.advance(seconds=1)
     await bring(office.world.db, office.world.clock(), claim_id, (S.GATHERING, S.PAYABLE), amount=45 * USDC)
     await office.approve(office.ada, claim_id)
     assert [amount for _, amount, _ in await office.payouts()] == [20 * USDC, 25 * USDC]
