@@ -19,7 +19,7 @@ QUIET_SEC = 6 * 3600
 TABLES = """
     api_accounts, insured_bindings, insured_positions, purchase_orders, order_refs, submitted_txs,
     order_events, premium_payments, payment_settlements, usdc_transfers, disbursements, disbursements_made,
-    pool_deposits, ledger_openings, ledger_transfers, ledger_accounts
+    pool_deposits, ledger_openings, ledger_transfers, ledger_accounts, watched_covers
 """
 _GIVEN = """
     create temp table given as

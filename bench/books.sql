@@ -162,6 +162,14 @@ from made, given, lateral (select replace(position, 'BTC-USDT-SWAP', inst_id) as
 
 insert into order_refs (purchase_order_id, user_id, order_id) select poid, user_id, id from made;
 
+-- read once more after its end, each was alive
+insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, settled_at, settled_by)
+select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, o.coverage_end_at,
+    case o.status when 'EXPIRED' then o.coverage_end_at + interval '1 minute' end,
+    case o.status when 'EXPIRED' then 'ALIVE_AFTER_END'::settled_by end
+from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+where o.status in ('ACTIVE', 'EXPIRED');
+
 insert into submitted_txs (tx_hash, user_id, order_id)
 select tx, user_id, id from made where status not in ('DRAFT', 'CANCELLED');
 

@@ -102,7 +102,34 @@ _NOT_FREED = """
     select 'okx', exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id, id
     from insured_bindings join hit on (user_id, id) = (owner, bound);
 """
-_NEVER_ENDED = _no_leg("HELD", 2) + _NOT_FREED
+_NOT_SETTLED = """update watched_covers w set settled_at = null, settled_by = null from hit
+    where (w.user_id, w.order_id) = (owner, the_order);"""
+_NEVER_ENDED = _no_leg("HELD", 2) + _NOT_SETTLED + _NOT_FREED
+
+
+def _owed(amount: str) -> str:
+    """A claim is approved for that much, and the ledger says so, too."""
+    return f"""insert into claims (user_id, id, order_id, purchase_order_id, status, event_seq, opened_at,
+            opened_by, approved_amount, recipient)
+        select owner, gen_random_uuid(), the_order, poid, 'IN_REVIEW', 1, day, 'OPERATOR', {amount}, owner
+        from hit;
+        {_LEG} 'CLAIM', poid, 1, 'POOL_LOCKED', 'CLAIMS_PAYABLE', {amount}, day from hit;"""
+
+
+def _asked(amount: str, *, to: str = "owner", since: str = "1 hour") -> str:
+    """It is to be paid out."""
+    return f"""insert into disbursements
+            (id, chain_id, purpose, ref, recipient, amount, reason, asked_by, asked_at)
+        select gen_random_uuid(), (select chain_id from chain_cursors), 'CLAIM', poid, {to}, {amount},
+            'a claim', 'Ada', now() - interval '{since}' from hit;"""
+
+
+_PAID_TWICE = f"""{_OUT} {_OUT.replace("air, 0", "nobody, 0")}
+    insert into disbursements_made (chain_id, tx_hash, log_index, disbursement_id, made_at)
+        select d.chain_id, air, 0, d.id, now() from hit join disbursements d on d.ref = poid;
+    {_LEG} 'CLAIM_PAID', air || int4send(0), 1, 'CLAIMS_PAYABLE', 'TREASURY', premium, day from hit;
+    {_LEG} 'PAID_OUT', nobody || int4send(0), 1, 'OUTFLOW_UNEXPLAINED', 'TREASURY', premium, day from hit;
+"""
 
 FAULTS: tuple[Fault, ...] = (
     # covered, and nobody paid
@@ -274,6 +301,18 @@ FAULTS: tuple[Fault, ...] = (
         "EXPIRED",
         _event("from_status = 'ACTIVE'", 3) + _event("from_status = 'PAID_PENDING_CONFIRM'", 4),
     ),
+    # owed for a claim, to nobody; by nobody's word; paid twice; to a stranger; for too long
+    Fault("CLAIM_WITHOUT_PAYOUT", "ACTIVE", _owed("payout")),
+    Fault("PAYOUT_WITHOUT_CLAIM", "ACTIVE", _asked("payout")),
+    Fault(
+        "CLAIM_PAID_TWICE",
+        "ACTIVE",
+        _owed("premium") + _asked("premium") + _PAID_TWICE,
+        also=(("MONEY_LEFT_UNEXPLAINED", "nobody"),),
+        chain=-2,
+    ),
+    Fault("CLAIM_PAID_TO_ANOTHER", "ACTIVE", _owed("payout") + _asked("payout", to="substr(air, 1, 20)")),
+    Fault("CLAIM_OVERDUE", "ACTIVE", _owed("payout") + _asked("payout", since="4 days")),
     # the balance is right, and a leg is missing before it
     Fault(
         "LEDGER_INCONSISTENT",

@@ -54,11 +54,16 @@ async def a_cover_is_over(town: Town, gate: Gate) -> Legs:
     order = await town.active("LIQPASS_8H")
     await gate.shut()
     await town.chain.warp(9 * 3600)
-    return {
-        ("PREMIUM", order.ref): [order.premium],
-        ("EARNED", order.ref): [order.premium],
-        ("HELD", order.ref): [order.payout, -order.payout],
-    }
+    return {("PREMIUM", order.ref): [order.premium], ("EARNED", order.ref): [order.premium]}
+
+
+async def a_cover_is_settled(town: Town, gate: Gate) -> Legs:
+    order = await town.active("LIQPASS_8H")
+    await gate.shut()
+    await town.chain.warp(9 * 3600)
+    read = "update watched_covers set alive_after_end_at = ends_at where purchase_order_id = $1"
+    await town.owner.execute(read, order.ref)
+    return {("HELD", order.ref): [order.payout, -order.payout]}
 
 
 async def a_reorg(town: Town, gate: Gate) -> Legs:
@@ -103,8 +108,9 @@ BOUNDARIES: list[tuple[str, Fact, Place]] = [
     ("stored, not booked", a_stray_transfer, Place("delete", "transfer_queue")),
     ("taken up, not posted", a_stray_transfer, Place("insert", LEDGER, RECEIVED)),
     ("moved, not earned", a_cover_is_over, Place("insert", LEDGER, EARNED)),
-    ("moved, not freed", a_cover_is_over, Place("insert", LEDGER, FREED)),
-    ("posted, not committed", a_cover_is_over, Place("insert", LEDGER, FREED, committing=True)),
+    ("posted, not committed", a_cover_is_over, Place("insert", LEDGER, EARNED, committing=True)),
+    ("settled, not freed", a_cover_is_settled, Place("insert", LEDGER, FREED)),
+    ("freed, not committed", a_cover_is_settled, Place("insert", LEDGER, FREED, committing=True)),
     ("seen, not stored", a_reorg, Place("update", "premium_payments", DROPPED, committing=True)),
     ("stored, not suspended", a_reorg, Place("update", "purchase_orders", SUSPENDED)),
     ("suspended, not reversed", a_reorg, Place("insert", LEDGER, UNPAID)),

@@ -11,6 +11,7 @@ from liqpass.reconcile.closing import close
 from liqpass.reconcile.invariants import broken, statement
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.sandbox.chain import USDC
+from tests.claims.claimed import approve, payable
 from tests.conftest import in_database
 from tests.flows.newcomers import new_wallet, newcomer, shared_world
 from tests.reconcile.hands import open_breaks, run_once
@@ -132,6 +133,34 @@ HANDS: list[tuple[str, str]] = [
         f"{LEG} ('REFUND', {NOWHERE}, 1, 'SUSPENSE', 'REFUNDS_DUE', 5, now());"
         "update ledger_accounts set balance = 5 where id = 'REFUNDS_DUE'",
     ),
+    ("claim_is_what_was_approved", "update claims set approved_amount = approved_amount + 1"),
+    (
+        "claim_is_what_was_approved",
+        f"{LEG} ('CLAIM', {NOWHERE}, 1, 'POOL_LOCKED', 'CLAIMS_PAYABLE', 5, now())",
+    ),
+    ("claim_within_held", "delete from ledger_transfers where kind = 'HELD'"),
+    (
+        "claim_within_held",
+        "update ledger_transfers set amount = amount + 1000000000 where kind in ('HELD', 'CLAIM')",
+    ),
+    (
+        "claim_is_not_overpaid",
+        f"""{OUT} {FINAL_IN};
+            update disbursements set amount = amount + 1 where purpose = 'CLAIM';
+            insert into disbursements_made select t.chain_id, tx_hash, 99, id, now()
+                from usdc_transfers t, disbursements d where log_index = 99 and purpose = 'CLAIM'""",
+    ),
+    ("claim_is_approved_by_somebody", "delete from claim_approvals"),
+    ("claim_says_its_verdict", "update claims set verdict_seq = 1"),
+    ("claim_says_its_verdict", f"update claims set bundle_sha256 = {NOWHERE}"),
+    ("claim_is_where_its_events_led", "delete from claim_events where seq = 2"),
+    ("claim_is_where_its_events_led", "update claim_events set from_status = 'PAID' where seq = 3"),
+    ("claim_is_where_its_events_led", "update claims set status = 'BATCHED'"),
+    ("disbursements_are_due", "update disbursements set amount = amount + 1 where purpose = 'CLAIM'"),
+    ("given_is_written_down", "update disbursements set amount = amount + 1 where purpose = 'CLAIM'"),
+    ("held_is_payout", "update watched_covers set settled_at = now(), settled_by = 'ENDED'"),
+    ("covers_are_watched", "delete from watched_covers"),
+    ("covers_are_watched", "update watched_covers set ends_at = ends_at + interval '1 second'"),
     ("closed_by_somebody", "delete from reconciliation_closings"),
     ("closed_by_somebody", "update reconciliation_closings set closed_by = 'Eve'"),
     ("closed_by_somebody", "update reconciliation_breaks set found = found + 1 where accepted"),
@@ -194,6 +223,8 @@ async def _live(world: TestWorld) -> None:
             (stray,) = await open_breaks(world)
             await world.db.run(lambda conn: close(conn, world.clock(), stray["id"], by="Ada", reason="known"))
             assert await dan.status(seen) == "PAID_PENDING_CONFIRM"
+        claim = await payable(world, covered, 2 * USDC)
+        await approve(world, claim, 2 * USDC)
 
 
 async def test_the_application_may_ask_all_and_an_empty_database_breaks_none(lived_in: Town) -> None:

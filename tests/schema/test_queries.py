@@ -174,6 +174,7 @@ OVER_ALL_USERS = {
     "liqpass.reconcile.suspects.sql.history_suspects",
     "liqpass.reconcile.suspects.sql.position_suspects",
     "liqpass.reconcile.facts.sql.order_facts",
+    "liqpass.reconcile.claims.sql.claim_suspects",
     "liqpass.reconcile.sums.sql.orders",
     "liqpass.vault.sql.accounts_due",  # keys to be checked again
     "liqpass.vault.sql.ciphertexts_after",  # keys check, keys rewrap

@@ -118,7 +118,7 @@ async def test_a_refund_is_batched_once_signed_by_the_owners_and_gone(
     }
     assert (due["batchedAt"], due["shown"]) == (None, None)
     made = await admin.call("POST", f"{HERE}/batch", {})
-    assert made["name"] == f"liqpass-refunds-{office.clock():%Y%m%dT%H%M%SZ}.json"
+    assert made["name"] == f"liqpass-payouts-{office.clock():%Y%m%dT%H%M%SZ}.json"
     assert counts(made) == {"included": 1, "batched": 0, "onTheirWay": 0, "later": 0}
     assert made["file"]["meta"]["checksum"] == batch_checksum(made["file"])
     assert made["file"]["meta"]["description"] == due["id"]

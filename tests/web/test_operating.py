@@ -96,7 +96,7 @@ async def test_the_safe_batch_is_a_file_and_is_not_written_twice_by_accident(
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Write the Safe batch").press("Enter")
     download = await coming.value
-    assert download.suggested_filename.startswith("liqpass-refunds-")
+    assert download.suggested_filename.startswith("liqpass-payouts-")
     batch = content(await download.path())
     amounts = [one["contractInputsValues"]["value"] for one in batch["transactions"]]
     assert amounts
@@ -107,7 +107,7 @@ async def test_the_safe_batch_is_a_file_and_is_not_written_twice_by_accident(
     await page.get_by_text("Write again what was batched before").click()
     again = page.get_by_role("button", name="Write all of them again")
     await again.click()  # the browser asks for the tick first
-    await expect(page.locator("#batch-said")).to_contain_text("liqpass-refunds-")
+    await expect(page.locator("#batch-said")).to_contain_text("liqpass-payouts-")
     await page.get_by_label("Nobody will sign the earlier file").check()
     async with page.expect_download() as coming:
         await again.click()

@@ -88,8 +88,9 @@ def tell_adopted(done: "Adopted", transfer: str) -> None:
     if done.rest is not None:
         typer.echo(f"Still due: {usd(done.rest.amount)} USDC, {last.purpose.lower()} {done.rest.id}.")
     if done.written_off:
-        back = "in suspense" if last.purpose == "REFUND" else "free capital"
-        typer.echo(f"Written off: {usd(done.written_off)} USDC of {last.id}, which are {back} again.")
+        back = {"REFUND": "in suspense", "CLAIM": "held for the order, if it is not settled, or free capital"}
+        now = back.get(last.purpose, "free capital")
+        typer.echo(f"Written off: {usd(done.written_off)} USDC of {last.id}, which are {now} again.")
     if done.unexplained:
         typer.echo(f"Still left without explanation: {usd(done.unexplained)} USDC of this transfer.")
     for due in done.dues:

@@ -73,7 +73,7 @@ def cancel(
     by: By,
     reason: Reason,
 ) -> None:
-    """Take back a refund or a withdrawal that was not paid yet."""
+    """Take back a refund, a withdrawal or a claim's payout that was not paid yet."""
     run(lambda: _cancel(disbursement, by, reason))
 
 
@@ -100,7 +100,7 @@ def adopt(
     run(lambda: _adopt(transfer, due, by, reason, write_off))
 
 
-@suspense_cli.command(epilog="Example: liqpass suspense batch --out refunds.json")
+@suspense_cli.command(epilog="Example: liqpass suspense batch --out payouts.json")
 def batch(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
     again: Annotated[bool, typer.Option("--again", help="Also what stands in an earlier batch.")] = False,
@@ -214,8 +214,13 @@ async def _cancel(disbursement: str, by: str, reason: str) -> None:
         gone = await db.run(
             lambda conn: disbursements.cancel(conn, now, chain, disbursement, by=by, reason=reason)
         )
-    back = "in suspense" if gone.purpose == Purpose.REFUND else "free capital"
-    typer.echo(f"Cancelled: {gone.id}. Posted: {usd(gone.amount)} USDC are {back} again.")
+    back = {Purpose.REFUND: "are in suspense again", Purpose.CLAIM: "are owed for the claim no more"}
+    typer.echo(
+        f"Cancelled: {gone.id}. Posted: {usd(gone.amount)} USDC "
+        f"{back.get(gone.purpose, 'are free capital again')}."
+    )
+    if gone.purpose == Purpose.CLAIM:
+        typer.echo("Next: the claim is in review again, where an operator approves or refuses it once more.")
     if gone.batched_at is not None:
         typer.echo(
             f"It stands in a batch file of {moment(gone.batched_at)}: see that nobody signs that file."

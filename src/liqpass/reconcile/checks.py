@@ -11,6 +11,8 @@ from liqpass.ledger.book import Account
 IN_FLIGHT = timedelta(minutes=10)
 """What changed since then and waits to be settled or booked is on its way, and no break."""
 STUCK_AFTER = timedelta(hours=1)
+CLAIM_OVERDUE_AFTER = timedelta(days=3)
+"""So long the treasury's owners may take to sign a batch."""
 EARN_SLACK = timedelta(hours=1)
 """The worker earns the days of long covers within this time."""
 

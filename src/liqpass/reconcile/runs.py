@@ -38,7 +38,7 @@ from liqpass.reconcile.money_checks import (
     judge_pairs,
 )
 from liqpass.reconcile.periods import ALWAYS, Period
-from liqpass.reconcile.search import Search, by_history, by_money, by_positions, by_transactions
+from liqpass.reconcile.search import Search, by_claims, by_history, by_money, by_positions, by_transactions
 from liqpass.reconcile.sums import sql as sums_sql
 from liqpass.settings import ChainSettings
 
@@ -193,6 +193,8 @@ async def _compared(run: Run, writing: _Writing) -> Compared:
             run.progress("histories and bindings …")
             await _each(by_history(search), writing)
             await _each(by_positions(search), writing)
+            run.progress("claims …")
+            await _each(by_claims(search), writing)
             run.progress("transactions …")
             await _each(by_transactions(search), writing)
             run.progress("sums …")

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from liqpass.db import Connection
 from liqpass.hexes import to_hex
-from liqpass.reconcile.checks import IN_FLIGHT, STUCK_AFTER, BreakType, Found
+from liqpass.reconcile.checks import CLAIM_OVERDUE_AFTER, IN_FLIGHT, STUCK_AFTER, BreakType, Found
+from liqpass.reconcile.claim_checks import judge_claim
+from liqpass.reconcile.claims import sql as claims_sql
 from liqpass.reconcile.facts import sql
 from liqpass.reconcile.facts.records import DueFacts, LogFacts, PositionSuspect
 from liqpass.reconcile.money_checks import judge_transaction
@@ -64,6 +66,13 @@ def _unordered(suspect: PositionSuspect) -> Found:
         wallet=suspect.user_id,
         at=suspect.at,
     )
+
+
+async def by_claims(of: Search) -> AsyncIterator[list[Found]]:
+    """What is approved of claims, what the ledger owes for them, and their payouts."""
+    since = of.now - CLAIM_OVERDUE_AFTER
+    async for suspects in claims_sql.claim_suspects(of.conn, of.chain_id, since):
+        yield [found for facts in suspects for found in judge_claim(facts, of.now)]
 
 
 async def by_transactions(of: Search) -> AsyncIterator[list[Found]]:

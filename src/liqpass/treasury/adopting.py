@@ -20,7 +20,8 @@ from liqpass.ledger.posting import post
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
-from liqpass.treasury.disbursements import found_by, words
+from liqpass.treasury.disbursements import claim_stands, found_by, locked_cover, words
+from liqpass.treasury.owed import sql as owed
 from liqpass.treasury.pairing import Purpose, Transfer, entries
 from liqpass.treasury.records import Disbursement
 from liqpass.treasury.suspense import Held, hold, key_of
@@ -60,7 +61,8 @@ async def adopt(
 ) -> Adopted:
     """The transfer under `ref` pays these dues, in their order. Raises Problem. `random`: 20 bytes.
 
-    Whoever books waits for the transaction's place in the queue, whoever refunds or cancels for the items.
+    Whoever books waits for the transaction's place in the queue, whoever refunds or cancels for the items,
+    whoever approves for the claims.
     """
     who, why = words(by, "--by"), words(reason, "--reason")
     await sql.hold_back(conn, chain.chain_id, ref[:32])
@@ -69,6 +71,8 @@ async def adopt(
     known = [await found_by(conn, chain, name) for name in names]
     refunds = sorted({due.ref for due in known if due.purpose == Purpose.REFUND})
     items = {item: await hold(conn, chain, item) for item in refunds}
+    claimed = sorted({due.ref for due in known if due.purpose == Purpose.CLAIM})
+    covers = {order: await locked_cover(conn, order) for order in claimed}
     await sql.lock_disbursements(conn, chain.chain_id, [due.id for due in known])
     dues = [_payable(await found_by(conn, chain, str(due.id)), transfer) for due in known]
     made = await sql.made_by(conn, chain.chain_id, [ref[:32]])
@@ -79,7 +83,7 @@ async def adopt(
     if short:
         now_due = await _part(conn, now, random, chain, dues[-1], paid[-1].amount, who, why, write_off)
         paid[-1], rest = now_due[0], now_due[1] if len(now_due) > 1 else None
-        given = _given(dues[-1], now_due, items)
+        given = await _given(conn, dues[-1], now_due, items, covers)
     ids = [part.id for part in paid]
     places = [transfer.tx_hash] * len(ids), [transfer.log_index] * len(ids)
     await sql.make(conn, chain.chain_id, *places, ids, now, who, why)
@@ -143,18 +147,29 @@ async def _part(
     parts = []
     for place, amount in enumerate(amounts):
         new = uuid7(now, random[place * RANDOM_BYTES :][:RANDOM_BYTES])
-        ref = due.ref if due.purpose == Purpose.REFUND else new.bytes
+        ref = new.bytes if due.purpose == Purpose.WITHDRAWAL else due.ref
         said = f"{'the rest' if place else 'a part'} of {due.id}: {due.reason}"
         await sql.ask(conn, new, chain.chain_id, due.purpose, ref, due.recipient, amount, said, by, now)
         parts.append(Part(new, amount))
     return parts
 
 
-def _given(due: Disbursement, parts: Sequence[Part], items: Mapping[bytes, Held]) -> list[Entry]:
-    """What the books say of the due that was parted: of a refund as before, less what is written off."""
+async def _given(
+    conn: Connection,
+    due: Disbursement,
+    parts: Sequence[Part],
+    items: Mapping[bytes, Held],
+    covers: Mapping[bytes, owed.Cover],
+) -> list[Entry]:
+    """What the books say of the due that was parted: of a refund and of a claim as before, less what is
+    written off."""
+    written_off = due.amount - sum(part.amount for part in parts)
     if due.purpose == Purpose.REFUND:
-        written_off = due.amount - sum(part.amount for part in parts)
         return [Entry(Kind.REFUND, due.ref, items[due.ref].refund - written_off)]
+    if due.purpose == Purpose.CLAIM:
+        approved = covers[due.ref].claim - written_off
+        await owed.approved_for(conn, due.ref, approved)
+        return claim_stands(covers[due.ref], due.ref, approved)
     whole = Entry(Kind.WITHDRAWAL, due.ref, 0)
     return [whole, *(Entry(Kind.WITHDRAWAL, part.id.bytes, part.amount) for part in parts)]
 

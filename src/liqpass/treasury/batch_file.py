@@ -18,7 +18,7 @@ def file_of(included: list[Disbursement], chain: ChainSettings, now: datetime) -
         [(due.recipient, due.amount) for due in included],
         now=now,
         name=f"LiqPass: {sum_of(included)}",
-        description=", ".join(str(due.id) for due in included),
+        description=", ".join(f"{due.purpose.lower()} {due.id}" for due in included),
     )
 
 
@@ -29,7 +29,7 @@ def content_of(file: Batch) -> str:
 
 def name_of(now: datetime) -> str:
     """What to call the file; two of one second are one batch."""
-    return f"liqpass-refunds-{now:%Y%m%dT%H%M%SZ}.json"
+    return f"liqpass-payouts-{now:%Y%m%dT%H%M%SZ}.json"
 
 
 def sum_of(dues: list[Disbursement]) -> str:

@@ -155,7 +155,7 @@ async def owe_claim(
 
     Raises Problem; CAPITAL_SHORT where the cover's capital was freed when it was settled, and is not there.
     """
-    cover = await _locked_cover(conn, ref)
+    cover = await locked_cover(conn, ref)
     if total > cover.payout:
         said = f"The order pays {usd(cover.payout)} USDC at most, and {usd(total)} USDC would be approved."
         raise Problem("INVALID_FIELD", said, field="amount")
@@ -165,7 +165,7 @@ async def owe_claim(
     shown = await _ask(conn, now, chain, asked)
     try:
         async with conn.transaction():
-            await post(conn, now, _claim_stands(cover, ref, total))
+            await post(conn, now, claim_stands(cover, ref, total))
     except CheckViolationError as error:
         if not overdrawn(error):
             raise
@@ -180,7 +180,7 @@ async def owe_claim(
     return Asked(asked.id, to, amount, cover.payout - total, shown)
 
 
-async def _locked_cover(conn: Connection, ref: bytes) -> owed.Cover:
+async def locked_cover(conn: Connection, ref: bytes) -> owed.Cover:
     """What is held and owed for an order, its claim and its cover locked: nobody approves, cancels or settles
     beside us."""
     await owed.lock_claim(conn, ref)
@@ -188,7 +188,7 @@ async def _locked_cover(conn: Connection, ref: bytes) -> owed.Cover:
     return await owed.cover(conn, ref)
 
 
-def _claim_stands(cover: owed.Cover, ref: bytes, total: int) -> list[Entry]:
+def claim_stands(cover: owed.Cover, ref: bytes, total: int) -> list[Entry]:
     """What an approved total makes of the books: a settled cover holds what its claim takes, no more."""
     held = [Entry(Kind.HELD, ref, total)] if cover.settled else []
     return [*held, Entry(Kind.CLAIM, ref, total)]
@@ -240,7 +240,7 @@ async def cancel(
     for so much less, and an operator decides again. Raises Problem."""
     found = await found_by(conn, chain, text)
     held = await hold(conn, chain, found.ref) if found.purpose == Purpose.REFUND else None
-    cover = await _locked_cover(conn, found.ref) if found.purpose == Purpose.CLAIM else None
+    cover = await locked_cover(conn, found.ref) if found.purpose == Purpose.CLAIM else None
     await sql.lock_disbursements(conn, chain.chain_id, [found.id])
     found = await found_by(conn, chain, text)
     if found.cancelled_at is not None:
@@ -253,7 +253,7 @@ async def cancel(
     elif cover is not None:
         left = cover.claim - found.amount
         await owed.approved_for(conn, found.ref, left)
-        await post(conn, now, _claim_stands(cover, found.ref, left))
+        await post(conn, now, claim_stands(cover, found.ref, left))
     else:
         await post(conn, now, [Entry(Kind.WITHDRAWAL, found.ref, 0)])
     return found

@@ -1,0 +1,1 @@
+"""What approvals, the ledger and payouts say of claims."""
