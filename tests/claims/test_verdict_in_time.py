@@ -167,3 +167,30 @@ def test_each_part_has_its_own_trigger_price() -> None:
         ("2700", None),
     ]
     assert (both.liquidated_at_ms, both.trigger_px, both.share) == (MIDDLE + 60_000, "2700", "0.6")
+
+
+def test_history_has_to_know_of_the_last_part_too() -> None:
+    """Order, bill and the open position show two parts; the row of positions-history is from between them."""
+    tape, position = insured()
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    between = answer(HISTORY, tape.histories(), at_ms=MIDDLE + 1)
+    tape.liquidate(MIDDLE + 60_000, 2690, 4, penalty="-4.30")
+    late = [*shown(tape, without=HISTORY), between]
+    assert told(decide(case(position, late))) == "waits for HISTORY_ROW"
+    assert told(decide(case(position, [*late, answer(HISTORY, tape.histories())]))) == "pays 80.00"
+
+
+def test_a_reading_says_nothing_of_what_was_traded_after_it() -> None:
+    """Even where the exchange shows neither profit nor fees, which would give it away."""
+    tape, position = insured()
+    tape.liquidate(MIDDLE, 2700, 4, penalty="-4.32")
+    bare = tape.position() | {"pnl": "", "fee": ""}
+    partly = answer(HISTORY, tape.histories(), at_ms=MIDDLE + 1)
+    tape.open(MIDDLE + 5, 3, 2800)
+    tape.close(MIDDLE + 9, 2800, 3)
+    evidence = [
+        *shown(tape, without=f"{HISTORY} {POSITIONS}"),
+        partly,
+        answer(POSITIONS, [bare], at_ms=MIDDLE + 2),
+    ]
+    assert told(decide(case(position, evidence))) == "waits for ALL_FILLS"

@@ -42,7 +42,10 @@ PRICES: list[int | Fraction] = [
     3000,
     3100,
 ]
-KINDS = "add close close liquidate liquidate adl fund fund close-all liquidate-all liquidate-all adl-all"
+KINDS = (
+    "add add close close liquidate liquidate liquidate adl fund fund "
+    "close-all liquidate-all liquidate-all adl-all"
+)
 
 
 @dataclass(frozen=True)
@@ -121,19 +124,26 @@ def towns(draw: st.DrawFn) -> Town:
     sign, times = draw(st.sampled_from([-1, -1, 1])), [now_ms]
     for _ in range(draw(st.integers(1, 8))):
         times.append(times[-1] + draw(st.sampled_from(STEPS_MS)))
-        if not tape.now.pos and not draw(st.booleans()):
+        if not tape.now.pos and draw(st.booleans()):
             break
         _something(draw, town, sign, times[-1])
         town.look(times[-1])
-    around = st.integers(-1, 1)
-    begins = draw(st.one_of(st.just(0), st.integers(0, len(times) - 1)))
-    ends = times[draw(st.integers(begins, len(times) - 1))] * 1000 + draw(
-        st.sampled_from([0, 10**12, 10**12])
-    )
-    town.start_us = max(times[begins] * 1000 + draw(around), times[0] * 1000)
-    town.end_us = max(ends + draw(around), town.start_us + 1)
+    _insure(draw, town, times)
     town.look(max(times[-1], town.settled_ms))
     return town
+
+
+def _insure(draw: st.DrawFn, town: Town, times: list[int]) -> None:
+    """From pricing on until long after, or to the microsecond about something that happens."""
+    moments = st.sampled_from([one.at_ms for one in town.story if one.kind == "liquidate"] or times)
+    about = st.integers(-1, 1)
+    town.start_us = times[0] * 1000
+    town.end_us = times[-1] * 1000 + 10**12
+    if draw(st.booleans()):
+        town.start_us = max(town.start_us, draw(moments) * 1000 + draw(about))
+    if draw(st.booleans()):
+        town.end_us = draw(moments) * 1000 + draw(about)
+    town.end_us = max(town.start_us + 1, town.end_us)
 
 
 def _something(draw: st.DrawFn, town: Town, sign: int, at_ms: int) -> None:
@@ -146,7 +156,7 @@ def _something(draw: st.DrawFn, town: Town, sign: int, at_ms: int) -> None:
         return
     insured = int(tape.now.c_time_ms) == int(town.position["cTime"])
     kind, _, whole = draw(st.sampled_from(KINDS.split())).partition("-")
-    size = held if whole else draw(st.integers(1, held))
+    size = held if whole else min(held, draw(st.sampled_from([1, 1, 2, 5])))
     penalty, funding, money = -draw(st.integers(1, 40)), sign * draw(st.sampled_from([1, 4, 10])), Row()
     if kind == "add":
         money = tape.open(at_ms, size, shown_px, tape.now.side)
@@ -253,10 +263,12 @@ def something(town: Town, chance: random.Random) -> tuple[list[Answer], list[Wat
     """What may be shown: each endpoint as it was at some moment, and not all of it; with what is somebody
     else's, or of another account, or no answer at all."""
     evidence: list[Answer] = []
-    hides = chance.choice([0.0, 0.0, 0.1, 0.4])
+    hides = chance.choice([0.0, 0.0, 0.0, 0.1, 0.4])
+    ids = [row["ordId"] for row in town.tape.orders]
+    nowhere = set(chance.sample(ids, min(len(ids), chance.choice([0, 1, 2, 2, 3]))))
 
     def some(rows: list[Row]) -> list[Row]:
-        return [row for row in rows if chance.random() >= hides]
+        return [row for row in rows if row.get("ordId") not in nowhere and chance.random() >= hides]
 
     for _ in range(chance.randint(1, 3)):
         late = chance.random() < 0.5

@@ -120,13 +120,13 @@ def _told_of(episode: Episode) -> bool:
 def _torn(episode: Episode) -> bool:
     """Whether two answers say different things."""
     parts, told, end = episode.parts, episode.told, episode.end
-    liquidated = sum((part.contracts for part in parts), Fraction())
-    closed = told[-1].closed if told else None
+    told_ms, closed = (told[-1].standing.at_ms, told[-1].closed) if told else (0, None)
+    liquidated = sum((part.contracts for part in parts if part.at_ms <= told_ms), Fraction())
     return (
         not all(trade.agrees for trade in episode.trades)
         or any(part.opens for part in parts)
         or (closed is not None and liquidated > closed)
-        or (end is not None and told[-1].standing.at_ms > end.standing.at_ms)
+        or (end is not None and told_ms > end.standing.at_ms)
         or (end is not None and any(one.at_ms > end.standing.at_ms for one in episode.facts.lives))
     )
 
