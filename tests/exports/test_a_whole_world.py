@@ -1,17 +1,21 @@
 """A real world's books: orders, a reorg, stray money, a refund and a withdrawal that the treasury's owners
 paid, exported from the running product and held against its chain."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
+from liqpass.exports.rows import WORDS, ExtraKind
 from liqpass.hexes import checksum, to_hex
+from liqpass.ledger.book import Kind
 from liqpass.ledger.posting import balances
+from tests.claims.claimed import approve, covered, payable
 from tests.commands.cli import Done
 from tests.commands.forked import liqpass
 from tests.exports.checkers import agrees_with_beancount, checked, debits_positive, totals_in_hledger
 from tests.flows.conftest import alice, bob
-from tests.flows.newcomers import Newcomer
+from tests.flows.newcomers import Newcomer, newcomer
 from tests.world import TestWorld
 
 __all__ = ["alice", "bob"]
@@ -31,7 +35,8 @@ async def pay(world: TestWorld, trader: Newcomer) -> bytes:
 
 
 async def a_busy_day(world: TestWorld, url: str, alice: Newcomer, bob: Newcomer) -> None:
-    """Alice's payment is reorged into another block; bob sends money by hand and pays; some is paid out."""
+    """Alice's payment is reorged into another block; bob sends money by hand and pays; some is paid out; of
+    two claims one is paid."""
     chain = world.chain
     await pay(world, alice)
     await world.confirm()
@@ -48,6 +53,10 @@ async def a_busy_day(world: TestWorld, url: str, alice: Newcomer, bob: Newcomer)
     await chain.transfer(chain.treasury_wallet, bob.trader.wallet.address, 7_000_001)
     await chain.transfer(chain.treasury_wallet, recipient, 12_500_000)
     await chain.transfer(chain.treasury_wallet, recipient, 1)
+    async with newcomer(world) as cid, newcomer(world) as dan:
+        for who, amount in ((cid, 5_000_000), (dan, 6_000_000)):
+            await approve(world, await payable(world, await covered(world, who), amount), amount)
+        await chain.transfer(chain.treasury_wallet, cid.trader.wallet.address, 5_000_000)
     await world.confirm()
 
 
@@ -83,6 +92,8 @@ async def test_the_books_of_a_busy_day_agree_with_the_chain_and_in_the_end_nothi
     wanted = debits_positive(await world.db.run(balances))
     assert totals_in_hledger(tmp_path / "hledger") == wanted
     assert agrees_with_beancount(tmp_path / "beancount", wanted) == (True, "")
+    assert wanted["CLAIMS_PAYABLE"] == -6_000_000
+    assert "Claim approved" in written and "Claim paid" in written
     assert wanted["OUTFLOW_UNEXPLAINED"] == 1 and wanted["REFUNDS_DUE"] == wanted["WITHDRAWALS_DUE"] == 0
 
     await world.pass_time(days=2)
@@ -95,3 +106,22 @@ async def test_the_books_of_a_busy_day_agree_with_the_chain_and_in_the_end_nothi
         assert "EARNED" in rows and "reversed" in rows
     held = await world.chain.usdc_balance(world.chain.treasury)
     assert totals_in_hledger(tmp_path / "hledger")["TREASURY"] == held
+
+
+def test_there_are_words_for_every_kind_of_transfer() -> None:
+    assert set(WORDS) == {*Kind, *ExtraKind}
+
+
+async def test_a_claim_and_its_payout_name_their_order_and_disbursement(
+    world: TestWorld, database_url: str, alice: Newcomer, tmp_path: Path
+) -> None:
+    order = await covered(world, alice)
+    asked = await approve(world, await payable(world, order, 7), 7)
+    await world.chain.transfer(world.chain.treasury_wallet, asked.recipient, 7)
+    await world.confirm()
+    await command(world, database_url, "export", "--format", "csv", "--out", str(tmp_path / "books.csv"))
+    with (tmp_path / "books.csv").open(newline="") as file:
+        rows = {row["kind"]: row for row in csv.DictReader(file)}
+    for kind in ("CLAIM", "CLAIM_PAID"):
+        named = rows[kind]["order_id"], rows[kind]["disbursement_id"], rows[kind]["reason"]
+        assert named == (order["purchaseOrderId"], str(asked.id), "shown")

@@ -106,6 +106,8 @@ WORDS: Mapping[Kind | ExtraKind, str] = MappingProxyType(
         Kind.REFUND_PAID: "Refund paid",
         Kind.WITHDRAWAL: "Withdrawal due",
         Kind.WITHDRAWAL_PAID: "Withdrawal paid",
+        Kind.CLAIM: "Claim approved",
+        Kind.CLAIM_PAID: "Claim paid",
         Kind.PAID_OUT: "Paid out, unexplained",
         ExtraKind.BROUGHT_FORWARD: "Brought forward",
         ExtraKind.IN_TRANSIT: "In transit",

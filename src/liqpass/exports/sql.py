@@ -86,8 +86,8 @@ async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
         order by t.seq limit $5
     )
     select t.seq, t.at, t.kind, t.leg, t.reversal, t.debit, t.credit, t.amount,
-        case when t.kind in ('PREMIUM', 'EARNED', 'HELD') then t.ref else named.purchase_order_id end
-            as order_id,
+        case when t.kind in ('PREMIUM', 'EARNED', 'HELD', 'CLAIM') then t.ref
+            else coalesce(named.purchase_order_id, made.of_order) end as order_id,
         coalesce(t.tx_hash, paid.tx_hash) as tx_hash, coalesce(t.log_index, paid.log_index) as log_index,
         coalesce(moved.block_number, named.block_number, paid.block_number) as block_number,
         coalesce(moved.counterparty, named.payer, paid.payer) as counterparty,
@@ -121,14 +121,17 @@ async def sums_before(conn: Connection, first: datetime) -> list[Sum]:
     ) as paid on true
     left join lateral (
         select string_agg(d.id::text, ' ' order by d.id) as ids,
-            string_agg(d.reason, '; ' order by d.id) as reasons
+            string_agg(d.reason, '; ' order by d.id) as reasons,
+            case when count(distinct d.ref) = 1
+                then (array_agg(d.ref) filter (where d.purpose = 'CLAIM'))[1] end as of_order
         from disbursements_made m join disbursements d on d.id = m.disbursement_id
         where m.chain_id = $1 and m.tx_hash = t.tx_hash and m.log_index = t.log_index
           and t.kind::text = d.purpose || '_PAID'
     ) as made on true
     left join lateral (
         select r.id from disbursements r
-        where t.kind = 'REFUND' and r.purpose = 'REFUND' and r.ref = t.ref and r.amount = t.amount
+        where t.kind in ('REFUND', 'CLAIM') and r.purpose::text = t.kind::text and r.ref = t.ref
+          and r.amount = t.amount
           and t.at = case when t.reversal then r.cancelled_at else r.asked_at end
         order by r.id limit 1
     ) as asked on true
