@@ -159,6 +159,32 @@ async def test_what_was_paid_stays_paid_when_a_second_payout_is_cancelled_and_no
     assert (await office.claim(claim_id))["status"] == "PAID"
 
 
+async def test_a_payout_of_which_a_part_was_sent_by_hand_is_paid_by_both_parts(
+    office: Office, server_url: str
+) -> None:
+    chain, claim_id = office.world.chain, await approved(office)
+    await chain.transfer(chain.treasury_wallet, office.trader.wallet.address, 5 * USDC)
+    await chain.finalize()
+    await seen(office)
+    listed = await office.ada.call("GET", "/api/admin/treasury/suspense")
+    due = next(one for one in listed["dues"] if one["recipient"] == checksum(office.trader.wallet.address))
+    (by_hand,) = due["mayBePaidBy"]
+    adopt = ("suspense", "adopt", by_hand["transfer"], "--due", due["id"])
+    said = ("--by", "Ada", "--reason", "sent by hand, and mistyped")
+    env = await office.env(server_url)
+    assert (await liqpass(*adopt, *said, env=env)).status == 0
+    await step(office.world, "follow payouts")
+    assert (await office.claim(claim_id))["status"] == "APPROVED"
+    await batch(office)
+    assert (await office.claim(claim_id))["status"] == "BATCHED"
+    rest = await pay(office, 15 * USDC)
+    claim = await office.claim(claim_id)
+    assert (claim["status"], claim["payTxHash"], claim["amount"]) == ("PAID", rest, str(20 * USDC))
+    assert sorted(int(one["amount"]) for one in claim["receipts"]) == [5 * USDC, 15 * USDC]
+    books = await liqpass("check", "--books", env=env)
+    assert books.status == 0, books
+
+
 async def test_payouts_together_are_what_the_limit_is_held_against(office: Office) -> None:
     claim_id = await approved(office, 40 * USDC)
     await pay(office, 40 * USDC)
