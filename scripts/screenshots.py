@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, StorageState, ViewportSize, expect
 
 from bench.at_size import BooksAtSize
 from bench.pages import pages_at_size
@@ -23,7 +23,7 @@ from liqpass.sandbox.okx_control import key_json
 from liqpass.sandbox.trader import Trader
 from tests.conftest import QUICK, in_database, on_server
 from tests.web.browser import opened, program
-from tests.web.journey import Key, Reader
+from tests.web.journey import Key, Reader, pays_out
 from tests.web.town import OPERATOR, PHONE, Visitor, arrive, at_work, lively_world, new_fake_wallet
 from tests.world import TestWorld
 
@@ -69,25 +69,24 @@ async def a_world() -> AsyncIterator[TestWorld]:
             yield world
 
 
-async def take(page: Page, name: str, *, whole: bool = True) -> None:
+async def take(page: Page, name: str, *, whole: bool = True, quality: int = 80) -> None:
     """One picture; of the whole page, or of what the window shows."""
     path = FOLDER / f"{name}.webp"
-    await page.screenshot(path=path, type="webp", quality=80, full_page=whole, animations="disabled")
+    await page.screenshot(path=path, type="webp", quality=quality, full_page=whole, animations="disabled")
     print(f"{path.name}: {path.stat().st_size // 1000} KB")
     if path.stat().st_size >= MOST_BYTES:
         sys.exit(f"{path.name} is too large to show")
 
 
-def key_of_a_trader(world: TestWorld) -> Key:
+def key_of_a_trader(world: TestWorld, uid: str) -> Key:
     """Of an account with positions as people have them."""
     books = world.exchange.books
-    okx = books.add_account(balance="25000")
     for position in POSITIONS:
-        books.open_position(okx.uid, **position)
-    return key_json(books, books.add_key(okx.uid, label="LiqPass"))
+        books.open_position(uid, **position)
+    return key_json(books, books.add_key(uid, label="LiqPass"))
 
 
-async def buys(browser: Browser, world: TestWorld) -> tuple[Visitor, str]:
+async def buys(browser: Browser, world: TestWorld, uid: str) -> tuple[Visitor, str]:
     """From an empty browser to cover; who, and the order's page."""
     fox = await new_fake_wallet(world)
     bear = await new_fake_wallet(world, name="Bear Wallet", rdns="test.bear", colour="sienna")
@@ -101,7 +100,7 @@ async def buys(browser: Browser, world: TestWorld) -> tuple[Visitor, str]:
     await trader.button("Fox Wallet").click()
     await trader.sees("Show us your positions")
     await take(page, "3-key")
-    await trader.types_in(key_of_a_trader(world))
+    await trader.types_in(key_of_a_trader(world, uid))
     await expect(trader.card("DOGE/USDT")).to_be_visible()
     await take(page, "4-positions")
     await trader.card().get_by_role("button").click()
@@ -149,8 +148,8 @@ async def has_a_past(visitor: Visitor, world: TestWorld) -> None:
         await trader.create_order((await trader.bind(account, waits, "LIQPASS_8H"))["bindId"])
 
 
-async def looks_again(browser: Browser, visitor: Visitor, order: str, world: TestWorld) -> None:
-    """My cover, a receipt, the keys; and the same in the dark, in Chinese, and on a phone."""
+async def looks_again(browser: Browser, visitor: Visitor, order: str, world: TestWorld) -> StorageState:
+    """My cover, a receipt, the keys; and the same in the dark, in Chinese, and on a phone. Its session."""
     for name, path in (("10-my-cover", "/cover"), ("11-receipt", f"{order}/receipt"), ("12-keys", "/keys")):
         await take(await visitor.open(path), name)
     state = await visitor.context.storage_state()
@@ -176,6 +175,45 @@ async def looks_again(browser: Browser, visitor: Visitor, order: str, world: Tes
         await expect(phone.page.locator(".position, .timeline").first).to_be_visible()
         await take(phone.page, name, whole=False)
     await phone.context.close()
+    return state
+
+
+async def is_liquidated(
+    browser: Browser, state: StorageState, order: str, uid: str, world: TestWorld
+) -> None:
+    """The covered position is liquidated: the claim's pages until it is paid, and the operator's."""
+    trader = await arrive(browser, world, storage_state=state, viewport=SCREEN)
+    page = await trader.open("/what-is-covered")
+    await take(page, "what-is-covered", quality=60)
+    await trader.open(order)
+    world.exchange.books.liquidate(uid, "BTC-USDT-SWAP")
+    await world.pass_time(minutes=6)
+    claim = page.locator("#claim-state")
+    await expect(claim).to_have_text("Claim payable, to be approved")
+    await take(page, "claim-1-payable")
+    async with Trader(world.api, OPERATOR) as who:
+        await who.sign_in()
+        operator = await arrive(browser, world, viewport=SCREEN, accept_downloads=True)
+        await operator.is_signed_in_as(who)
+        await take(await operator.open("/operator/claims"), "operator-claims")
+        await operator.page.get_by_role("link", name="Look at it").first.click()
+        await take(operator.page, "operator-claim", quality=60)
+        await operator.page.locator("#approve-reason").fill("History, order and bill agree.")
+        await operator.page.get_by_role("button", name="Approve the payout").click()
+        await expect(claim).to_have_text("Claim approved")
+        await pays_out(world, operator.page)
+        await operator.context.close()
+    await expect(claim).to_have_text("Claim paid")
+    await take(page, "claim-2-paid")
+    await page.get_by_role("link", name="Receipt of the payout").click()
+    await take(page, "claim-3-receipt")
+    await trader.context.close()
+    for name, path in (("claim-chinese", order), ("what-is-covered-chinese", "/what-is-covered")):
+        other = await arrive(
+            browser, world, storage_state=state, viewport=SCREEN, language="zh-CN", dark=True
+        )  # fmt: skip
+        await take(await other.open(path), name, quality=60)
+        await other.context.close()
 
 
 async def disturb(books: BooksAtSize) -> None:
@@ -226,9 +264,11 @@ async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with opened(found) as browser:
         async with a_world() as world:
-            visitor, order = await buys(browser, world)
+            okx = world.exchange.books.add_account(balance="25000")
+            visitor, order = await buys(browser, world, okx.uid)
             await has_a_past(visitor, world)
-            await looks_again(browser, visitor, order, world)
+            state = await looks_again(browser, visitor, order, world)
+            await is_liquidated(browser, state, order, okx.uid, world)
             await explains(browser, world)
         await operates(browser)
 

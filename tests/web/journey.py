@@ -1,5 +1,6 @@
 """The steps of a trader in a browser, done as a person does them: by what stands on the screen."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -119,3 +120,17 @@ def key_with_positions(world: TestWorld) -> tuple[Account, Key]:
     books.open_position(okx.uid, "ETH-USDT-SWAP", side="short", contracts=8, lever=125)
     books.open_position(okx.uid, "SOL-USDT-SWAP", contracts=20, lever=5, mgn_mode="cross")
     return okx, key
+
+
+async def pays_out(world: TestWorld, operator: Page) -> str:
+    """The operator writes the batch, and the treasury's owners sign it; the hash of the transfer."""
+    await operator.goto(f"{world.api}/operator/suspense")
+    async with operator.expect_download() as coming:
+        await operator.get_by_role("button", name="Write the Safe batch").click()
+    (transfer,) = json.loads((await (await coming.value).path()).read_text("utf-8"))["transactions"]
+    values = transfer["contractInputsValues"]
+    receipt = await world.chain.transfer(
+        world.chain.treasury_wallet, bytes.fromhex(values["to"][2:]), int(values["value"])
+    )
+    await world.chain.mine(world.chain.slots_in_an_epoch)
+    return str(receipt["transactionHash"])

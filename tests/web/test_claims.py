@@ -1,7 +1,6 @@
 """A claim in the browser: from the trader's button to the receipt, with two operators in between; and what is
 written by others stays what it is."""
 
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,11 +11,11 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from liqpass.hexes import checksum
-from liqpass.sandbox.anvil import Wallet, wallet
+from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.trader import Trader
 from tests.flows.newcomers import INST, Newcomer
 from tests.web.axe import sticks_out, violations
-from tests.web.journey import Reader
+from tests.web.journey import Reader, pays_out
 from tests.web.town import OPERATOR, PHONE, Visit, Visitor, lively_world
 from tests.world import TestWorld
 
@@ -85,19 +84,6 @@ async def approves(operator: Page, reason: str) -> None:
     await operator.get_by_role("button", name="Approve the payout").press("Enter")
 
 
-async def pays_out(town: TestWorld, operator: Page) -> str:
-    """The operator writes the batch, and the treasury's owners sign it; the hash of the transfer."""
-    await operator.goto(f"{town.api}/operator/suspense")
-    async with operator.expect_download() as coming:
-        await operator.get_by_role("button", name="Write the Safe batch").click()
-    (transfer,) = json.loads((await (await coming.value).path()).read_text("utf-8"))["transactions"]
-    values = transfer["contractInputsValues"]
-    to: Wallet = town.chain.treasury_wallet
-    receipt = await town.chain.transfer(to, bytes.fromhex(values["to"][2:]), int(values["value"]))
-    await town.chain.mine(town.chain.slots_in_an_epoch)
-    return str(receipt["transactionHash"])
-
-
 async def test_a_claim_from_the_button_to_the_receipt(
     town: TestWorld, alice: Newcomer, visit: Visit, operators: list[Page]
 ) -> None:
@@ -143,6 +129,8 @@ async def test_a_claim_from_the_button_to_the_receipt(
     await page.get_by_role("link", name="Receipt of the payout").click()
     shown = await alice.trader.order(order)
     paper = page.get_by_role("article")
+    kept = await page.request.get(town.api + str(await page.locator("a[download]").get_attribute("href")))
+    assert await kept.body() == await bundle.body()
     for wanted in (tx_hash, shown["claim"]["claimId"], order, sha256(await bundle.body()).hexdigest()):
         await expect(paper).to_contain_text(wanted)
     await expect(paper).to_contain_text(f"{int(shown['claim']['amount']) / 1e6:,.2f} USDC")

@@ -1,5 +1,6 @@
 """The prices of a claim on one line."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
@@ -7,11 +8,11 @@ import pytest
 from liqpass.exchange.records import Side
 from liqpass.web.price_line import PriceLine, price_line
 
-LONG = {"entry": 60_000, "liquidation": 54_600, "bound": 54_682, "trigger": 54_580, "mark": None}
-SHORT = {"entry": 60_000, "liquidation": 65_400, "bound": 65_318, "trigger": None, "mark": 61_000}
+LONG: Mapping[str, int | None] = {"entry": 60_000, "liquidation": 54_600, "bound": 54_682, "trigger": 54_580}
+SHORT: Mapping[str, int | None] = {"entry": 60_000, "liquidation": 65_400, "bound": 65_318, "trigger": None}
 
 
-def line(side: Side, prices: dict[str, int | None]) -> PriceLine:
+def line(side: Side, prices: Mapping[str, int | None]) -> PriceLine:
     known = {name: None if price is None else Decimal(price) for name, price in prices.items()}
     found = price_line(side, known, is_funded=True)
     assert found is not None
@@ -24,7 +25,7 @@ def percent(text: str) -> Decimal:
 
 
 @pytest.mark.parametrize(("side", "prices"), [("long", LONG), ("short", SHORT)])
-def test_what_is_higher_is_further_right_and_to_scale(side: Side, prices: dict[str, int | None]) -> None:
+def test_what_is_higher_is_further_right_and_to_scale(side: Side, prices: Mapping[str, int | None]) -> None:
     marks = line(side, prices).marks
     assert [mark.price for mark in marks] == sorted(price for price in prices.values() if price is not None)
     low, high = marks[0], marks[-1]
@@ -51,7 +52,7 @@ def test_without_a_limit_there_is_no_line() -> None:
     [
         {"entry": Decimal(5), "bound": Decimal(5)},
         {"bound": Decimal(5)},
-        {"entry": Decimal("1e40"), "bound": Decimal("1e-40"), "mark": Decimal("1e40") + Decimal("1e-30")},
+        {"entry": Decimal("1e40"), "bound": Decimal("1e-40"), "trigger": Decimal("1e40") + Decimal("1e-30")},
         {"entry": Decimal(0), "bound": Decimal(-3)},
     ],
 )

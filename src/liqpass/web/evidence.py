@@ -68,7 +68,8 @@ class ReadAnswer:
 
 @dataclass(frozen=True)
 class Column:
-    """The answers of one endpoint, the newest first: of each question the last one, and the earlier ones."""
+    """The answers of one endpoint, the newest first: of each question the last one, those that say something
+    before those that do not; and the earlier ones."""
 
     kind: str
     newest: list[ReadAnswer]
@@ -86,7 +87,8 @@ def columns(evidence: Sequence[Answered], inst_id: str) -> list[Column]:
         answers.append(_read(row, kind, inst_id))
         asked.add(row.request)
     order = [*_TELLING, *sorted(set(by_kind) - set(_TELLING))]
-    return [by_kind[kind] for kind in order if kind in by_kind]
+    found = [by_kind[kind] for kind in order if kind in by_kind]
+    return [Column(it.kind, sorted(it.newest, key=lambda one: not one.rows), it.earlier) for it in found]
 
 
 def changed(whats: Sequence[str], row: str) -> list[tuple[str, str | None]]:

@@ -14,7 +14,7 @@ DIGITS = 200
 
 @dataclass(frozen=True)
 class Mark:
-    """One price. `name`: liquidation, bound, entry, mark or trigger; `place`: percent from the left."""
+    """One price. `name`: liquidation, bound, entry or trigger; `place`: percent from the left."""
 
     name: str
     price: Decimal

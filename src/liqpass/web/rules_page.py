@@ -63,7 +63,6 @@ def _line(one: examples.Example) -> PriceLine | None:
     return price_line(
         "long",
         {
-            "entry": examples.ENTRY,
             "liquidation": examples.LIQUIDATION,
             "bound": Decimal(part.bound_px),
             "trigger": Decimal(part.trigger_px or part.px),
