@@ -71,6 +71,10 @@ def bill(**changed: str) -> Happens:
         ("sub-type unheard of", ORDERS, bill(subType="199"), f"{NO_ORDER} UNKNOWN_CLOSING"),
         ("moved to another account", ORDERS, bill(type="6", subType="324"), f"{NO_ORDER} UNKNOWN_CLOSING"),
         ("margin moved by hand", ORDERS, bill(type="6", subType="161"), NO_ORDER),
+        # an order that does not say when: its bill does
+        ("order without its time", "", order(fillTime=""), "pays 100.00"),
+        ("order and fill, without its time", BILLS, order(fillTime=""), "pays 100.00"),
+        ("order alone, without its time", f"{BILLS} {FILLS}", order(fillTime=""), NO_ORDER),
         # a row that may be it
         ("order without its time", BILLS, order(fillTime="soon"), f"{NO_ORDER} READABLE_ROWS"),
         ("bill without its size", ORDERS, bill(sz="many"), f"{NO_ORDER} READABLE_ROWS"),

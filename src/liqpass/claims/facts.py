@@ -69,7 +69,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished order of the slot, of which something was filled; `at_ms` is its last fill."""
+    """A finished order of the slot, of which something was filled; `at_ms` is its last fill, None where it
+    does not say."""
 
     ord_id: str
     by: By
@@ -79,7 +80,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     pnl: Fraction | None
     fee: Fraction | None
     made_at_ms: int
-    at_ms: int
+    at_ms: int | None
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):

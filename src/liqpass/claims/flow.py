@@ -77,9 +77,10 @@ def _explained(before: Fraction | None, moved: list[Fraction | None], now: Fract
 
 
 def _of_order(order: Order, bills: list[Leg], fills: list[Fill], since_ms: int) -> Trade | None:
-    if order.at_ms <= since_ms:
-        return None
     legs: list[Fill] = [*bills] or fills
+    at_ms = order.at_ms or max((leg.at_ms for leg in legs), default=0)
+    if at_ms <= since_ms:
+        return None
     after = [leg for leg in legs if leg.at_ms > since_ms]
     px, pnl, fee, contracts = order.px, order.pnl, order.fee, order.contracts
     whole = order.made_at_ms > since_ms
@@ -98,19 +99,19 @@ def _of_order(order: Order, bills: list[Leg], fills: list[Fill], since_ms: int) 
         pnl=pnl,
         fee=fee,
         marks=_marks([*bills, *fills]),
-        at_ms=order.at_ms,
-        agrees=_agree(order, bills, whole=whole),
+        at_ms=at_ms,
+        agrees=_agree(order, bills, at_ms, whole=whole),
     )
 
 
-def _agree(order: Order, bills: list[Leg], *, whole: bool) -> bool:
+def _agree(order: Order, bills: list[Leg], at_ms: int, *, whole: bool) -> bool:
     if not bills:
         return True
     shown, last_ms = _size(bills), max(bill.at_ms for bill in bills)
     return (
         (shown == order.contracts if whole else shown <= order.contracts)
         and all((bill.by, bill.opens) == (order.by, order.opens) for bill in bills)
-        and abs(last_ms - order.at_ms) <= _ONE_MOMENT_MS
+        and abs(last_ms - at_ms) <= _ONE_MOMENT_MS
     )
 
 

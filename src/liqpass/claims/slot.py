@@ -61,8 +61,6 @@ class Slot(NamedTuple):
             return None
         if read.side not in ("buy", "sell"):
             raise UnreadableRow("side", read.side)
-        if read.fill_time_ms is None:
-            raise UnreadableRow("fillTime", None)
         rebate = number_of(row, "rebate") if text(row, "rebateCcy") == text(row, "feeCcy") else None
         fee = exact(read.fee)
         return Order(
