@@ -122,7 +122,8 @@ class Missing(StrEnum):
     CONTRACT_VALUE = "CONTRACT_VALUE"
     """What a contract is worth is not known."""
     FUNDING = "FUNDING"
-    """It depends on funding that was paid for size added after pricing: an operator decides."""
+    """It depends on funding of which it is not certain how much the priced position would have paid before
+    it was liquidated: an operator decides."""
     READABLE_ROWS = "READABLE_ROWS"
     """A row that may be the position's cannot be read."""
     UNKNOWN_CLOSING = "UNKNOWN_CLOSING"
