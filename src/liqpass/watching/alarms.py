@@ -88,7 +88,7 @@ def waiting(found: Alarms, now: datetime) -> list[str]:
     if found.closing:
         first = found.closing[0]
         left = _lasting(max(first.closes_at - now, timedelta()))
-        why = f": {first.trouble}" if first.trouble else ""
+        why = f": {first.trouble.rstrip('.')}" if first.trouble else ""
         said.append(
             f"{_many(len(found.closing), 'claim')} without all evidence, which can come for {left} more{why}."
             f" liqpass claims show {first.id} says what is missing; where no key works, ask its owner for one"
