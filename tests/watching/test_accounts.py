@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from liqpass.db import open_database
+from liqpass.claims.sql import lock_claim
+from liqpass.db import Connection, open_database
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.pace import POSITIONS
 from liqpass.exchange.records import Reading
@@ -204,6 +205,36 @@ async def test_two_workers_that_read_one_account_at_once_keep_one_change_and_ope
         await other.close()
     assert await alice.changes() == [["gone"]]
     assert await alice.claims() == [("WATCHER", "POSITION_GONE")]
+
+
+async def test_a_claim_that_is_decided_in_the_moment_in_which_its_position_is_read_waits_for_neither(
+    town: TestWorld, alice: Insured
+) -> None:
+    """Deciding locks the claim and then the cover, noting a reading the cover and then the claim."""
+    town.exchange.books.liquidate_partly(alice.uid, INST, contracts=1)
+    await look(town, minutes=6)
+    (claim,) = await alice.ask("select user_id, id from claims where purchase_order_id = $1")
+    await alice.write("update claims set ask_at = null where purchase_order_id = $1")
+    reading = asyncio.Event()
+
+    async def decide(conn: Connection) -> None:
+        await lock_claim(conn, claim["user_id"], claim["id"])
+        reading.set()
+        for _ in range(100):  # until the reading waits for the claim, or for good
+            if await conn.fetchval("select count(*) from pg_locks where not granted"):
+                break
+            await asyncio.sleep(0.05)
+        await conn.execute("update watched_covers set penalty = '-1' where purchase_order_id = $1", alice.id)
+
+    decided = asyncio.create_task(town.db.run(decide))
+    await reading.wait()
+    town.exchange.books.liquidate_partly(alice.uid, INST, contracts=1)
+    await look(town, minutes=6)
+    await decided
+    assert len(await alice.changes()) == 2
+    assert (await alice.cover())["penalty"] == "-1"
+    (claim,) = await alice.ask("select ask_at from claims where purchase_order_id = $1")
+    assert claim["ask_at"] == town.clock()
 
 
 async def test_only_one_of_two_workers_takes_an_account(town: TestWorld, alice: Insured) -> None:
