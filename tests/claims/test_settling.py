@@ -6,6 +6,7 @@ from liqpass.claims.policy import CURRENT
 from liqpass.claims.states import ClaimStatus
 from liqpass.ledger.book import Account
 from liqpass.problems import Problem
+from liqpass.treasury import pool
 from tests.claims.claimed import (
     GATHERED,
     alive,
@@ -162,3 +163,15 @@ async def test_no_more_than_the_payout_is_ever_approved(world: TestWorld, alice:
         await approve(world, claim, int(order["payoutAmount"]) + 1)
     assert refused.value.code == "INVALID_FIELD"
     assert "at most" in refused.value.detail
+
+
+async def test_the_pool_tells_what_waits_to_be_settled(world: TestWorld, alice: Newcomer) -> None:
+    order = await covered(world, alice)
+    payout, part = int(order["payoutAmount"]), 1_000_000
+    claim = await payable(world, order, part)
+    await approve(world, claim, part)
+    await over(world)
+    shown = await world.db.run(lambda conn: pool.show(conn, world.of.settings.chain))
+    assert (shown.open_cover, shown.waiting.covers) == ([], 1)
+    assert shown.waiting.locked == shown.balances[Account.POOL_LOCKED] == payout - part
+    assert shown.balances[Account.CLAIMS_PAYABLE] == part

@@ -76,6 +76,10 @@ def _lines(found: "Pool", chain: "ChainSettings") -> list[tuple[str, str, str]]:
         (f"    {cover.sku}", usd(cover.payout), counted(cover.orders, "open order"))
         for cover in found.open_cover
     ]
+    if found.waiting.covers:
+        until = "ended; freed when no claim can come any more"
+        said = f"{counted(found.waiting.covers, 'cover')} {until}"
+        covers.append(("    not settled yet", usd(found.waiting.locked), said))
     return [
         ("treasury, by the books", standing[Account.TREASURY], checksum(chain.treasury)),
         ("pool, free", standing[Account.POOL_FREE], ""),

@@ -30,7 +30,7 @@ class Account(StrEnum):
     POOL_FREE = "POOL_FREE"
     """Capital that no cover holds."""
     POOL_LOCKED = "POOL_LOCKED"
-    """Capital held for open orders, their whole payout."""
+    """Capital held for open orders and covers that are not settled, less what their claims took."""
     CLAIMS_PAYABLE = "CLAIMS_PAYABLE"
     """Owed to traders who were liquidated."""
 

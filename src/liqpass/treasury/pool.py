@@ -14,6 +14,8 @@ from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
 from liqpass.treasury.disbursements import dues, words
+from liqpass.treasury.owed import sql as owed
+from liqpass.treasury.owed.sql import Waiting
 from liqpass.treasury.records import Disbursement, OpenCover, Suspended
 from liqpass.treasury.suspense import hold, is_final, items, key_of, part
 
@@ -23,6 +25,7 @@ class Pool(msgspec.Struct, frozen=True):
 
     balances: dict[Account, int]
     open_cover: list[OpenCover]
+    waiting: Waiting
     dues: list[Disbursement]
     suspended: list[Suspended]
 
@@ -41,6 +44,7 @@ async def show(conn: Connection, chain: ChainSettings) -> Pool:
     return Pool(
         balances=await balances(conn),
         open_cover=await sql.open_cover(conn, chain.chain_id),
+        waiting=await owed.waiting(conn, chain.chain_id),
         dues=await dues(conn, chain),
         suspended=await items(conn, chain),
     )

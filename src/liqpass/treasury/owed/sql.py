@@ -53,6 +53,26 @@ async def cover(conn: Connection, purchase_order_id: bytes) -> Cover:
     ...
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """Covers that have ended and are not settled: their payouts, less what was approved of their claims."""
+
+    covers: int
+    locked: int
+
+
+@query(f"""
+    select count(*) as covers, coalesce(sum(o.payout_amount - claimed.stands), 0)::bigint as locked
+    from watched_covers w
+    join purchase_orders o on o.user_id = w.user_id and o.id = w.order_id
+    cross join lateral (select 'CLAIM'::ledger_kind as kind, o.purchase_order_id as ref) e
+    cross join lateral ({STANDING}) claimed
+    where w.settled_at is null and o.status = 'EXPIRED' and o.chain_id = $1
+""")
+async def waiting(conn: Connection, chain_id: int) -> Waiting:
+    """What is locked although no cover runs."""
+    ...
+
+
 @query("""
     update claims c set approved_amount = $2 from order_refs r
     where r.purchase_order_id = $1 and c.user_id = r.user_id and c.order_id = r.order_id
