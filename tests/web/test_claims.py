@@ -107,7 +107,9 @@ async def test_a_claim_from_the_button_to_the_receipt(
     assert sha256(await bundle.body()).hexdigest() in await page.locator("#claim-check").inner_text()
 
     ada, bob = operators
-    await looks_at(town, ada)
+    await ada.goto(f"{town.api}/operator")
+    await ada.get_by_role("link", name="Claims to be decided: 1").click()
+    await ada.get_by_role("link", name="Look at it").click()
     await expect(ada.locator(".side-by-side")).to_contain_text("full_liquidation")
     await expect(ada.locator("#decision")).to_contain_text("still missing: 2")
     await approves(ada, "")

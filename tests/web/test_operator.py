@@ -235,7 +235,7 @@ async def test_what_nobody_looked_at_for_long_is_not_called_good(
         await world.work()
         await run_once(world)
         said = words(await html(somebody, "/operator"))
-        assert "Books hold No open breaks Nothing in suspense" in said
+        assert "Books hold No open breaks No claim waits Nothing in suspense" in said
         assert "Overdue" not in said
         world.clock.advance(hours=2, seconds=2)
         said = words(await html(somebody, "/operator"))

@@ -14,6 +14,7 @@ from liqpass.ledger.posting import balances
 from liqpass.orders.states import OrderStatus
 from liqpass.reconcile.standing import overview
 from liqpass.reconcile.views import Overview
+from liqpass.review.reading import WAITING
 from liqpass.settings import ChainSettings
 from liqpass.treasury import disbursements, suspense
 from liqpass.treasury.holding import Held
@@ -81,6 +82,7 @@ class Figures(msgspec.Struct, frozen=True):
     by_hand: disbursements.ByHand
     cursor: Cursor | None
     keys: sql.Keys
+    claims_to_decide: int
     days: list[Day]
     counted_at: datetime
     """The days are not of the same moment as the rest: see `Month`."""
@@ -105,6 +107,7 @@ async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: 
         by_hand=await disbursements.paid_by_hand(conn, chain, dues),
         cursor=await cursor_of(conn, chain.chain_id),
         keys=await sql.keys(conn),
+        claims_to_decide=sum(one.claims for one in await sql.claims_by_status(conn) if one.status in WAITING),
         days=days,
         counted_at=counted_at,
     )
