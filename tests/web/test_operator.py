@@ -239,7 +239,7 @@ async def test_what_nobody_looked_at_for_long_is_not_called_good(
         assert "Overdue" not in said
         world.clock.advance(hours=2, seconds=2)
         said = words(await html(somebody, "/operator"))
-    assert "Books: look again Reconciliation is overdue Nothing in suspense" in said
+    assert "Books: look again Reconciliation is overdue No claim waits Nothing in suspense" in said
     assert "checked 2 hours ago Overdue" in said
     assert re.search(r"Last run: \d+, .* \(2 hours ago\) Overdue", said)
 
