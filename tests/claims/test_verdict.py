@@ -75,7 +75,7 @@ def test_it_is_liquidated_at_the_price_that_was_insured_moved_by_funding(
         ("2999", "10", "-0.000001", 100_000_000, "pays 2.499501"),
         # a gain pays for the fee and the penalty
         ("3001.5", "10", "-0.00075", 100_000_000, "pays 0.0015"),
-        ("3001.5", "10", "0.00075", 100_000_000, "NO_LOSS"),
+        ("3001.6", "10", "-0.0992", 100_000_000, "NO_LOSS"),
     ],
 )
 def test_it_pays_by_share_and_never_more_than_was_lost(

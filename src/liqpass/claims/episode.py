@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import msgspec
 
@@ -128,7 +129,22 @@ def _torn(episode: Episode) -> bool:
         or (closed is not None and liquidated > closed)
         or (end is not None and told_ms > end.standing.at_ms)
         or (end is not None and any(one.at_ms > end.standing.at_ms for one in episode.facts.lives))
+        or _penalty_shrinks(episode)
+        or any(one != other and _same_moment(one, other) for one, other in pairwise(told))
     )
+
+
+def _penalty_shrinks(episode: Episode) -> bool:
+    """What the exchange has taken it never gives back: not even by a row of the same change, read later."""
+    known = [one.standing for one in episode.told] + ([episode.now] if episode.now else [])
+    known.sort(key=lambda one: (one.at_ms, one.read_at_ms))
+    penalties = [one.penalty for one in (episode.facts.priced.standing, *known)]
+    return any(after > before for before, after in pairwise(penalties))
+
+
+def _same_moment(one: Told, other: Told) -> bool:
+    """Whether both are of one change, read at once."""
+    return (one.standing.at_ms, one.standing.read_at_ms) == (other.standing.at_ms, other.standing.read_at_ms)
 
 
 def _unclear(episode: Episode) -> set[Missing]:

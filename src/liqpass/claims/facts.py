@@ -39,7 +39,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PricedPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """The position as it was insured. `direction`: long or short, in net mode too."""
+    """The position as it was insured. `direction`: long or short, in net mode too. `penalty_shown`: its row
+    said what the penalty was, as rows of OKX do; where it did not, none is taken for 0."""
 
     inst_id: str
     mgn_mode: str
@@ -51,6 +52,7 @@ class PricedPosition(msgspec.Struct, frozen=True, kw_only=True):
     entry_px: Fraction
     liq_px: Fraction
     ccy: str
+    penalty_shown: bool
     standing: Standing
 
 

@@ -26,12 +26,13 @@ from liqpass.exchange.pace import (
     POSITIONS,
     POSITIONS_HISTORY,
 )
-from liqpass.exchange.records import Position, Reading, history_row, position
+from liqpass.exchange.records import CloseType, Position, Reading, history_row, position
 from liqpass.exchange.rows import Unread, read_each
 
 _ORDERS = {ORDERS_HISTORY, f"{ORDERS_HISTORY}-archive"}
 _BILLS = {BILLS, f"{BILLS}-archive"}
 _FILLS = {FILLS, FILLS_HISTORY}
+_LIQUIDATED = {CloseType.LIQUIDATED, CloseType.PARTLY_LIQUIDATED}
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ def _priced(case: Case) -> PricedPosition:
         entry_px=exact(read.avg_px),
         liq_px=exact(read.liq_px),
         ccy=read.ccy,
+        penalty_shown=number_of(read.row, "liqPenalty") is not None,
         standing=_live(read, read.u_time_ms),
     )
 
@@ -172,6 +174,8 @@ def _told(priced: PricedPosition, read_at_ms: int, row: Row) -> Told | None:
     )
     if not of_episode:
         return None
+    if read.liq_penalty is None and read.close_type in _LIQUIDATED:
+        raise UnreadableRow("liqPenalty", None)  # what was lost is not known without it
     return Told(
         close_type=read.close_type,
         trigger_px=exact(read.trigger_px) or None,
@@ -218,7 +222,7 @@ def _readings(case: Case, priced: PricedPosition, answers: list[_Read]) -> tuple
         ):
             gone.append(at_ms)
         else:
-            lives += _lives(found, at_ms)
+            lives += _lives(priced, found, at_ms)
     return sorted(lives, key=lambda one: _in_time(one, one)), max(gone, default=None)
 
 
@@ -230,9 +234,12 @@ def _positions(case: Case, answers: list[_Read]) -> Iterator[tuple[int, Reading]
         yield change.read_at_ms + change.clock_offset_ms, Reading.of_rows(b"", rows)
 
 
-def _lives(found: Position, read_at_ms: int) -> list[Standing]:
+def _lives(priced: PricedPosition, found: Position, read_at_ms: int) -> list[Standing]:
+    """Nothing where it cannot be read, or says nothing any more of its penalty: that it has none is shown, or
+    not known."""
     try:
-        return [_live(found, read_at_ms)]
+        known = number_of(found.row, "liqPenalty") is not None or not priced.penalty_shown
+        return [_live(found, read_at_ms)] if known else []
     except UnreadableRow:
         return []
 

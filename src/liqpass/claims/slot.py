@@ -59,6 +59,8 @@ class Slot(NamedTuple):
             return None
         if not read.acc_fill_sz:
             return None
+        if read.acc_fill_sz < 0:
+            raise UnreadableRow("accFillSz", read.acc_fill_sz)
         if read.side not in ("buy", "sell"):
             raise UnreadableRow("side", read.side)
         rebate = number_of(row, "rebate") if text(row, "rebateCcy") == text(row, "feeCcy") else None
@@ -88,7 +90,7 @@ class Slot(NamedTuple):
         opens = self._opens(by, effect)
         if opens is None:
             return None
-        if not read.sz:
+        if not read.sz or read.sz < 0:
             raise UnreadableRow("sz", read.sz)
         return Leg(
             bill_id=read.bill_id,
@@ -108,7 +110,7 @@ class Slot(NamedTuple):
         if present(row, "instId", NAME) != self.inst_id or not self._side_fits(text(row, "posSide")):
             return None
         contracts = number_of(row, "fillSz")
-        if not contracts:
+        if not contracts or contracts < 0:
             raise UnreadableRow("fillSz", contracts)
         return Fill(
             bill_id=present(row, "billId"),
