@@ -123,3 +123,20 @@ async def test_what_is_settled_is_watched_no_more(town: TestWorld) -> None:
         )
         await look(town, minutes=6)
         assert ((await bob.account())["due_at"], (await bob.cover())["seen_at"]) == (None, None)
+
+
+async def test_a_clock_that_was_wrong_when_it_was_asked_for_makes_no_reading_one_after_the_end(
+    town: TestWorld, alice: Insured
+) -> None:
+    """The exchange said once that it is an hour later; it takes no request with such a time, and says so."""
+    gateway = OkxGateway(town.exchange.hosts, town.clock)
+    try:
+        town.exchange.faults.skew_clock(3600)
+        await gateway.clock_offset("global")
+        town.exchange.faults.skew_clock(0)
+        await to_the_end(alice, minutes=-50)
+        await watch_due(town.db, gateway, town.of.keyring, town.clock)
+        assert (await alice.cover())["seen_at"] == town.clock()
+        assert (await alice.cover())["alive_after_end_at"] is None
+    finally:
+        await gateway.close()

@@ -4,6 +4,7 @@ import pytest
 
 from liqpass.claims.opening import open_for
 from liqpass.claims.states import Opener
+from liqpass.worker import tasks_of
 from tests.flows.newcomers import INST, SLOT
 from tests.watching.covers import Insured, answer_positions, insured, look, row_of
 from tests.world import TestWorld
@@ -190,3 +191,44 @@ async def test_a_claim_of_its_owner_is_the_watchers_claim_too(town: TestWorld) -
         assert await bob.claims() == [("TRADER", "ASKED_FOR")]
         (claim,) = await bob.ask("select ask_at from claims where purchase_order_id = $1")
         assert claim["ask_at"] == town.clock()
+
+
+@pytest.mark.parametrize("said", ["", None])
+async def test_a_row_that_says_nothing_of_the_penalty_any_more_does_not_say_that_there_is_none(
+    town: TestWorld, alice: Insured, said: str | None
+) -> None:
+    """Even after the cover's end: its capital is not freed by it."""
+    await look(town, seconds=5)
+    answer_positions(town, {**row_of(alice), "liqPenalty": said})
+    (order,) = await alice.ask("select coverage_end_at from purchase_orders where purchase_order_id = $1")
+    town.clock.now = order["coverage_end_at"]
+    await look(town, minutes=1)
+    assert (await alice.cover())["alive_after_end_at"] is None
+    assert "its liqPenalty is not shown any more" in (await alice.account())["trouble"]
+    town.exchange.faults.heal()
+    await look(town, minutes=6)
+    assert (await alice.cover())["alive_after_end_at"] is not None
+
+
+async def gather(town: TestWorld) -> None:
+    await next(task for task in tasks_of(town.of) if task.name == "gather evidence").step()
+
+
+async def test_an_older_answer_that_shows_it_again_does_not_put_the_claim_to_sleep(
+    town: TestWorld, alice: Insured
+) -> None:
+    """A second server of the exchange is ten minutes behind: asked about the claim, it shows the position."""
+    await look(town, hours=1)
+    town.exchange.books.liquidate(alice.uid, INST)
+    await look(town, minutes=6)
+    assert await alice.claims() == [("WATCHER", "POSITION_GONE")]
+    town.exchange.faults.delay("", 600)
+    town.clock.advance(seconds=2)
+    await gather(town)
+    (claim,) = await alice.ask("select missing from claims where purchase_order_id = $1")
+    assert claim["missing"] == ["EPISODE_RUNS"]
+    town.exchange.faults.heal()
+    await look(town, minutes=6)
+    await gather(town)
+    (claim,) = await alice.ask("select status::text, reason_code from claims where purchase_order_id = $1")
+    assert tuple(claim) == ("PAYABLE", None)

@@ -127,7 +127,7 @@ async def _claim(
     settled: bool,
 ) -> None:
     """The claim that this opens, or that waits for it. One that is open already is asked for when something
-    has just happened: not by every reading that shows it still."""
+    has just happened: not by every reading that shows it still, unless it takes the position for open."""
     news = set(found.what)
     if cover.claim_id is None:
         reason = _why_open(found)
@@ -136,7 +136,11 @@ async def _claim(
             await opening.opened_for(
                 conn, now, random(RANDOM_BYTES), user, cover.order_id, by=by, reason=reason
             )
-    elif news & {"gone", "other"} or (found.penalised and PENALTY in news) or (settled and _waits(cover)):
+    elif (
+        news & {"gone", "other"}
+        or (found.penalised and PENALTY in news)
+        or ((settled or not found.alive) and _waits(cover))
+    ):
         await claims.ask_soon(conn, user, cover.claim_id, now)
 
 

@@ -72,9 +72,11 @@ def shown(slot: Slot, reading: Reading) -> Shown | Unclear:
     if not _is_episode(slot, position):
         return Shown([] if slot.gone else ["other"], position.row_json, alive=False)
     try:
-        number(position.row, PENALTY)
+        silent = number(position.row, PENALTY) is None and _shows_penalty(slot.last_row)
     except UnreadableRow as unreadable:
         return Unclear(f"{' '.join(key)}: {_said(unreadable.field)}")
+    if silent:  # that it has none is shown, or not known
+        return Unclear(f"{' '.join(key)}: its {PENALTY} is not shown any more")
     what = [name for name in KEPT_FIELDS if _as_value(slot.last_row, name) != _as_value(position.row, name)]
     if slot.gone:
         what.append("back")
@@ -93,6 +95,10 @@ def _is_episode(slot: Slot, position: Position) -> bool:
     before = _as_value(slot.last_row, "pos")
     turned = isinstance(before, Decimal) and before * position.pos < 0
     return same and not turned
+
+
+def _shows_penalty(row: dict[str, object]) -> bool:
+    return isinstance(row.get(PENALTY), str) and row[PENALTY] != ""
 
 
 def _as_value(row: dict[str, object], name: str) -> Decimal | str:

@@ -13,7 +13,8 @@ from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Database
 from liqpass.exchange.errors import ExchangeError, Kind
 from liqpass.exchange.okx import Credentials, OkxGateway
-from liqpass.exchange.records import Position
+from liqpass.exchange.pace import POSITIONS
+from liqpass.exchange.records import Position, Reading
 from liqpass.vault.api_accounts import OF_THE_REGION, OpenedAccount, accounts_of_uid
 from liqpass.vault.cipher import CipherError, KeyRing
 from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
@@ -173,10 +174,11 @@ async def _read(watcher: Watcher, due: sql.Due, keys: list[OpenedAccount]) -> Re
 
 
 async def _ask(watcher: Watcher, creds: Credentials) -> Read:
-    """The time of a reading is that before it was asked for: never younger than what it shows."""
-    offset = await watcher.gateway.clock_offset(creds.region)
-    at = watcher.clock()
-    return Read(await watcher.gateway.positions(creds), at, offset)
+    """The time of a reading is that before it was asked for: never younger than what it shows. By which clock
+    of the exchange's is what it took: it refuses a time that is far from its own."""
+    answer = await watcher.gateway.ask(creds, POSITIONS, {"instType": "SWAP"})
+    offset = timedelta(milliseconds=answer.clock_offset_ms)
+    return Read(Reading.of_rows(answer.raw, answer.rows), answer.asked_at, offset)
 
 
 def _unread(watcher: Watcher, due: sql.Due, region: str, error: ExchangeError) -> _Unread:
