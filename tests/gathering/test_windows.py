@@ -100,6 +100,19 @@ async def test_what_no_archive_shows_any_more_is_told(desk: Desk) -> None:
     assert (await desk.claim(cover)).trouble == Trouble.OUT_OF_REACH
 
 
+async def test_a_position_that_nobody_touched_for_long_is_as_much_in_reach_as_any(desk: Desk) -> None:
+    desk.clock.advance(days=100)
+    cover = await desk.cover(hours=24 * 30)
+    await desk.open(cover)
+    await desk.gather_for(hours=30)
+    claim = await desk.claim(cover)
+    assert (claim.status, claim.trouble, claim.missing) == (ClaimStatus.GATHERING, None, ["EPISODE_RUNS"])
+    desk.exchange.books.liquidate(cover.uid, BTC)
+    await desk.ask_soon(cover)
+    await desk.gather()
+    assert await desk.moves(cover) == FOUND
+
+
 async def test_more_pages_than_are_read_are_told(desk: Desk) -> None:
     cover = await desk.cover()
     row = {"ordId": "9" * 19, "cTime": str(cover.position.u_time_ms + 1)}

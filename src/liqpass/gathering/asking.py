@@ -49,13 +49,15 @@ class Stream(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is asked about: a position that was priced, and what happened to it since."""
+    """What is asked about: a position that was priced, and what happened to it since its last change then
+    (`since_ms`): nothing did before `priced_ms`, when it was read."""
 
     inst_id: str
     mgn_mode: str
     pos_id: str
     created_ms: int
     since_ms: int
+    priced_ms: int
 
 
 class Taken(NamedTuple):
@@ -75,8 +77,11 @@ class Gathered:
 
 def wanted_of(order: CaseOrder) -> Wanted:
     """The position of an order; since the last change of the row from which it was priced."""
-    row = msgspec.json.decode(msgspec.json.decode(order.priced_from)["position"])
-    return Wanted(order.inst_id, order.mgn_mode, order.pos_id, order.pos_created_ms, time_ms(row, "uTime"))
+    priced = msgspec.json.decode(order.priced_from)
+    since_ms = time_ms(msgspec.json.decode(priced["position"]), "uTime")
+    priced_ms = int(datetime.fromisoformat(priced["read_at"]).timestamp() * 1000)
+    slot = order.inst_id, order.mgn_mode, order.pos_id, order.pos_created_ms
+    return Wanted(*slot, since_ms, max(since_ms, priced_ms))
 
 
 def streams(wanted: Wanted, now: datetime) -> Iterator[Stream]:
@@ -116,7 +121,7 @@ async def ask(
             await _ask_all(gateway, list(keys), wanted, now, known, gathered)
     except TimeoutError:
         gathered.trouble = Trouble.SLOW
-    if gathered.trouble is None and not _reaches(ARCHIVES_REACH, wanted.since_ms, now):
+    if gathered.trouble is None and not _reaches(ARCHIVES_REACH, wanted.priced_ms, now):
         gathered.trouble = Trouble.OUT_OF_REACH
     return gathered
 

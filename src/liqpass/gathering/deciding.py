@@ -199,7 +199,7 @@ async def _look_ahead(
     """When it is asked about again; past the windows of the exchange, an operator decides. Whoever wants it
     sooner, and said so meanwhile, gets it."""
     policy = policy_of(order.claims_policy)
-    closes = closes_at(order, policy, claim.opened_at, wanted_of(order).since_ms)
+    closes = closes_at(order, policy, claim.opened_at, wanted_of(order).priced_ms)
     if claim.status is _S.GATHERING and now >= closes:
         claim = await _move(conn, now, claim, _S.IN_REVIEW, "WINDOW_CLOSED", "CLOCK", "{}")
     ask_at = ask_again_at(now, claim.status, found, asked, trouble, ended_at=ends_at(order), closes=closes)

@@ -31,11 +31,11 @@ def pause(asked: int, trouble: str | None, status: ClaimStatus) -> timedelta:
     return min(FIRST * (1 << min(asked, 20)), longest)
 
 
-def closes_at(order: CaseOrder, policy: Policy, opened_at: datetime, since_ms: int) -> datetime:
+def closes_at(order: CaseOrder, policy: Policy, opened_at: datetime, priced_ms: int) -> datetime:
     """When the exchange will show no more of it, or the claim window is over; one that was opened late has a
     day all the same."""
     window = order.coverage_end_at + timedelta(seconds=policy.claim_window_sec)
-    reach = datetime.fromtimestamp(since_ms / 1000, UTC) + ARCHIVES_REACH
+    reach = datetime.fromtimestamp(priced_ms / 1000, UTC) + ARCHIVES_REACH
     return max(opened_at + AT_LEAST_OPEN, min(window, reach))
 
 
