@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SPARE_SEC = 180
+SPARE_SEC = 300
 OURS = ("DATABASE_URL", "API_KEYS_ENC_KEY")
 
 
