@@ -124,7 +124,7 @@ async def test_above_the_limit_two_names_are_needed_and_one_name_is_one_however_
     claim_id = await office.claim_in(S.PAYABLE, amount=LIMIT + 1)
     out = await good("approve", claim_id, *ADA, *BECAUSE, env=env)
     assert "is approved by Ada: another operator has to approve the same amount and recipient" in out
-    for name in ("Ada", "ada", " ADA "):
+    for name in ("Ada", "ada", " ADA ", "\uff21\uff44\uff41", "A\u200bda", "Ada\u2060"):
         out = await good("approve", claim_id, "--by", name, *BECAUSE, env=env)
         assert out.startswith("You had approved the same before.")
     assert (await office.claim(claim_id))["status"] == "PAYABLE"

@@ -18,7 +18,7 @@ from liqpass.orders.states import OrderStatus
 from liqpass.problems import Problem
 from liqpass.review import sql
 from liqpass.review.held import told
-from liqpass.review.reading import WAITING, claim_not_found, names_needed, standing
+from liqpass.review.reading import WAITING, claim_not_found, names_needed, one_name, standing
 from liqpass.review.sql import Approval, ListedClaim
 from liqpass.settings import ChainSettings, ClaimLimits
 from liqpass.treasury.disbursements import owe_claim, words
@@ -110,7 +110,7 @@ async def approve(
         _refuse(f"recipient {who}: money sent there would be lost.", "recipient")
     approvals = await sql.approvals(conn, claim.user_id, claim.id)
     before = _agreeing(approvals, claim.event_seq, amount, to)
-    if (said_before := by.casefold() in {name.casefold() for name in before}) is False:
+    if (said_before := one_name(by) in map(one_name, before)) is False:
         seq = len(approvals) + 1
         await sql.keep_approval(
             conn, claim.user_id, claim.id, seq, claim.event_seq, by, amount, to, reason, now
@@ -193,7 +193,7 @@ def _payout(claim: ListedClaim, named: int | None) -> int:
 
 
 def _refuse_oneself(claim: ListedClaim, to: bytes, by: str) -> None:
-    if by.lower() in {checksum(claim.user_id).lower(), checksum(to).lower()}:
+    if one_name(by) in {one_name(checksum(claim.user_id)), one_name(checksum(to))}:
         raise Problem("OWN_CLAIM", "Nobody approves a payout to themselves: another operator has to.")
 
 

@@ -1,6 +1,7 @@
 """Claims as they are shown: to whom they belong, and to operators."""
 
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -150,7 +151,15 @@ async def bundle_of(conn: Connection, claim: claims.Claim, sha256: bytes | None 
 
 def standing(approvals: Sequence[Approval], round_: int) -> list[Approval]:
     """Of one round: of each name what it said last, in the order in which the names came; Ada is ada."""
-    return list({one.by_name.casefold(): one for one in approvals if one.round == round_}.values())
+    return list({one_name(one.by_name): one for one in approvals if one.round == round_}.values())
+
+
+def one_name(name: str) -> str:
+    """The same for all spellings of a name: capitals, wide letters, accents of their own, signs that nobody
+    sees."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.split())
 
 
 def receipts(shown: ShownClaim) -> list[Receipt]:
