@@ -107,7 +107,7 @@ def test_at_least_two_endpoints_say_the_same_of_this_slot(
         ({"type": "2", "triggerPx": ""}, "pays 100.00"),
         ({"type": "2", "triggerPx": "", "liqPenalty": "0"}, TORN),
         ({"type": "3", "liqPenalty": "0"}, "pays 100.00"),
-        ({"type": "4"}, "waits for HISTORY_ROW"),
+        ({"type": "4"}, "pays 100.00"),  # all of it was, as its orders and bills say
         ({"type": "9"}, "waits for HISTORY_ROW UNKNOWN_CLOSING"),
         ({"direction": "up"}, "waits for HISTORY_ROW READABLE_ROWS"),
         # what it has added up itself

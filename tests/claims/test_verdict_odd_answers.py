@@ -1,11 +1,13 @@
 """What an exchange may show that is odd: nothing of it refuses anything, or pays a wrong amount."""
 
+from decimal import Decimal
+
 import pytest
 
 from liqpass.claims.case import Verdict
 from liqpass.claims.verdict import decide
-from tests.claims.insured import MIDDLE, insured, shown, told
-from tests.claims.tape import BILLS, END_MS, HISTORY, ORDERS, POSITIONS, Row, answer, case
+from tests.claims.insured import MIDDLE, Happens, insured, shown, told
+from tests.claims.tape import BILLS, END_MS, HISTORY, ORDERS, POSITIONS, Row, Tape, answer, case, text
 
 
 def with_history(*rows: Row) -> Verdict:
@@ -73,3 +75,72 @@ def test_a_size_below_zero_is_no_size() -> None:
     bad = tape.bills[-1] | {"billId": "9", "sz": "-10"}
     evidence = [*shown(tape, without=f"{BILLS} {ORDERS}"), answer(BILLS, [*tape.bills, bad])]
     assert told(decide(case(position, evidence))) == "waits for READABLE_ROWS"
+
+
+def deleveraged(tape: Tape) -> None:
+    tape.deleverage(MIDDLE, 2700)
+
+
+def liquidated(tape: Tape) -> None:
+    tape.liquidate(MIDDLE)
+
+
+def closed(tape: Tape) -> None:
+    tape.close(MIDDLE, 2900)
+
+
+@pytest.mark.parametrize(
+    ("happens", "kind", "said"),
+    [
+        (deleveraged, "5", "AUTO_DELEVERAGED"),
+        (liquidated, "4", "pays 100.00"),
+        (closed, "1", "CLOSED_BY_OWNER"),
+        (closed, "4", "waits for ORDERS_OR_BILLS"),
+        (closed, "5", "waits for AGREEMENT"),
+    ],
+)
+def test_what_is_gone_and_closed_to_the_last_contract_is_over_though_its_row_says_partly(
+    happens: Happens, kind: str, said: str
+) -> None:
+    """OKX documents type 5 for auto-deleveraging, and 6 only where it is asked for."""
+    tape, position = insured()
+    happens(tape)
+    history = answer(HISTORY, [tape.history() | {"type": kind}])
+    evidence = [history, *shown(tape, without=HISTORY)]
+    assert told(decide(case(position, evidence))) == said
+    without_reading = [history, *shown(tape, without=f"{HISTORY} {POSITIONS}")]
+    assert "waits" in told(decide(case(position, without_reading)))
+    some_hidden = [history, *shown(tape, without=f"{HISTORY} {ORDERS} {BILLS}")]
+    assert "waits" in told(decide(case(position, some_hidden)))
+
+
+def turned(tape: Tape) -> list[Row]:
+    """Fifteen of ten are sold at once in net mode: what is over is a short."""
+    order = tape.close(MIDDLE, 2900)
+    fee = text(Decimal(order["fee"]) * 15 / 10)
+    order |= {"accFillSz": "15", "fee": fee}
+    tape.bills[-1] |= {"sz": "15", "fee": fee}
+    tape.fills[-1] |= {"fillSz": "15", "fee": fee}
+    short = tape.position() | {"pos": "-5", "cTime": str(MIDDLE), "uTime": str(MIDDLE), "liqPx": "3200"}
+    return [short]
+
+
+def test_an_order_that_turns_a_position_round_has_closed_it() -> None:
+    tape, position = insured(net=True)
+    now = turned(tape)
+    evidence = [*shown(tape, without=POSITIONS), answer(POSITIONS, now)]
+    assert told(decide(case(position, evidence))) == "CLOSED_BY_OWNER"
+
+
+def test_a_liquidation_that_is_not_shown_is_not_hidden_by_an_order_that_turned_the_rest_round() -> None:
+    tape, position = insured(net=True)
+    tape.liquidate(MIDDLE - 10, 2700, 4, penalty="-4.32")
+    liquidation = tape.orders.pop()
+    tape.bills.pop(), tape.fills.pop()
+    now = turned(tape)
+    evidence = [*shown(tape, without=POSITIONS), answer(POSITIONS, now)]
+    assert told(decide(case(position, evidence))) == "waits for ORDERS_OR_BILLS"
+    silent = tape.history() | {"liqPenalty": "0"}
+    evidence = [answer(HISTORY, [silent]), *shown(tape, without=HISTORY)]
+    assert told(decide(case(position, evidence))) == "waits for ALL_FILLS"
+    assert liquidation["category"] == "partial_liquidation"

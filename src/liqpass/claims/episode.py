@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import msgspec
+from msgspec.structs import replace
 
 from liqpass.claims.case import Missing
 from liqpass.claims.facts import By, Facts, Standing, Told
@@ -53,7 +54,7 @@ def episodes_of(facts: Facts, cover_over_ms: int) -> Iterator[Episode]:
     """The episode as it is known, then as it was when it was first read after the cover (`cover_over_ms`):
     where that decides, it does not matter what cannot be known of the time since."""
     trades = trades_of(facts)
-    end = next((one for one in reversed(facts.told) if one.over), None)
+    end = next((one for one in reversed(facts.told) if one.over), None) or _spent(facts, trades)
     live = facts.lives[-1] if facts.lives else None
     seen_ms = max((one.read_at_ms for one in facts.lives), default=-1)
     if facts.gone_at_ms is not None and facts.gone_at_ms >= seen_ms:
@@ -64,7 +65,9 @@ def episodes_of(facts: Facts, cover_over_ms: int) -> Iterator[Episode]:
         default=None,
     )
     if end is not None:
-        yield _made(facts, end.standing, facts.told, until(trades, end.standing), end=end, shut=True)
+        yield _made(
+            facts, end.standing, facts.told, until(trades, facts.priced, end.standing), end=end, shut=True
+        )
     elif live is None or live is not after:
         shut = live is not None and after is not None
         yield _made(facts, live, facts.told, trades, end=None, shut=shut)
@@ -72,6 +75,20 @@ def episodes_of(facts: Facts, cover_over_ms: int) -> Iterator[Episode]:
         told = [one for one in facts.told if one.standing.at_ms <= after.read_at_ms]
         before = [trade for trade in trades if trade.at_ms <= after.read_at_ms]
         yield _made(facts, after, told, before, end=None, shut=True)
+
+
+def _spent(facts: Facts, trades: list[Trade]) -> Told | None:
+    """A row that does not say that the episode is over, though it is: the position is gone, and all of its
+    contracts were closed until then. So a whole auto-deleveraging may be told (type 5)."""
+    last = facts.told[-1] if facts.told else None
+    seen_ms = max((one.read_at_ms for one in facts.lives), default=-1)
+    if last is None or last.close_type is CloseType.UNKNOWN or facts.gone_at_ms is None:
+        return None
+    if facts.gone_at_ms < max(seen_ms, last.standing.at_ms):
+        return None
+    over = replace(last.standing, contracts=Fraction())
+    complete = adds_up(facts.priced.standing, until(trades, facts.priced, over), over)
+    return replace(last, standing=over) if complete else None
 
 
 def missing_of(episode: Episode) -> set[Missing]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import msgspec
+from msgspec.structs import replace
 
-from liqpass.claims.facts import By, Facts, Fill, Leg, Order, Standing
+from liqpass.claims.facts import By, Facts, Fill, Leg, Order, PricedPosition, Standing
 
 # How far what OKX rounds may be off, a trade, in the settlement coin: a trade that is not shown moves more.
 _ROUNDING = Fraction(1, 10_000)
@@ -48,11 +49,21 @@ def trades_of(facts: Facts) -> list[Trade]:
     return sorted(trades, key=lambda trade: (trade.at_ms, trade.ord_id))
 
 
-def until(trades: Sequence[Trade], end: Standing | None) -> list[Trade]:
-    """Those of the episode, where it has ended: what closed it is of it, what opens the slot again is not."""
-    if end is None:
-        return list(trades)
-    return [trade for trade in trades if trade.at_ms < end.at_ms + (0 if trade.opens else 1)]
+def until(trades: Sequence[Trade], priced: PricedPosition, end: Standing) -> list[Trade]:
+    """Those of the episode, which has ended: what closed it is of it, what opens the slot again is not. In
+    net mode one order may do both, then a part of it is."""
+    kept = [trade for trade in trades if trade.at_ms < end.at_ms + (0 if trade.opens else 1)]
+    last, before = kept[-1] if kept else None, priced.standing.contracts
+    if last is None or before is None or priced.pos_side != "net" or last.by is not By.OWNER:
+        return kept
+    left = before + _moved(kept[:-1])
+    if not 0 < left < last.contracts or last.fee is None or end.fee is None or end.pnl is None:
+        return kept
+    return [*kept[:-1], replace(last, contracts=left, fee=last.fee * left / last.contracts)]
+
+
+def _moved(trades: Sequence[Trade]) -> Fraction:
+    return sum((trade.contracts if trade.opens else -trade.contracts for trade in trades), Fraction())
 
 
 def adds_up(before: Standing, trades: Sequence[Trade], now: Standing) -> bool:
@@ -61,9 +72,8 @@ def adds_up(before: Standing, trades: Sequence[Trade], now: Standing) -> bool:
     size, is noticed by its fees."""
     if any(trade.at_ms > now.at_ms for trade in trades) or before.contracts is None:
         return False
-    contracts = sum((trade.contracts if trade.opens else -trade.contracts for trade in trades), Fraction())
     return (
-        before.contracts + contracts == now.contracts
+        before.contracts + _moved(trades) == now.contracts
         and _explained(before.pnl, [trade.pnl for trade in trades], now.pnl)
         and _explained(before.fee, [trade.fee for trade in trades], now.fee)
     )

@@ -144,9 +144,10 @@ def _why_nothing(episode: Episode, parts: Sequence[Part]) -> Reason | None:
         return next(reason for reason in _TOLD_FIRST if reason in whys)
     closed_by = {trade.by for trade in episode.trades if not trade.opens}
     ended = episode.end.close_type if episode.end else None
-    if ended is CloseType.ADL and By.ADL in closed_by:
+    if ended in (CloseType.ADL, CloseType.PARTLY_ADL) and By.ADL in closed_by:
         return Reason.AUTO_DELEVERAGED
-    return Reason.CLOSED_BY_OWNER if ended is CloseType.WHOLLY and By.OWNER in closed_by else None
+    by_owner = ended in (CloseType.WHOLLY, CloseType.PARTLY) and By.OWNER in closed_by
+    return Reason.CLOSED_BY_OWNER if by_owner else None
 
 
 def _payable(known: Verdict, amount: int) -> Verdict:
