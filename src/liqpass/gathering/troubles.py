@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from liqpass.exchange.errors import MEANINGS, ExchangeError, Kind
-from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
+from liqpass.exchange.errors import ExchangeError, Kind
+from liqpass.vault.exchange_trouble import ABOUT_THE_KEY, SAID_OF_KEYS
 
 
 class Trouble(StrEnum):
@@ -20,9 +20,7 @@ class Trouble(StrEnum):
     FAULT = "What OKX shows cannot be judged here. The operators of LiqPass have been told."
 
 
-WITHOUT_KEY = sorted(
-    {Trouble.NO_KEY, *(it.message_for_user for it in MEANINGS.values() if it.kind in ABOUT_THE_KEY)}
-)
+WITHOUT_KEY = sorted({Trouble.NO_KEY, *SAID_OF_KEYS})
 """What another key of the same account would mend."""
 
 UNANSWERED = (Trouble.UNANSWERED, Trouble.TOO_OFTEN)

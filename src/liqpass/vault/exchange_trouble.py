@@ -1,6 +1,6 @@
 """What the user is told when the exchange refuses a key, or gives no answer."""
 
-from liqpass.exchange.errors import ExchangeError, Kind
+from liqpass.exchange.errors import MEANINGS, ExchangeError, Kind
 from liqpass.problems import Problem
 
 # What OKX says of this very key or its owner: certain, and waiting does not help. Everything else may pass by
@@ -15,6 +15,8 @@ ABOUT_THE_KEY = frozenset(
         Kind.RESTRICTED,
     }
 )
+# The words for all of that.
+SAID_OF_KEYS = frozenset(it.message_for_user for it in MEANINGS.values() if it.kind in ABOUT_THE_KEY)
 _RETRY_AFTER_SEC = 5
 
 

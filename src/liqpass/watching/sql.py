@@ -159,6 +159,35 @@ async def note_failed(
     ...
 
 
+# Of one order, for its owner --------------------------------------------------------------------------------
+
+
+class OwnCover(msgspec.Struct, frozen=True):
+    """The rules that an order was sold under, whether its position is watched and was there, when it was seen
+    last, and why its account cannot be read."""
+
+    claims_policy: str
+    coverage_start_at: datetime | None
+    watched: bool
+    seen_at: datetime | None
+    trouble: str | None
+
+
+@query("""
+    select o.claims_policy, o.coverage_start_at,
+        o.status in ('ACTIVE', 'EXPIRED') and c.order_id is not null and c.settled_at is null
+            and c.alive_after_end_at is null and c.gone_at is null as watched,
+        c.seen_at, a.trouble
+    from purchase_orders o
+    left join watched_covers c on c.user_id = o.user_id and c.order_id = o.id
+    left join watched_accounts a on a.user_id = c.user_id and a.exchange_uid = c.exchange_uid
+    where o.user_id = $1 and o.purchase_order_id = $2
+""")
+async def own_cover(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> OwnCover | None:
+    """Of the user's own order."""
+    ...
+
+
 # Of all users, for metrics and alarms -----------------------------------------------------------------------
 
 

@@ -20,8 +20,8 @@ from liqpass.orders.states import CLOSED, OrderStatus
 from liqpass.orders.views import OrderView
 from liqpass.review.reading import ShownClaim, receipts
 from liqpass.review.views import code_and_words
+from liqpass.watching.own_cover import OwnCover, needs_key, unread_since
 from liqpass.web.price_line import PriceLine, price_line
-from liqpass.web.sql import WatchedCover
 
 _S = ClaimStatus
 DECIDED_AGAINST = (_S.NOT_COVERED, _S.REFUSED)
@@ -74,7 +74,11 @@ _DONE_BY: Mapping[Stage, tuple[ClaimStatus, ...]] = {
 
 
 def sight(
-    order: OrderView, claim: ShownClaim | None, cover: WatchedCover | None, position: Position | None
+    order: OrderView,
+    claim: ShownClaim | None,
+    cover: OwnCover | None,
+    position: Position | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """What an order's page says of its claim, or of how to make one; `position` as it was priced."""
     policy = POLICIES.get(cover.claims_policy, CURRENT) if cover else CURRENT
@@ -82,6 +86,8 @@ def sight(
     return {
         "claim": claim,
         "cover": cover,
+        "unread_since": unread_since(cover, now) if cover else None,
+        "unread_needs_key": cover is not None and needs_key(cover),
         "steps": steps_of([(it.to_status, it.at) for it in claim.events]) if claim else [],
         "line": line_of(position, policy, claim) if is_covered or claim else None,
         "receipts": receipts(claim) if claim else [],

@@ -17,7 +17,8 @@ from liqpass.orders import reading
 from liqpass.problems import Problem
 from liqpass.review.reading import claim_of_order, receipts
 from liqpass.vault.api_accounts import own_accounts
-from liqpass.web import claim_sight, sql, texts, timeline
+from liqpass.watching.own_cover import own_cover
+from liqpass.web import claim_sight, texts, timeline
 from liqpass.web.refusals import answer_page
 from liqpass.web.rendering import page, preference
 from liqpass.web.rules_page import what_is_covered
@@ -71,7 +72,7 @@ async def order(
         found = await reading.shown(conn, user, order_id, site.chain)
         priced_from = await reading.priced_from(conn, user, order_id)
         claim = await claim_of_order(conn, user, order_id)
-        cover = await sql.watched_cover(conn, user, order_id)
+        cover = await own_cover(conn, user, order_id)
     held = claim_sight.position_of(priced_from)
     return page(
         viewer,
@@ -85,7 +86,7 @@ async def order(
         phase=timeline.phase_of(found, now),
         timeline=timeline.timeline_of(found, now),
         next_change=timeline.next_change(found, now),
-        **claim_sight.sight(found, claim, cover, held),
+        **claim_sight.sight(found, claim, cover, held, now),
     )
 
 

@@ -91,23 +91,6 @@ async def keys(conn: Connection) -> Keys:
     ...
 
 
-class WatchedCover(msgspec.Struct, frozen=True):
-    """The rules that an order was sold under, and when its position was last seen at the exchange."""
-
-    claims_policy: str
-    seen_at: datetime | None
-
-
-@query("""
-    select o.claims_policy, w.seen_at
-    from purchase_orders o left join watched_covers w on w.user_id = o.user_id and w.order_id = o.id
-    where o.user_id = $1 and o.purchase_order_id = $2
-""")
-async def watched_cover(conn: Connection, user_id: bytes, purchase_order_id: bytes) -> WatchedCover | None:
-    """Of the user's own order."""
-    ...
-
-
 class ClaimCount(msgspec.Struct, frozen=True):
     """How many claims stand at a status."""
 
