@@ -4,7 +4,7 @@ import pytest
 
 from liqpass.claims.verdict import decide
 from tests.claims.insured import MIDDLE, Happens, after, insured, shown, told
-from tests.claims.tape import END_MS, INSTRUMENTS, PRICED_MS, Tape, answer, case, instrument, seen
+from tests.claims.tape import END_MS, INSTRUMENTS, PRICED_MS, START_MS, Tape, answer, case, instrument, seen
 
 
 def leverage_raised(tape: Tape) -> None:
@@ -174,3 +174,33 @@ def test_a_part_that_was_liquidated_before_pricing_is_none_of_the_cover() -> Non
     half = decide(case(position, shown(tape)))
     assert (told(half), half.share, half.penalty) == ("pays 50.00", "0.5", "-7.56")
     assert half.loss == "93.645"  # 3 contracts: 90 of the price, 0.405 of the fee, 3.24 of the penalty
+
+
+Part = tuple[int, int, str]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        # (when, at what price, with what penalty): four contracts, then six
+        ((MIDDLE, 2700, "-4.32"), (END_MS + 5, 2600, "-60"), "pays 124.86"),
+        ((MIDDLE, 2700, "-4.32"), (END_MS + 5, 2600, "-6"), "pays 124.86"),
+        ((START_MS - 1000, 2700, "-60"), (MIDDLE, 2600, "-6"), "pays 246.78"),
+        ((MIDDLE, 2850, "-60"), (MIDDLE + 10, 2600, "-6"), "pays 246.78"),
+        ((MIDDLE, 2700, "-4.32"), (MIDDLE + 10, 2600, "-6"), "pays 371.64"),
+    ],
+)
+def test_what_was_taken_for_a_part_that_does_not_count_raises_no_claim(
+    first: Part, second: Part, said: str
+) -> None:
+    """After the end, before the start, or short of the price since its owner raised the leverage."""
+    tape, position = insured()
+    at_ms, px, penalty = first
+    tape.liquidate(at_ms, px, 4, penalty=penalty)
+    between = seen(tape.position(), at_ms + 1, "pos", "liqPenalty")
+    at_ms, px, penalty = second
+    tape.liquidate(at_ms, px, penalty=penalty)
+    assert told(decide(case(position, shown(tape), [between], payout=500_000_000))) == said
+    unseen = told(decide(case(position, shown(tape), payout=500_000_000)))
+    assert unseen == (said if said == "pays 371.64" else "waits for ALL_FILLS")
+    assert told(decide(case(position, shown(tape), payout=10_000_000))).startswith("pays")

@@ -231,7 +231,7 @@ def _why_not(town: Town, story: list[Happening], part: Happening) -> str | None:
 def _amount(town: Town, story: list[Happening], parts: list[Happening], counted: list[Happening]) -> int:
     size = {id(one): one.before - one.after for one in parts}
     total = sum(size[id(one)] for one in counted)
-    penalty_each = sum((one.penalty for one in parts), Fraction()) / sum(size.values())
+    penalty_each = sum((one.penalty for one in counted), Fraction()) / total
     money = sum((Fraction(one.money["pnl"]) + Fraction(one.money["fee"]) for one in counted), Fraction())
     loss: Fraction = -money - penalty_each * total
     if any(one.kind == "add" for one in story):

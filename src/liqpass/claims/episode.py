@@ -49,6 +49,15 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
         known = [self.facts.priced.standing, *(one.standing for one in self.told), *self.facts.lives]
         return (self.now or max(known, key=lambda one: (one.at_ms, one.read_at_ms))).penalty
 
+    @property
+    def standings(self) -> list[Standing]:
+        """How it is known to have stood since pricing, in the order of time, up to `now`."""
+        if self.now is None:
+            return []
+        known = [one.standing for one in self.told] + self.facts.lives
+        before = [one for one in known if one.at_ms <= self.now.at_ms and one is not self.now]
+        return [*sorted(before, key=lambda one: (one.at_ms, one.read_at_ms)), self.now]
+
 
 def episodes_of(facts: Facts, cover_over_ms: int) -> Iterator[Episode]:
     """The episode as it is known, then as it was when it was first read after the cover (`cover_over_ms`):

@@ -6,10 +6,11 @@ contracts would have lost from the price at which they were held then.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import msgspec
 
-from liqpass.claims.facts import By, PricedPosition
+from liqpass.claims.facts import By, PricedPosition, Standing
 from liqpass.claims.flow import Trade
 from liqpass.money import MICRO
 
@@ -36,23 +37,66 @@ def owed(
     priced: PricedPosition,
     counted: Sequence[Trade],
     trades: Sequence[Trade],
-    penalty: Fraction,
+    standings: Sequence[Standing],
     contract_value: Fraction | None,
 ) -> Owed:
     """For the liquidation orders that count (`counted`), of all that was traded; both in the order of time.
-    `penalty`: what the exchange took since pricing, zero or less, for all that it has liquidated since.
+    `standings`: how it stood since pricing, in the order of time.
 
     Raises Unpriced, ContractValueUnknown.
     """
     contracts = sum((part.contracts for part in counted), Fraction())
     share = min(Fraction(1), contracts / priced.contracts)
-    liquidated = sum((trade.contracts for trade in trades if trade.by is By.LIQUIDATION), Fraction())
-    loss = -sum((_realized(part) for part in counted), Fraction()) - penalty * contracts / liquidated
+    parts = [trade for trade in trades if trade.by is By.LIQUIDATION]
+    least, most = (
+        _owed(payout, priced, counted, trades, penalty, contract_value, share)
+        for penalty in _penalties(parts, counted, [priced.standing, *standings])
+    )
+    if least.amount != most.amount:
+        raise Unpriced
+    return least
+
+
+def _owed(
+    payout: int,
+    priced: PricedPosition,
+    counted: Sequence[Trade],
+    trades: Sequence[Trade],
+    penalty: Fraction,
+    contract_value: Fraction | None,
+    share: Fraction,
+) -> Owed:
+    loss = -sum((_realized(part) for part in counted), Fraction()) - penalty
     if any(trade.opens for trade in trades):
-        loss = min(loss, _loss_as_priced(priced, counted, penalty / liquidated, contract_value))
+        contracts = sum((part.contracts for part in counted), Fraction())
+        loss = min(loss, _loss_as_priced(priced, counted, penalty / contracts, contract_value))
     loss = max(Fraction(0), loss)
     micro = min(payout * share, loss * MICRO)
     return Owed(micro.numerator // micro.denominator, share, loss)
+
+
+def _penalties(
+    parts: Sequence[Trade], counted: Sequence[Trade], standings: Sequence[Standing]
+) -> tuple[Fraction, Fraction]:
+    """What the exchange took for those that count, the least and the most of it that may be; zero or less.
+
+    It shows one sum. What that moved by between two standings was taken for the parts between them: what was
+    taken for one that does not count is none of the loss, and where both are between, nobody knows whose it
+    is. What moved without a part belongs to those before it.
+    """
+    groups: list[tuple[list[Trade], Fraction]] = [([], Fraction())]
+    left = list(parts)
+    for before, after in pairwise(standings):
+        new = [part for part in left if part.at_ms <= after.at_ms]
+        left = left[len(new) :]
+        moved = after.penalty - before.penalty
+        if new and groups[-1][0]:
+            groups.append((new, moved))
+        else:
+            groups[-1] = (groups[-1][0] + new, groups[-1][1] + moved)
+    least = sum((moved for group, moved in groups if all(part in counted for part in group)), Fraction())
+    most = sum((moved for group, moved in groups if any(part in counted for part in group)), Fraction())
+    return least, most
 
 
 def _realized(part: Trade) -> Fraction:

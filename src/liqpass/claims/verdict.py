@@ -133,8 +133,8 @@ def _decided(case: Case, episode: Episode, known: Verdict) -> Verdict:
 
 def _owed(case: Case, episode: Episode, counted: Sequence[Trade]) -> Owed:
     facts = episode.facts
-    penalty = episode.penalty - facts.priced.standing.penalty
-    return owed(case.order.payout, facts.priced, counted, episode.trades, penalty, facts.contract_value)
+    value = facts.contract_value
+    return owed(case.order.payout, facts.priced, counted, episode.trades, episode.standings, value)
 
 
 def _why_nothing(episode: Episode, parts: Sequence[Part]) -> Reason | None:
