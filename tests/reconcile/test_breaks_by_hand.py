@@ -141,6 +141,8 @@ HANDS = {
             f"update purchase_orders set status = 'EXPIRED', event_seq = 4 where {MINE}",
             f"update insured_bindings set status = 'EXPIRED' where {THE_BINDING}",
             f"delete from insured_positions where binding_{THE_BINDING}",
+            "update watched_covers set settled_at = now(), settled_by = 'ENDED' "
+            f"where order_id = {THE_ORDER_ID}",
             TURNED.format(kind="HELD", leg=2, debit="POOL_LOCKED", credit="POOL_FREE") + "'HELD'",
             TURNED.format(kind="EARNED", leg=1, debit="UNEARNED_PREMIUM", credit="EARNED_PREMIUM")
             + "'PREMIUM'",

@@ -73,7 +73,7 @@ def cancel(
     by: By,
     reason: Reason,
 ) -> None:
-    """Take back a refund, a withdrawal or a claim's payout that was not paid yet."""
+    """Take back a payout that is not paid yet. A refund, a withdrawal, or a claim's."""
     run(lambda: _cancel(disbursement, by, reason))
 
 
