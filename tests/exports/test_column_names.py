@@ -7,13 +7,15 @@ import pytest
 
 from liqpass.commands import suspense
 from liqpass.db import Database
-from liqpass.exports import parquet, spreadsheet
+from liqpass.exports import claims, parquet, spreadsheet
 from liqpass.reconcile import report
 from tests.exports.reserved_words import RESERVED
 
 TABLES = {
     "liqpass export --format parquet": parquet.SCHEMA.names,
     "liqpass export --format csv": spreadsheet.COLUMNS,
+    "liqpass export --format parquet --table claims": claims.SCHEMA.names,
+    "liqpass export --format csv --table claims": claims.COLUMNS,
     "liqpass reconcile --format csv": report.CSV_COLUMNS,
     "liqpass suspense list --format csv": suspense.CSV_COLUMNS,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liqpass.commands.opened import opened
-from liqpass.exports.formats import Format
+from liqpass.exports.formats import JOURNALS, Format, Table
 from liqpass.terminal import fail, run, tell
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def export(
         datetime | None,
         typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="The last day, included; in UTC."),
     ] = None,
+    table: Annotated[
+        Table, typer.Option(help="One row a transfer of the ledger, or one a claim (csv, parquet).")
+    ] = Table.TRANSFERS,
     bom: Annotated[
         bool | None,
         typer.Option(
@@ -53,6 +56,8 @@ def export(
 
     if form is Format.PARQUET and out is None:
         fail("Parquet is written into a file: give its name with --out")
+    if table is Table.CLAIMS and form in JOURNALS:
+        fail("--table claims is for --format csv and parquet: journals hold transfers")
     if bom and form is not Format.CSV:
         fail("--bom is for --format csv: other formats are UTF-8 by themselves")
     if first and last and first > last:
@@ -61,7 +66,7 @@ def export(
         fail(f"--from lies in the future: {first:%Y-%m-%d} is yet to come, in UTC")
     period = Period(first.date() if first else None, last.date() if last else None)
     mark = reads_chinese(os.environ) if bom is None else bom
-    run(lambda: _export(form, out, period, mark))
+    run(lambda: _export(form, table, out, period, mark))
 
 
 def reads_chinese(env: Mapping[str, str]) -> bool:
@@ -70,11 +75,14 @@ def reads_chinese(env: Mapping[str, str]) -> bool:
     return next((env[name] for name in names if env.get(name)), "").lower().startswith("zh")
 
 
-async def _export(form: Format, out: Path | None, period: "Period", mark: bool) -> None:
-    from liqpass.exports import books, files
+async def _export(form: Format, table: Table, out: Path | None, period: "Period", mark: bool) -> None:
+    from liqpass.exports import books, claims, files
 
     with files.to_file(out) if out else files.to_stdout() as path:
         async with opened("liqpass export") as (db, chain):
+            if table is Table.CLAIMS:
+                await claims.export_claims(db, chain, period, path, form, mark=mark, progress=tell)
+                return
             today = datetime.now(UTC).date()
             await books.export(
                 db, chain, period.up_to(today), path, form, mark=mark, today=today, progress=tell

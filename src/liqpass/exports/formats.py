@@ -16,5 +16,14 @@ class Format(StrEnum):
     """A table for pandas, DuckDB and their like."""
 
 
+class Table(StrEnum):
+    """What is written, one row each."""
+
+    TRANSFERS = "transfers"
+    """The ledger."""
+    CLAIMS = "claims"
+    """The claims as they stand; no journal has these."""
+
+
 JOURNALS = frozenset({Format.HLEDGER, Format.BEANCOUNT})
 """Those that hold assertions."""

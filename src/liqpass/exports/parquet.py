@@ -43,15 +43,25 @@ async def write(path: Path, head: Head, pages: AsyncIterator[list[Row]]) -> None
         "liqpass.last_day": str(head.last_day or ""),
         "liqpass.last_seq": str(head.last_seq),
     }
-    with pq.ParquetWriter(path, SCHEMA.with_metadata(said), compression="zstd") as file:
+    await write_table(path, SCHEMA.with_metadata(said), _typed(pages))
+
+
+async def write_table(path: Path, schema: pa.Schema, pages: AsyncIterator[list[dict[str, object]]]) -> None:
+    """Any table, page by page: each row by the schema's names."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
         group: list[pa.RecordBatch] = []
         async for rows in pages:
-            group.append(pa.RecordBatch.from_pylist([_columns(row) for row in rows], schema=SCHEMA))
+            group.append(pa.RecordBatch.from_pylist(rows, schema=schema))
             if sum(map(len, group)) >= ROW_GROUP:
                 file.write_table(pa.Table.from_batches(group))
                 group = []
         if group:
             file.write_table(pa.Table.from_batches(group))
+
+
+async def _typed(pages: AsyncIterator[list[Row]]) -> AsyncIterator[list[dict[str, object]]]:
+    async for rows in pages:
+        yield [_columns(row) for row in rows]
 
 
 def _columns(row: Row) -> dict[str, object]:

@@ -6,6 +6,7 @@ Excel takes UTF-8 for the machine's own encoding unless a byte order mark stands
 
 import csv
 import io
+from collections.abc import Sequence
 
 from liqpass.exports.rows import Row, tags, usdc
 
@@ -29,21 +30,21 @@ COLUMNS = (
 MARK = "\ufeff"
 # What makes a cell a formula in Excel, LibreOffice or Google Sheets, when a cell begins with it.
 FORMULA = tuple("=+-@\t\r|%＝＋－＠")
+TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def header(*, mark: bool) -> str:
+def header(columns: Sequence[str] = COLUMNS, *, mark: bool) -> str:
     """The line with the columns' names; with the byte order mark before it, or without."""
-    return (MARK if mark else "") + _line(COLUMNS)
+    return (MARK if mark else "") + cells(columns)
 
 
 def line(row: Row) -> str:
     """One row. The time is in whole seconds: spreadsheets know no parts of them."""
     known = tags(row)
-    reason = str(known.get("reason", ""))
-    return _line(
+    return cells(
         (
             known.get("seq", ""),
-            f"{row.at:%Y-%m-%d %H:%M:%S}",
+            f"{row.at:{TIME}}",
             row.kind.value,
             known.get("leg", ""),
             "yes" if row.reversal else "no",
@@ -54,12 +55,18 @@ def line(row: Row) -> str:
                 known.get(name, "")
                 for name in ("order", "tx", "log", "block", "counterparty", "disbursement")
             ),
-            "'" + reason if reason.startswith(FORMULA) else reason,
+            as_text(str(known.get("reason", ""))),
         )
     )
 
 
-def _line(cells: tuple[object, ...]) -> str:
+def as_text(typed: str) -> str:
+    """What came from elsewhere, so that no spreadsheet takes it for a formula."""
+    return "'" + typed if typed.startswith(FORMULA) else typed
+
+
+def cells(row: Sequence[object]) -> str:
+    """One line of the file."""
     made = io.StringIO()
-    csv.writer(made).writerow(cells)
+    csv.writer(made).writerow(row)
     return made.getvalue()

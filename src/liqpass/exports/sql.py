@@ -1,9 +1,11 @@
 """Queries of the exports. They run in one snapshot, and only read."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
+from liqpass.claims.states import ClaimStatus, Opener
 from liqpass.db import Connection, query
 from liqpass.ledger.book import LOG_INDEX, Account, Kind
 
@@ -216,4 +218,54 @@ async def in_transit(
     """What time explains of the difference between the books before `until` and the chain at a final block:
     a log that is newer than the block, a booking that came later, a transaction that waits to be booked.
     What nothing explains is not among them."""
+    ...
+
+
+class ClaimRow(msgspec.Struct, frozen=True):
+    """A claim. `amount`: all that is owed by its newest verdict, None while unknown; `approved`: all that was
+    approved; `paid` by the transfers in `tx_hashes`, as the chain shows them now."""
+
+    id: UUID
+    order_id: bytes
+    status: ClaimStatus
+    opened_at: datetime
+    opened_by: Opener
+    liquidated_at: datetime | None
+    trigger_px: str | None
+    amount: int | None
+    approved: int
+    paid: int
+    recipient: bytes
+    tx_hashes: list[bytes]
+    policy_version: str
+    bundle_sha256: bytes | None
+
+
+NO_CLAIM = UUID(int=0)
+"""Before the first."""
+
+
+@query("""
+    select c.id, c.purchase_order_id as order_id, c.status, c.opened_at, c.opened_by, c.liquidated_at,
+        c.trigger_px, c.amount, c.approved_amount as approved, p.paid, c.recipient, p.tx_hashes,
+        o.claims_policy as policy_version, c.bundle_sha256
+    from claims c
+    join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id and o.chain_id = $1
+    cross join lateral (
+        select coalesce(sum(d.amount), 0)::bigint as paid,
+            coalesce(array_agg(m.tx_hash order by t.block_number, t.log_index), '{}') as tx_hashes
+        from disbursements d
+        join disbursements_made m on m.disbursement_id = d.id
+        join usdc_transfers t
+            on t.chain_id = m.chain_id and t.tx_hash = m.tx_hash and t.log_index = m.log_index
+        where d.ref = c.purchase_order_id and d.purpose = 'CLAIM' and m.chain_id = $1
+    ) p
+    where c.id > $2 and ($3::timestamptz is null or c.opened_at >= $3)
+      and ($4::timestamptz is null or c.opened_at < $4)
+    order by c.id limit $5
+""")
+async def claims(
+    conn: Connection, chain_id: int, after: UUID, first: datetime | None, until: datetime | None, at_most: int
+) -> list[ClaimRow]:
+    """The next claims (ids are sorted by time), opened from `first` on and before `until`."""
     ...
