@@ -191,7 +191,7 @@ def owed(town: Town, glance: Glance) -> int | str:
     story = town.story[: glance.happened]
     parts = [one for one in story if one.kind == "liquidate"]
     counted = [one for one in parts if _why_not(town, story, one) is None]
-    amount = _amount(town, story, parts, counted) if counted else 0
+    amount = _amount(town, story, counted, _taken(counted)) if counted else 0
     if amount:
         return amount
     over = bool(story) and not story[-1].after
@@ -206,6 +206,24 @@ def owed(town: Town, glance: Glance) -> int | str:
     if not over:
         return "NOT_LIQUIDATED"
     return "AUTO_DELEVERAGED" if story[-1].kind == "adl" else "CLOSED_BY_OWNER"
+
+
+def shared_out(town: Town, amount: int) -> bool:
+    """Whether it may be owed where some parts do not count, and nobody read in between what was taken for
+    which: no less than without any penalty, no more than with all of it."""
+    for glance in town.glances:
+        story = town.story[: glance.happened]
+        parts = [one for one in story if one.kind == "liquidate"]
+        counted = [one for one in parts if _why_not(town, story, one) is None]
+        if 0 < len(counted) < len(parts):
+            least, most = (_amount(town, story, counted, taken) for taken in (Fraction(), _taken(parts)))
+            if least <= amount <= most:
+                return True
+    return False
+
+
+def _taken(parts: list[Happening]) -> Fraction:
+    return sum((one.penalty for one in parts), Fraction())
 
 
 def _priced(town: Town) -> Fraction:
@@ -228,10 +246,10 @@ def _why_not(town: Town, story: list[Happening], part: Happening) -> str | None:
     return "SHORT_OF_PRICE" if short_of > room else None
 
 
-def _amount(town: Town, story: list[Happening], parts: list[Happening], counted: list[Happening]) -> int:
-    size = {id(one): one.before - one.after for one in parts}
+def _amount(town: Town, story: list[Happening], counted: list[Happening], taken: Fraction) -> int:
+    size = {id(one): one.before - one.after for one in counted}
     total = sum(size[id(one)] for one in counted)
-    penalty_each = sum((one.penalty for one in counted), Fraction()) / total
+    penalty_each = taken / total
     money = sum((Fraction(one.money["pnl"]) + Fraction(one.money["fee"]) for one in counted), Fraction())
     loss: Fraction = -money - penalty_each * total
     if any(one.kind == "add" for one in story):

@@ -4,7 +4,7 @@ What was changed after pricing cannot raise it: where size was added, the loss i
 contracts would have lost from the price at which they were held then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -45,44 +45,24 @@ def owed(
 
     Raises Unpriced, ContractValueUnknown.
     """
-    contracts = sum((part.contracts for part in counted), Fraction())
+    contracts = _size(counted)
     share = min(Fraction(1), contracts / priced.contracts)
     parts = [trade for trade in trades if trade.by is By.LIQUIDATION]
-    least, most = (
-        _owed(payout, priced, counted, trades, penalty, contract_value, share)
-        for penalty in _penalties(parts, counted, [priced.standing, *standings])
-    )
-    if least.amount != most.amount:
-        raise Unpriced
-    return least
-
-
-def _owed(
-    payout: int,
-    priced: PricedPosition,
-    counted: Sequence[Trade],
-    trades: Sequence[Trade],
-    penalty: Fraction,
-    contract_value: Fraction | None,
-    share: Fraction,
-) -> Owed:
+    penalty = _penalty(parts, counted, [priced.standing, *standings])
     loss = -sum((_realized(part) for part in counted), Fraction()) - penalty
     if any(trade.opens for trade in trades):
-        contracts = sum((part.contracts for part in counted), Fraction())
         loss = min(loss, _loss_as_priced(priced, counted, penalty / contracts, contract_value))
     loss = max(Fraction(0), loss)
     micro = min(payout * share, loss * MICRO)
     return Owed(micro.numerator // micro.denominator, share, loss)
 
 
-def _penalties(
-    parts: Sequence[Trade], counted: Sequence[Trade], standings: Sequence[Standing]
-) -> tuple[Fraction, Fraction]:
-    """What the exchange took for those that count, the least and the most of it that may be; zero or less.
+def _penalty(parts: Sequence[Trade], counted: Sequence[Trade], standings: Sequence[Standing]) -> Fraction:
+    """What the exchange took for those that count, zero or less.
 
-    It shows one sum. What that moved by between two standings was taken for the parts between them: what was
-    taken for one that does not count is none of the loss, and where both are between, nobody knows whose it
-    is. What moved without a part belongs to those before it.
+    It shows one sum. What that moved by between two standings was taken for the parts between them, so what
+    was taken for one that does not count is none of the loss; where both are between, it is shared out by
+    contracts. What moved without a part belongs to those before it.
     """
     groups: list[tuple[list[Trade], Fraction]] = [([], Fraction())]
     left = list(parts)
@@ -94,9 +74,16 @@ def _penalties(
             groups.append((new, moved))
         else:
             groups[-1] = (groups[-1][0] + new, groups[-1][1] + moved)
-    least = sum((moved for group, moved in groups if all(part in counted for part in group)), Fraction())
-    most = sum((moved for group, moved in groups if any(part in counted for part in group)), Fraction())
-    return least, most
+    shares = [
+        moved * _size(part for part in group if part in counted) / _size(group)
+        for group, moved in groups
+        if group
+    ]
+    return sum(shares, Fraction())
+
+
+def _size(parts: Iterable[Trade]) -> Fraction:
+    return sum((part.contracts for part in parts), Fraction())
 
 
 def _realized(part: Trade) -> Fraction:
