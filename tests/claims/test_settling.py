@@ -18,6 +18,7 @@ from tests.claims.claimed import (
     over,
     payable,
     settle,
+    step,
 )
 from tests.flows.newcomers import Newcomer
 from tests.ledger.books import books, stands
@@ -132,6 +133,22 @@ async def test_a_cancelled_payout_is_locked_again_or_free_where_the_cover_was_se
     assert (found[Account.POOL_LOCKED], found[Account.CLAIMS_PAYABLE]) == (0, 0)
     assert found[Account.POOL_FREE] == free + payout
     assert await world.db.pool.fetchval("select approved_amount from claims") == 0
+
+
+async def test_a_claim_whose_payout_was_cancelled_holds_all_of_it_before_anybody_moves_it_back(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order = await covered(world, alice)
+    payout = int(order["payoutAmount"])
+    claim = await payable(world, order, payout, episode_over=True)
+    await over(world, days=2 + WINDOW_DAYS)
+    await cancel(world, await approve(world, claim, payout))
+    assert (await settle(world), await held(world, order)) == (0, payout)
+    await step(world, "follow payouts")
+    assert (await claim_of(world, order)).status == S.IN_REVIEW
+    assert (await settle(world), await held(world, order)) == (0, payout)
+    await approve(world, claim, payout)
+    assert (await settle(world), await held(world, order)) == (1, payout)
 
 
 async def test_an_approval_after_settling_takes_free_capital_or_says_that_it_is_short(

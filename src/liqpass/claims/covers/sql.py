@@ -16,9 +16,12 @@ class Settleable(msgspec.Struct, frozen=True):
     order_id: UUID
 
 
-# By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not.
+# By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not. A
+# claim whose payout was cancelled is undecided again, before anybody has moved it.
 _SETTLED_BY = """case
     when c.status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW') then null
+    when c.status in ('APPROVED', 'BATCHED') and exists (
+        select from disbursements d where d.id = c.disbursement_id and d.cancelled_at is not null) then null
     when o.status = 'EXPIRED' and w.alive_after_end_at is not null then 'ALIVE_AFTER_END'
     when o.status in ('ACTIVE', 'EXPIRED') and c.episode_over then 'ENDED'
     when o.status = 'EXPIRED' and o.coverage_end_at + make_interval(secs => p.window_sec) <= {now}
