@@ -7,6 +7,7 @@ from liqpass.claims.states import ClaimStatus
 from liqpass.ledger.book import Account
 from liqpass.problems import Problem
 from liqpass.treasury import pool
+from liqpass.web import sql as pages
 from tests.claims.claimed import (
     GATHERED,
     alive,
@@ -35,6 +36,14 @@ async def settled_by(world: TestWorld) -> list[str | None]:
 
 async def held(world: TestWorld, order: dict[str, str]) -> int:
     return await stands(world, "HELD", order["purchaseOrderId"])
+
+
+async def open_cover(world: TestWorld) -> tuple[int, int]:
+    """How many covers are open, and for how much: the operator's page and the command say the same."""
+    page = await world.db.run(pages.open_cover)
+    shown = (await world.db.run(lambda conn: pool.show(conn, world.of.settings.chain))).open_cover
+    assert (page.covers, page.payout) == (sum(o.orders for o in shown), sum(o.payout for o in shown))
+    return page.covers, page.payout
 
 
 async def test_the_end_of_a_cover_frees_nothing_and_a_reading_after_it_frees_all(
@@ -192,3 +201,16 @@ async def test_the_pool_tells_what_waits_to_be_settled(world: TestWorld, alice: 
     assert (shown.open_cover, shown.waiting.covers) == ([], 1)
     assert shown.waiting.locked == shown.balances[Account.POOL_LOCKED] == payout - part
     assert shown.balances[Account.CLAIMS_PAYABLE] == part
+
+
+async def test_open_cover_is_what_may_still_be_paid_also_while_the_cover_runs(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    order = await covered(world, alice)
+    payout, part = int(order["payoutAmount"]), 1_000_000
+    claim = await payable(world, order, part)
+    await approve(world, claim, part)
+    assert await open_cover(world) == (1, payout - part) == (1, (await books(world))[Account.POOL_LOCKED])
+    await move(world, claim, S.BATCHED, S.PAID, pay_tx_hash=bytes(32), episode_over=True)
+    assert (await settle(world), await alice.status(order)) == (1, "ACTIVE")
+    assert await open_cover(world) == (0, 0) == (0, (await books(world))[Account.POOL_LOCKED])

@@ -160,7 +160,7 @@ OVER_ALL_USERS = {
     "liqpass.treasury.owed.sql.cover",
     "liqpass.treasury.owed.sql.approved_for",
     "liqpass.treasury.owed.sql.waiting",
-    "liqpass.treasury.sql.open_cover",  # what capital is held for, by product
+    "liqpass.treasury.owed.sql.open_cover",  # what capital is held for, by product
     "liqpass.review.sql.any_claim",  # for operators, and the queue that they look through
     "liqpass.review.sql.queue",
     "liqpass.review.sql.lock_followed",  # where payouts take their claims

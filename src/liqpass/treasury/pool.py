@@ -43,7 +43,7 @@ async def show(conn: Connection, chain: ChainSettings) -> Pool:
     """The pool at this moment."""
     return Pool(
         balances=await balances(conn),
-        open_cover=await sql.open_cover(conn, chain.chain_id),
+        open_cover=await owed.open_cover(conn, chain.chain_id),
         waiting=await owed.waiting(conn, chain.chain_id),
         dues=await dues(conn, chain),
         suspended=await items(conn, chain),

@@ -54,7 +54,8 @@ class Outflow(msgspec.Struct, frozen=True):
 
 
 class OpenCover(msgspec.Struct, frozen=True):
-    """The orders of one product for which capital is held."""
+    """The orders of one product for which capital is held, and how much: their payouts, in micro-USDC, less
+    what was approved of their claims."""
 
     sku: str
     orders: int

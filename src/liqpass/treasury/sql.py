@@ -9,7 +9,7 @@ from liqpass.chain.view import Stage
 from liqpass.db import Connection, query
 from liqpass.ledger.book import LOG_INDEX, SIGNED, STANDING
 from liqpass.treasury.pairing import Due, Made, Premium, Purpose, Transfer
-from liqpass.treasury.records import Disbursement, OpenCover, Outflow, Suspended
+from liqpass.treasury.records import Disbursement, Outflow, Suspended
 
 # Booking ------------------------------------------------------------------------------------------------
 
@@ -384,14 +384,4 @@ async def keep_deposit(
     conn: Connection, deposit_id: UUID, chain_id: int, ref: bytes, amount: int, by: str, now: datetime
 ) -> None:
     """Who made money in suspense the pool's."""
-    ...
-
-
-@query("""
-    select sku, count(*) as orders, sum(payout_amount)::bigint as payout from purchase_orders
-    where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') and chain_id = $1
-    group by sku order by sku
-""")
-async def open_cover(conn: Connection, chain_id: int) -> list[OpenCover]:
-    """Open orders by product."""
     ...

@@ -7,7 +7,7 @@ import msgspec
 
 from liqpass.claims.states import ClaimStatus
 from liqpass.db import Connection, query
-from liqpass.orders.states import OrderStatus
+from liqpass.orders.states import SETTLED, OrderStatus
 
 
 class Today(msgspec.Struct, frozen=True):
@@ -36,20 +36,25 @@ async def since(conn: Connection, moment: datetime) -> Today:
 
 
 class OpenCover(msgspec.Struct, frozen=True):
-    """Orders that are ACTIVE, what they may cost together (micro-USDC), and when the first of them ends."""
+    """Covers that run and are not settled, what they may still cost together beyond what was approved of
+    their claims (micro-USDC), and when the first of them ends."""
 
     covers: int
     payout: int
     soonest_end: datetime | None
 
 
-@query("""
-    select count(*) as covers, coalesce(sum(payout_amount), 0)::bigint as payout,
-        min(coverage_end_at) as soonest_end
-    from purchase_orders where status = 'ACTIVE'
+@query(f"""
+    select count(*) as covers,
+        coalesce(sum(o.payout_amount - coalesce(c.approved_amount, 0)), 0)::bigint as payout,
+        min(o.coverage_end_at) as soonest_end
+    from purchase_orders o
+    left join watched_covers w on w.user_id = o.user_id and w.order_id = o.id
+    left join claims c on c.user_id = o.user_id and c.order_id = o.id
+    where o.status = 'ACTIVE' and not {SETTLED}
 """)
 async def open_cover(conn: Connection) -> OpenCover:
-    """All cover that is sold and not over."""
+    """All cover that is sold and not over. What was decided for good is no longer among it."""
     ...
 
 

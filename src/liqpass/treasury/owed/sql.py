@@ -7,6 +7,7 @@ import msgspec
 from liqpass.db import Connection, query
 from liqpass.ledger.book import STANDING
 from liqpass.orders.states import SETTLED
+from liqpass.treasury.records import OpenCover
 
 
 class Cover(msgspec.Struct, frozen=True):
@@ -50,6 +51,19 @@ async def lock_cover(conn: Connection, purchase_order_id: bytes) -> UUID | None:
 """)
 async def cover(conn: Connection, purchase_order_id: bytes) -> Cover:
     """What stands for an order, under the locks. Raises LookupError: there is no such order."""
+    ...
+
+
+@query(f"""
+    select sku, count(*) as orders, sum(payout_amount - coalesce(approved_amount, 0))::bigint as payout
+    from purchase_orders o
+    left join watched_covers w on w.user_id = o.user_id and w.order_id = o.id
+    left join claims c on c.user_id = o.user_id and c.order_id = o.id
+    where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE') and o.chain_id = $1 and not {SETTLED}
+    group by sku order by sku
+""")
+async def open_cover(conn: Connection, chain_id: int) -> list[OpenCover]:
+    """Open orders by product, without those that are settled while their cover runs."""
     ...
 
 
