@@ -50,7 +50,7 @@ async def test_it_is_batched_paid_and_booked_and_the_claim_follows(world: TestWo
     made = await batch(world)
     assert [due.id for due in made.included] == [asked.id]
     file = file_of(made.included, world.of.settings.chain, world.clock())
-    assert file["meta"]["description"] == f"claim {asked.id}"
+    assert file["meta"]["description"] == f"claim, payout {asked.id}"
     await step(world, "follow payouts")
     assert (await claim(world))["status"] == "BATCHED"
     ref = await pay(world, asked.recipient, asked.amount)

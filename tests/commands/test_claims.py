@@ -77,7 +77,7 @@ async def test_a_claim_is_opened_for_an_order_and_opening_again_finds_it(
     assert claim["claimId"] in await good("open", order_id.upper().replace("0X", "0x"), *BOB, env=env)
     assert "by Ada" in await good("show", claim["claimId"], env=env)
     assert "ORDER is 0x and 64 hexadecimal digits" in await refused("open", "0x12", *ADA, env=env)
-    assert "no such order" in await refused("open", f"0x{'12' * 32}", *ADA, env=env)
+    assert "There is no such order." in await refused("open", f"0x{'12' * 32}", *ADA, env=env)
 
 
 async def test_the_list_shows_what_is_to_be_done_and_gives_it_to_programs(
@@ -86,7 +86,8 @@ async def test_the_list_shows_what_is_to_be_done_and_gives_it_to_programs(
     claim_id = await office.claim_in(S.PAYABLE, amount=20 * USDC)
     listed = await good("list", "--waiting", env=env)
     assert f"{claim_id}\n    PAYABLE, 20.00 of at most " in listed
-    assert f"liqpass claims approve {claim_id} --by NAME --reason TEXT" in listed
+    for step in (f"to do  liqpass claims approve {claim_id}", f"or     liqpass claims refuse {claim_id}"):
+        assert f"\n    {step} --by NAME --reason TEXT\n" in listed
     (row,) = [
         one
         for one in json.loads(await good("list", "--format", "json", env=env))
@@ -98,6 +99,12 @@ async def test_the_list_shows_what_is_to_be_done_and_gives_it_to_programs(
     await good("refuse", claim_id, *ADA, *BECAUSE, env=env)
     assert claim_id not in await good("list", env=env)
     assert claim_id in await good("list", "--all", env=env)
+
+
+async def test_of_a_claim_that_is_not_covered_nothing_is_owed(office: Office, env: dict[str, str]) -> None:
+    await office.claim_in(S.NOT_COVERED)
+    shown = await good("show", office.order["purchaseOrderId"], env=env)
+    assert "NOT_COVERED, 0.00 of at most" in shown and "The position was closed by its owner" in shown
 
 
 async def test_one_claim_is_shown_by_its_id_or_its_order(office: Office, env: dict[str, str]) -> None:
@@ -190,7 +197,7 @@ async def test_whoever_has_the_bundle_computes_the_same_verdict_without_anything
     done = await replayed(str(file))
     assert (done.status, done.err) == (0, "")
     assert "NOT_YET_KNOWN: it is not shown either way." in done.out
-    assert shown in done.out and done.out.endswith("The bundle says the same.\n")
+    assert shown in done.out and "\nThe bundle says the same." in done.out
     assert "is there already" in await refused("bundle", claim_id, "--out", str(file), env=env)
 
 
@@ -242,3 +249,5 @@ async def test_a_bundle_comes_through_a_pipe_as_well(office: Office, env: dict[s
     content = await good("bundle", await gathered(office), env=env)
     done = await cli.liqpass("claims", "replay", "-", env={}, typed=content)
     assert (done.status, done.err) == (0, ""), done
+    done = await cli.liqpass("claims", "replay", "-", env={}, typed="{}")
+    assert (done.status, done.err.split(":")[:2]) == (2, ["liqpass", " stdin"]), done

@@ -121,7 +121,7 @@ async def test_a_refund_is_batched_once_signed_by_the_owners_and_gone(
     assert made["name"] == f"liqpass-payouts-{office.clock():%Y%m%dT%H%M%SZ}.json"
     assert counts(made) == {"included": 1, "batched": 0, "onTheirWay": 0, "later": 0}
     assert made["file"]["meta"]["checksum"] == batch_checksum(made["file"])
-    assert made["file"]["meta"]["description"] == due["id"]
+    assert made["file"]["meta"]["description"] == f"refund, payout {due['id']}"
     (due,) = (await admin.call("GET", f"{HERE}/suspense"))["dues"]
     assert datetime.fromisoformat(due["batchedAt"]) == office.clock()
     twice = await admin.call("POST", f"{HERE}/batch", {})

@@ -61,6 +61,8 @@ async def opened_for(
 
 async def _why_not(conn: Connection, user: bytes | None, purchase_order_id: bytes) -> Problem:
     owner = await sql.owner_of(conn, purchase_order_id)
+    if owner is None and user is None:
+        return Problem("ORDER_NOT_FOUND", "There is no such order.", field="ORDER")
     if owner is None or user not in (None, owner):
         return _not_there()
     return not_covered("This order was never covered: its premium was not paid.")

@@ -79,7 +79,7 @@ def replay(
     except OSError as error:
         _no_bundle(f"{file} cannot be read: {error.strerror}")
     except ValueError as error:
-        _no_bundle(f"{file}: {error}")
+        _no_bundle(f"{'stdin' if str(file) == '-' else file}: {error}")
     show_replay(found, content)
     raise typer.Exit(0 if found.same else 1)
 

@@ -60,14 +60,15 @@ def _table(found: "Sequence[QueuedClaim]") -> None:
         return
     for claim in found:
         _head(claim)
-        if (step := next_step(claim)) is not None:
-            typer.echo(f"    to do  {step}")
+        for word, step in zip(("to do ", "or    "), next_steps(claim), strict=False):
+            typer.echo(f"    {word} {step}")
     owed = sum(int(claim.amount) for claim in found if claim.status == "PAYABLE" and claim.amount)
     typer.echo(f"{counted(len(found), 'claim')}, {usd(owed)} USDC of them payable and not approved.")
 
 
 def _head(claim: "QueuedClaim") -> None:
-    amount = f"{_usd(claim.amount)} of at most {_usd(claim.payout_amount)} USDC"
+    owed = "0.00" if claim.amount is None and claim.status == "NOT_COVERED" else _usd(claim.amount)
+    amount = f"{owed} of at most {_usd(claim.payout_amount)} USDC"
     typer.echo(f"{claim.claim_id}\n    {claim.status}, {amount}")
     typer.echo(f"    of     {claim.inst_id} {claim.mgn_mode} {claim.pos_side}, owner {claim.owner}")
     typer.echo(f"    order  {claim.purchase_order_id}")
@@ -84,15 +85,15 @@ def _head(claim: "QueuedClaim") -> None:
         typer.echo(f"    its owner objects: {' '.join(claim.objection.split())}")
 
 
-def next_step(claim: "QueuedClaim") -> str | None:
-    """What an operator may do with it; None: nothing."""
+def next_steps(claim: "QueuedClaim") -> list[str]:
+    """What an operator may do with it, one or the other."""
     rest = f"{claim.claim_id} --by NAME --reason TEXT"
     refuse = f"liqpass claims refuse {rest}"
     if claim.status == "PAYABLE":
-        return f"liqpass claims approve {rest} or {refuse}"
+        return [f"liqpass claims approve {rest}", refuse]
     if claim.status == "IN_REVIEW":
-        return f"liqpass claims approve {rest} --amount USDC or {refuse}"
-    return "liqpass suspense batch --out FILE" if claim.status == "APPROVED" else None
+        return [f"liqpass claims approve {rest} --amount USDC", refuse]
+    return ["liqpass suspense batch --out FILE"] if claim.status == "APPROVED" else []
 
 
 def show_claim(claim: "QueuedClaim", shown: "ShownClaim") -> None:
@@ -125,8 +126,8 @@ def show_claim(claim: "QueuedClaim", shown: "ShownClaim") -> None:
         state = f"paid by {to_hex(payout.tx_hash)}" if payout.tx_hash else state
         state = "cancelled" if payout.cancelled_at else state
         typer.echo(f"    {payout.id} {usd(payout.amount)} USDC to {checksum(payout.recipient)}, {state}")
-    if (step := next_step(claim)) is not None:
-        typer.echo(f"Next: {step}")
+    for word, step in zip(("Next:", "or   "), next_steps(claim), strict=False):
+        typer.echo(f"{word} {step}")
 
 
 def show_replay(found: "Replay", content: bytes) -> None:
@@ -144,7 +145,7 @@ def show_replay(found: "Replay", content: bytes) -> None:
     for line in verdict_in_words(found.computed):
         typer.echo(line)
     if found.same:
-        typer.echo("The bundle says the same.")
+        typer.echo("The bundle says the same. It was decided from this file if the claim names its SHA-256.")
         return
     typer.echo("The bundle says something else:")
     for line in verdict_in_words(found.stored):

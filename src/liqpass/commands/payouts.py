@@ -103,14 +103,12 @@ def tell_batch(made: "Batch", out: Path, treasury: bytes) -> None:
     """What is in a batch file, and what is not."""
     from liqpass.hexes import checksum
     from liqpass.money import usd
-    from liqpass.treasury.batch_file import sum_of
+    from liqpass.treasury.batch_file import called, sum_of
 
     if made.included:
         typer.echo(f"{out}: {sum_of(made.included)}")
         for due in made.included:
-            typer.echo(
-                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}"
-            )
+            typer.echo(f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {called(due)}")
             _tell_by_hand(due, made.by_hand)
         typer.echo(
             f"Next: the owners of {checksum(treasury)} open Transaction Builder in Safe{{Wallet}}, load"
@@ -134,7 +132,7 @@ def _tell_held(made: "Batch") -> None:
     """What the token refuses: left out of this file, or in an earlier one that cannot be sent therefore."""
     from liqpass.hexes import checksum
     from liqpass.money import usd
-    from liqpass.treasury.batch_file import sum_of
+    from liqpass.treasury.batch_file import called, sum_of
 
     spoilt = [due for due in made.batched if due.id in made.held]
     for dues, said in (
@@ -148,7 +146,7 @@ def _tell_held(made: "Batch") -> None:
             typer.echo(f"{said}: {sum_of(dues)}.")
         for due in dues:
             typer.echo(
-                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {due.purpose.lower()} {due.id}: "
+                f"    {usd(due.amount)} USDC to {checksum(due.recipient)}, {called(due)}: "
                 f"{made.held[due.id].detail}"
             )
 

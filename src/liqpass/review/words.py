@@ -71,6 +71,7 @@ def verdict_in_words(verdict: Verdict) -> list[str]:
 def _part_in_words(part: Part) -> str:
     at = EPOCH + timedelta(milliseconds=part.at_ms)
     what = f"{part.contracts} contracts liquidated at {part.px}, {at:%Y-%m-%d %H:%M:%S} UTC"
-    trigger = f", trigger {part.trigger_px or 'not shown'}, insured from {part.bound_px or 'not known'}"
-    why = "it counts" if part.why_not is None else f"it counts for nothing: {reason_in_words(part.why_not)}"
-    return f"{what}{trigger}; {why}"
+    limit = part.bound_px or "a limit that is not known"
+    trigger = f"trigger price {part.trigger_px or 'not shown'}, which had to reach {limit}"
+    why = "It counts." if part.why_not is None else f"It counts for nothing: {reason_in_words(part.why_not)}"
+    return f"{what}; {trigger}. {why}"

@@ -18,8 +18,13 @@ def file_of(included: list[Disbursement], chain: ChainSettings, now: datetime) -
         [(due.recipient, due.amount) for due in included],
         now=now,
         name=f"LiqPass: {sum_of(included)}",
-        description=", ".join(f"{due.purpose.lower()} {due.id}" for due in included),
+        description="; ".join(called(due) for due in included),
     )
+
+
+def called(due: Disbursement) -> str:
+    """What it is for, and its own id, which is not that of a claim."""
+    return f"{due.purpose.lower()}, payout {due.id}"
 
 
 def content_of(file: Batch) -> str:
