@@ -199,3 +199,25 @@ async def test_a_step_more_moves_nothing(office: Office) -> None:
     for _ in range(3):
         await step(office.world, "follow payouts")
     assert await moves(office, claim_id) == [("APPROVED", "APPROVED"), ("BATCHED", "BATCHED")]
+
+
+async def test_while_the_payment_of_its_order_is_off_the_chain_a_payout_is_in_no_batch(
+    own_office: Office,
+) -> None:
+    office, chain = own_office, own_office.world.chain
+    (paid_by,) = await office.world.db.pool.fetch("select pay_tx_hash from purchase_orders")
+    tx_hash = "0x" + paid_by["pay_tx_hash"].hex()
+    raw = await chain.rpc("eth_getRawTransactionByHash", [tx_hash])
+    claim_id = await approved(office)
+    paid_in = int((await chain.wait(paid_by["pay_tx_hash"]))["blockNumber"], 16)
+    await chain.reorg(await chain.block_number() - paid_in + 1)
+    await office.world.work(2)
+    made = await office.ada.call("POST", BATCH, {"again": False})
+    assert (made["included"], [one["held"]["code"] for one in made["held"]]) == (0, ["ORDER_NOT_COVERED"])
+    await step(office.world, "note what is held")
+    assert (await office.claim(claim_id))["heldCode"] == "ORDER_NOT_COVERED"
+    # and it goes into one when it is there again
+    await chain.send_raw(bytes.fromhex(raw[2:]))
+    await office.world.confirm()
+    made = await office.ada.call("POST", BATCH, {"again": False})
+    assert (made["included"], made["held"]) == (1, [])

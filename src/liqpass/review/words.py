@@ -38,6 +38,7 @@ HELD: dict[str, str] = {
     Code.RECIPIENT_BLACKLISTED: "USDC moves nothing to this address: it is on the blacklist of its issuer.",
     Code.WOULD_FAIL: "USDC refuses the transfer at present.",
     Code.TREASURY_SHORT: "What is due before it comes first: the treasury is being filled.",
+    Code.ORDER_NOT_COVERED: "The order's payment left the chain: it is paid when the payment is there again.",
     Code.NOT_KNOWN: "Nobody can say at present whether USDC would take it.",
 }
 

@@ -35,6 +35,8 @@ class Code(StrEnum):
     """Anything else for which the token refuses."""
     TREASURY_SHORT = "TREASURY_SHORT"
     """The treasury holds less than what is to be paid before it and this."""
+    ORDER_NOT_COVERED = "ORDER_NOT_COVERED"
+    """It is for a claim, and the payment of the claim's order left the chain."""
     NOT_KNOWN = "NOT_KNOWN"
     """No endpoint says whether it would pass."""
 
@@ -45,6 +47,7 @@ DETAILS = {
     Code.RECIPIENT_BLACKLISTED: "this address is on the blacklist of USDC",
     Code.WOULD_FAIL: "USDC refuses the transfer: {words}",
     Code.TREASURY_SHORT: "the treasury holds {held} USDC, and what is due before it comes first",
+    Code.ORDER_NOT_COVERED: "the payment of the claim's order left the chain: there is no cover now",
     Code.NOT_KNOWN: "no endpoint says whether USDC would take it",
 }
 NO_REASON = "it gives no reason"
@@ -95,7 +98,7 @@ def held(dues: Sequence[Disbursement], said: Outgoing) -> dict[UUID, Held]:
     the treasury holds."""
     left, found = said.held, {}
     for due in dues:
-        why = refusal(due.recipient, said)
+        why = _held(Code.ORDER_NOT_COVERED) if due.uncovered else refusal(due.recipient, said)
         if why is None and due.amount > left:
             why = _held(Code.TREASURY_SHORT, held=usd(said.held))
         if why is not None:

@@ -28,7 +28,8 @@ class Suspended(msgspec.Struct, frozen=True):
 
 class Disbursement(msgspec.Struct, frozen=True):
     """What is to be paid out, and what became of it. `made_by` is the transaction that paid it; `shown` one,
-    at whatever stage, that will turn out to have paid it."""
+    at whatever stage, that will turn out to have paid it. `uncovered`: it is for a claim whose order is not
+    covered now, because its payment left the chain."""
 
     id: UUID
     purpose: Purpose
@@ -41,6 +42,7 @@ class Disbursement(msgspec.Struct, frozen=True):
     batched_at: datetime | None
     cancelled_at: datetime | None
     made_by: bytes | None
+    uncovered: bool
     shown: bytes | None
 
 

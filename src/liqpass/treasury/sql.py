@@ -301,6 +301,9 @@ async def ask(
 _DISBURSEMENTS = """
     select d.id, d.purpose, d.ref, d.recipient, d.amount, d.reason, d.asked_by, d.asked_at, d.batched_at,
         d.cancelled_at, m.tx_hash as made_by,
+        d.purpose = 'CLAIM' and exists (
+            select from order_refs r join purchase_orders o on o.user_id = r.user_id and o.id = r.order_id
+            where r.purchase_order_id = d.ref and o.status not in ('ACTIVE', 'EXPIRED')) as uncovered,
         (select t.tx_hash from usdc_transfers t
          where t.chain_id = d.chain_id and t.recipient = d.recipient and t.amount = d.amount
            and t.stage <> 'DROPPED' and m.tx_hash is null and d.cancelled_at is null and not exists (

@@ -69,6 +69,7 @@ SAID_OF_HELD: Mapping[str, str] = {
     Code.RECIPIENT_BLACKLISTED: N_("This address is on the blacklist of USDC."),
     Code.WOULD_FAIL: N_("USDC refuses the transfer: %(words)s"),
     Code.TREASURY_SHORT: N_("The treasury holds less than this and what is due before it."),
+    Code.ORDER_NOT_COVERED: N_("The payment of the claim’s order left the chain: there is no cover now."),
     Code.NOT_KNOWN: N_("No endpoint says whether USDC would take it."),
 }
 
