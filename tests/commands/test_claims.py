@@ -86,8 +86,8 @@ async def test_the_list_shows_what_is_to_be_done_and_gives_it_to_programs(
     claim_id = await office.claim_in(S.PAYABLE, amount=20 * USDC)
     listed = await good("list", "--waiting", env=env)
     assert f"{claim_id}\n    PAYABLE, 20.00 of at most " in listed
-    for step in (f"to do  liqpass claims approve {claim_id}", f"or     liqpass claims refuse {claim_id}"):
-        assert f"\n    {step} --by NAME --reason TEXT\n" in listed
+    for line in (f"to do  liqpass claims approve {claim_id}", f"or     liqpass claims refuse {claim_id}"):
+        assert f"\n    {line} --by NAME --reason TEXT\n" in listed
     (row,) = [
         one
         for one in json.loads(await good("list", "--format", "json", env=env))

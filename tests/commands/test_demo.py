@@ -76,13 +76,14 @@ async def test_one_demo_ends_well_while_another_stays_up_and_neither_leaves_anyt
 
 async def _is_whole(told: dict[str, object]) -> None:
     """Everything that outside tools use is there, and other commands work with its `env`."""
-    assert FIELDS | {"wallets", "okxKeys", "env"} == set(told)
+    assert FIELDS | {"wallets", "operatorWallet", "treasuryWallet", "okxKeys", "env"} == set(told)
     wallets, keys, env = told["wallets"], told["okxKeys"], told["env"]
     assert isinstance(wallets, list)
     assert isinstance(keys, list)
     assert isinstance(env, dict)
     assert len(wallets) >= 4
-    assert all(set(wallet) == {"address", "privateKey"} for wallet in wallets)
+    some = [*wallets, told["operatorWallet"], told["treasuryWallet"]]
+    assert all(set(wallet) == {"address", "privateKey"} for wallet in some)
     assert all({"apiKey", "secret", "passphrase", "uid", "perm"} <= set(key) for key in keys)
     assert len({key["uid"] for key in keys if key["perm"] == "read_only"}) >= 4  # two of them for the story
     assert any("trade" in key["perm"] for key in keys)

@@ -77,6 +77,11 @@ def test_no_source_file_is_longer_than_a_reader_bears(suffix: str) -> None:
     } == {}
 
 
+def test_the_manual_knows_how_many_connections_a_worker_takes() -> None:
+    tasks = len(re.findall(r"^        Task\(\d+,", texts()["src/liqpass/worker.py"], re.MULTILINE))
+    assert f"each of its {tasks} tasks" in texts()["docs/running.md"]
+
+
 def test_every_function_fits_on_a_screen() -> None:
     long = [
         f"{name}:{node.lineno} {node.name}"

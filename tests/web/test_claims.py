@@ -111,6 +111,8 @@ async def test_a_claim_from_the_button_to_the_receipt(
     await ada.get_by_role("link", name="Claims to be decided: 1").click()
     await ada.get_by_role("link", name="Look at it").click()
     await expect(ada.locator(".side-by-side")).to_contain_text("full_liquidation")
+    clock = re.compile(r"OKX’s clock: [\d,]+ ms (ahead|behind)")
+    await expect(ada.locator(".side-by-side")).to_contain_text(clock)
     await expect(ada.locator("#decision")).to_contain_text("still missing: 2")
     await approves(ada, "")
     await expect(ada.locator("#approve-reason")).to_be_focused()

@@ -84,6 +84,9 @@ def _invite(teller: Teller, world: World, pages: str) -> None:
     teller.dim("  Trader 1 and Trader 2 hold USDC; the wallet Operator also sees the books.")
     teller.dim(f"  An OKX key to hand over: {key['apiKey']}")
     teller.dim(f"     secret {key['secret']}   passphrase {key['passphrase']}")
+    door = f"{world.exchange.control_url}/control/move_mark"
+    teller.dim("Once a cover has begun, let its position be liquidated, and its claim begins by itself:")
+    teller.dim(f"""  curl -d '{{"inst_id": "BTC-USDT-SWAP", "px": "54000"}}' {door}""")
     teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
 
 
@@ -132,7 +135,7 @@ async def _keys_and_positions(
         what = (
             f"{p['mgnMode']} {p['posSide']}, {p['pos']} contracts at {p['lever']}x, mark price {p['markPx']}"
         )
-        at = f", liquidated at {Decimal(p['liqPx']):.2f}" if p["liqPx"] else ""
+        at = f", liquidation price {Decimal(p['liqPx']):.2f}" if p["liqPx"] else ""
         teller.line(p["instId"], what + at)
         teller.line("", "can be covered" if p["insurable"] else f"cannot be covered: {p['reason']}")
     insurable = [p for p in positions if p["insurable"]]

@@ -37,7 +37,7 @@ async def liquidated_and_found(
     liquidated = world.exchange.books.move_mark(inst_id, px)
     expect(len(liquidated) == 1, f"{len(liquidated)} positions were liquidated, not one")
     world.exchange.books.move_mark(inst_id, was)  # it recovers: what is gone stays gone
-    teller.line("mark price", f"{was} → {px}, past {Decimal(position['liqPx']):.2f}, and back")
+    teller.line("mark price", f"falls to {px}, past {Decimal(position['liqPx']):.2f}, and is back at {was}")
     claim = await _until(trader, order, lambda found: found["claimId"])
     teller.line("claim", f"{claim['claimId']}, opened by the {claim['openedBy'].lower()}")
     teller.chapter("The exchange is asked, its answers are kept, and the verdict follows from them")

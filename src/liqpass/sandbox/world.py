@@ -23,7 +23,7 @@ from liqpass.connecting import connect_as_owner
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
-from liqpass.sandbox.anvil import node_modules
+from liqpass.sandbox.anvil import Wallet, node_modules
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -88,12 +88,16 @@ class World:
             "okx": self.exchange.hosts["global"],
             "okxControl": self.exchange.control_url,
             "databaseUrl": self.env["DATABASE_URL"],
-            "wallets": [
-                {"address": checksum(w.address), "privateKey": to_hex(w.key)} for w in self.chain.wallets
-            ],
+            "wallets": [_told(wallet) for wallet in self.chain.wallets],
+            "operatorWallet": _told(self.chain.owner),
+            "treasuryWallet": _told(self.chain.treasury_wallet),
             "okxKeys": self.exchange.test_keys(),
             "env": dict(self.env),
         }
+
+
+def _told(wallet: Wallet) -> dict[str, str]:
+    return {"address": checksum(wallet.address), "privateKey": to_hex(wallet.key)}
 
 
 def environment(
