@@ -22,7 +22,7 @@ SAID_OF_CLAIM: Mapping[str, str] = {
 MARK_OF_CLAIM: Mapping[str, str] = {
     ClaimStatus.OPEN: "waiting",
     ClaimStatus.GATHERING: "waiting",
-    ClaimStatus.NOT_COVERED: "over",
+    ClaimStatus.NOT_COVERED: "no",
     ClaimStatus.PAYABLE: "waiting",
     ClaimStatus.IN_REVIEW: "waiting",
     ClaimStatus.APPROVED: "good",
