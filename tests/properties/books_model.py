@@ -72,7 +72,8 @@ class Due:
 
 @dataclass
 class Model:
-    """The truth beside the product. `opening` is its ref and amount, once the books have begun."""
+    """The truth beside the product. `opening` is its ref and amount, once the books have begun;
+    `undecided` are the orders whose claims wait for a decision."""
 
     chain: Chain
     opening: bytes
@@ -80,6 +81,7 @@ class Model:
     orders: dict[bytes, Order] = field(default_factory=dict)
     capital: Counter[bytes] = field(default_factory=Counter)
     dues: list[Due] = field(default_factory=list)
+    undecided: set[bytes] = field(default_factory=set)
 
     # What time and the chain do
 
@@ -100,7 +102,8 @@ class Model:
                     order.status = EXPIRED
                 elif order.begins() + order.duration > now:
                     order.earned = max(order.earned, self._earned(order, newest))
-            self._settle(order, now)
+            if order_id not in self.undecided:
+                self._settle(order, now)
 
     @staticmethod
     def _settle(order: Order, now: datetime) -> None:
@@ -136,8 +139,9 @@ class Model:
         """What every kind stands at for every ref, without zeros; not those of money that went out."""
         found: Stands = {}
         for order_id, order in self.orders.items():
-            if order.status != CANCELLED and not order.settled:
-                found["HELD", order_id] = order.payout
+            found["CLAIM", order_id] = order.payout - self.left(order_id)
+            is_over = order.settled or order.status == CANCELLED
+            found["HELD", order_id] = found["CLAIM", order_id] if is_over else order.payout
         covering = self.covering()
         for one in self.confirmed():
             if one.ref in covering:
@@ -158,6 +162,11 @@ class Model:
         found |= {("REFUND", ref): amount for ref, amount in refunds.items()}
         found |= {("WITHDRAWAL", due.ref): due.amount for due in self._asked("WITHDRAWAL")}
         return {key: amount for key, amount in found.items() if amount}
+
+    def left(self, order_id: bytes) -> int:
+        """What of an order's payout was not approved."""
+        approved = sum(due.amount for due in self._asked("CLAIM") if due.ref == order_id)
+        return self.orders[order_id].payout - approved
 
     def covering(self) -> dict[bytes, bytes]:
         """The payments that cover an order: ref → order."""
@@ -194,10 +203,10 @@ class Model:
 
     def paid_as(self) -> dict[tuple[bytes, int], Counter[str]]:
         """For each recipient and amount, how many transfers are booked as what. Each due takes one of its
-        recipient and amount, refunds before withdrawals only where a test never mixes the two."""
+        recipient and amount; no test mixes refunds, withdrawals and claims."""
         found: dict[tuple[bytes, int], Counter[str]] = defaultdict(Counter)
         left = Counter((s.log.recipient, s.log.amount) for s in self.went_out() if isinstance(s.log, Left))
-        for purpose in ("REFUND", "WITHDRAWAL"):
+        for purpose in ("REFUND", "WITHDRAWAL", "CLAIM"):
             asked = Counter((due.recipient, due.amount) for due in self._asked(purpose))
             for key in left:
                 made = min(left[key], asked[key])
@@ -215,7 +224,7 @@ class Model:
         for (_, amount), kinds in self.paid_as().items():
             for kind, transfers in kinds.items():
                 stood[kind] += amount * transfers
-        out = stood["REFUND_PAID"] + stood["WITHDRAWAL_PAID"] + stood["PAID_OUT"]
+        out = sum(stood[kind] for kind in ("REFUND_PAID", "WITHDRAWAL_PAID", "CLAIM_PAID", "PAID_OUT"))
         return {
             "TREASURY": stood["OPENING"] + stood["PREMIUM"] + stood["RECEIVED"] - out,
             "OUTFLOW_UNEXPLAINED": stood["PAID_OUT"],
@@ -225,8 +234,8 @@ class Model:
             "REFUNDS_DUE": stood["REFUND"] - stood["REFUND_PAID"],
             "WITHDRAWALS_DUE": stood["WITHDRAWAL"] - stood["WITHDRAWAL_PAID"],
             "POOL_FREE": stood["CAPITAL"] - stood["HELD"] - stood["WITHDRAWAL"],
-            "POOL_LOCKED": stood["HELD"],
-            "CLAIMS_PAYABLE": 0,
+            "POOL_LOCKED": stood["HELD"] - stood["CLAIM"],
+            "CLAIMS_PAYABLE": stood["CLAIM"] - stood["CLAIM_PAID"],
         }
 
     def in_suspense(self) -> dict[bytes, int]:

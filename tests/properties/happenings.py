@@ -22,7 +22,7 @@ from tests.properties.hands import HANDS, Hand, Trace, reach_in
 from tests.properties.shown import Came, Left
 
 T = TypeVar("T")
-PAID_AS = ("REFUND_PAID", "WITHDRAWAL_PAID", "PAID_OUT")
+PAID_AS = ("REFUND_PAID", "WITHDRAWAL_PAID", "CLAIM_PAID", "PAID_OUT")
 PASSES = 6
 PARTNER = b"\xbb" * 20
 OPENING = (8453).to_bytes(8, "big")

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from tests.properties.anvil_town import anvil_town
 from tests.properties.books_town import Town
+from tests.properties.claimings import CLAIM_STEPS, ClaimBooks
 from tests.properties.hands import HANDS, Hand
 from tests.properties.happenings import ANY_HANDS, CAPITALS, STEPS, Books, Step
 from tests.properties.paper_town import paper_town
@@ -69,6 +70,37 @@ def test_the_books_are_what_the_model_says_and_reconciliation_finds_what_hands_d
 
 def test_the_same_on_a_real_chain_through_the_front_doors(database_url: str) -> None:
     through_any_program(lambda: anvil_town(database_url), examples=int(EXPLORED or 30) // 10, steps=10)
+
+
+def test_claims_are_owed_paid_and_settled_as_the_model_says(database_url: str) -> None:
+    with asyncio.Runner() as runner, capture_logs():
+
+        @settings(PATIENT, max_examples=int(EXPLORED or 3))
+        @given(program=st.lists(CLAIM_STEPS, min_size=12, max_size=24))
+        def the_books_are_right(program: Sequence[Step]) -> None:
+            async def played() -> None:
+                async with on_paper(database_url)() as town:
+                    books = ClaimBooks(town)
+                    await books.begin(capital=HELD)
+                    for step in [then("somebody_buys", what=1, who=1), *program]:
+                        await step.happens(books)
+                    await books.end([])
+
+            runner.run(played())
+
+        the_books_are_right()
+
+
+async def test_a_claim_that_is_paid_above_the_final_block_makes_no_difference(database_url: str) -> None:
+    async with on_paper(database_url)() as town:
+        books = ClaimBooks(town)
+        await books.begin(capital=HELD)
+        await books.somebody_buys(what=1, who=1)
+        await books.a_claim_is_approved(which=0, part=2, who=1)
+        await books.the_treasury_pays_what_is_due(0)
+        for _ in range(4):
+            await books.blocks_are_mined(1)
+            await books.nothing_is_broken()
 
 
 def then(name: str, **takes: object) -> Step:

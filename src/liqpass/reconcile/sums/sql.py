@@ -140,8 +140,8 @@ async def ledger(conn: Connection, first: datetime | None, until: datetime | Non
         union
         select one.kind, tx_hash || int4send(log_index)
         from usdc_transfers
-        cross join unnest(array['RECEIVED', 'REFUND_PAID', 'WITHDRAWAL_PAID', 'PAID_OUT']::ledger_kind[])
-            as one (kind)
+        cross join unnest(array['RECEIVED', 'REFUND_PAID', 'WITHDRAWAL_PAID', 'CLAIM_PAID',
+            'PAID_OUT']::ledger_kind[]) as one (kind)
         where chain_id = $1 and block_number > $2 and stage in ('SAFE', 'FINAL')
     )
     select coalesce(micro_sum(
