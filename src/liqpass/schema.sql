@@ -1314,6 +1314,7 @@ INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABL
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('NOT_COVERED', 'GATHERING', 'more has happened, or more evidence has come');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('IN_REVIEW', 'GATHERING', 'more evidence has come');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAID', 'GATHERING', 'another part was liquidated after the first was paid');
+INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('REFUSED', 'GATHERING', 'another part was liquidated after the first was refused');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('NOT_COVERED', 'IN_REVIEW', 'its owner objects');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('REFUSED', 'IN_REVIEW', 'its owner objects');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAYABLE', 'APPROVED', 'approved');

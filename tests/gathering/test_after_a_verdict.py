@@ -78,14 +78,34 @@ async def test_a_paid_claim_is_undecided_while_it_is_unknown_how_the_rest_ended(
     assert (await desk.history(cover))[-1].reason == "NOTHING_MORE_OWED"
 
 
-async def test_what_was_refused_is_not_asked_about(desk: Desk) -> None:
+async def test_what_was_refused_stays_so_while_no_more_is_owed(desk: Desk) -> None:
     cover = await half_payable(desk)
     await desk.move(cover, ClaimStatus.REFUSED)
-    kept = len(await desk.evidence(cover))
-    desk.exchange.books.liquidate(cover.uid, BTC)
+    refused = await desk.claim(cover)
+    desk.clock.advance(hours=1)
+    desk.exchange.books.close_position(cover.uid, BTC)
+    await desk.ask_soon(cover)
     await desk.gather_for(hours=1)
-    assert await desk.status(cover) is ClaimStatus.REFUSED
-    assert len(await desk.evidence(cover)) == kept
+    claim = await desk.claim(cover)
+    assert (claim.status, claim.amount, claim.episode_over) == (ClaimStatus.REFUSED, refused.amount, True)
+    assert (await desk.moves(cover))[-1] == "REFUSED"
+
+
+async def test_a_part_that_is_liquidated_after_another_was_refused_is_for_the_operators_again(
+    desk: Desk,
+) -> None:
+    cover = await half_payable(desk)
+    await desk.move(cover, ClaimStatus.REFUSED)
+    refused = await desk.claim(cover)
+    desk.clock.advance(hours=1)
+    desk.exchange.books.liquidate(cover.uid, BTC)
+    await desk.ask_soon(cover)
+    await desk.gather_for(minutes=5)
+    claim = await desk.claim(cover)
+    assert (await desk.moves(cover))[-3:] == ["REFUSED", "GATHERING", "PAYABLE"]
+    assert refused.amount is not None
+    assert claim.amount is not None
+    assert refused.amount < claim.amount <= PAYOUT
 
 
 async def test_an_objection_is_left_to_an_operator_until_evidence_shows_that_something_is_owed(

@@ -141,6 +141,9 @@ PER_USER = (
 )
 # What the workers ask over all users, and why no user can reach it.
 OVER_ALL_USERS = {
+    "liqpass.exports.sql.claims",  # the books, for the operator
+    "liqpass.treasury.sql.disbursement",  # the same
+    "liqpass.treasury.sql.dues",  # what is due to whom; a claim's waits for its order's payment
     "liqpass.claims.sql.claimable",  # which order a public id names; the caller looks whose it is
     "liqpass.claims.sql.claim_of_any",  # for operators and the worker
     "liqpass.claims.covers.sql.lock_settleable",  # frees capital, whosever cover it stood behind

@@ -220,11 +220,10 @@ async def move(
 
 @query("""
     update claims set ask_at = least(ask_at, $3), asked = 0
-    where user_id = $1 and id = $2 and status <> 'REFUSED'
+    where user_id = $1 and id = $2
 """)
 async def ask_soon(conn: Connection, user_id: bytes, claim_id: UUID, now: datetime) -> None:
-    """Something happened to its position: the exchange is asked at once, and the pauses between begin anew.
-    What an operator refused stays so until its owner objects."""
+    """Something happened to its position: the exchange is asked at once, and the pauses begin anew."""
     ...
 
 

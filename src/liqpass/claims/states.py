@@ -50,6 +50,7 @@ LEGAL_MOVES: frozenset[tuple[ClaimStatus, ClaimStatus]] = frozenset(
         (_S.NOT_COVERED, _S.GATHERING),
         (_S.IN_REVIEW, _S.GATHERING),
         (_S.PAID, _S.GATHERING),  # another part was liquidated after the first was paid
+        (_S.REFUSED, _S.GATHERING),  # another part was liquidated after the first was refused
         (_S.NOT_COVERED, _S.IN_REVIEW),  # its owner objects
         (_S.REFUSED, _S.IN_REVIEW),
         (_S.PAYABLE, _S.APPROVED),

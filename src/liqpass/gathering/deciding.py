@@ -24,7 +24,7 @@ from liqpass.hexes import to_hex
 log = structlog.get_logger()
 
 _S = ClaimStatus
-_NOT_JUDGED = (_S.APPROVED, _S.BATCHED, _S.REFUSED)
+_NOT_JUDGED = (_S.APPROVED, _S.BATCHED)
 _EVERYTHING = 2**31 - 1
 
 
@@ -44,7 +44,9 @@ async def note(conn: Connection, now: datetime, seen: Claim, order: CaseOrder, g
     if news and claim.status not in _NOT_JUDGED:
         case = await _case(conn, claim)
         judged = verdict.decide(case)
-        if judged != found:
+        # What an operator refused goes by what is certain: it is compared with what was refused.
+        certain = judged.outcome is not Outcome.NOT_YET_KNOWN or claim.status is not _S.REFUSED
+        if judged != found and certain:
             claim = await _say(conn, now, claim, case, judged)
             found, asked = judged, 0
     await _look_ahead(conn, now, claim, seen, order, found, asked, gathered.trouble)
@@ -153,7 +155,8 @@ async def _say(conn: Connection, now: datetime, claim: Claim, case: Case, judged
 
 def _way(claim: Claim, judged: Verdict) -> list[ClaimStatus]:
     """The moves that a new verdict makes: through GATHERING, which says that something is new, to where it
-    leads. What was paid stays so while no more is owed; what an operator has to answer, while nothing is."""
+    leads. What was paid or refused stays so while no more is owed; what an operator has to answer, while
+    nothing is."""
     leads_to, paid = _S.GATHERING, claim.pay_tx_hash is not None
     if judged.outcome is not Outcome.NOT_YET_KNOWN:
         owed = judged.amount or 0
@@ -161,6 +164,8 @@ def _way(claim: Claim, judged: Verdict) -> list[ClaimStatus]:
         leads_to = _S.PAYABLE if more else _S.PAID if paid else _S.NOT_COVERED
     elif judged.missing == [Missing.EPISODE_RUNS] and claim.status is _S.PAID:
         leads_to = _S.PAID
+    if claim.status is _S.REFUSED and (judged.amount or 0) <= max(claim.amount or 0, claim.approved_amount):
+        return []
     if claim.status is _S.IN_REVIEW and (leads_to is _S.GATHERING or _answers_nothing(claim, leads_to)):
         return []
     if claim.status is leads_to and leads_to in (_S.PAID, _S.GATHERING):

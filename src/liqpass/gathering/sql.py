@@ -38,7 +38,7 @@ class Stored(msgspec.Struct, frozen=True):
         from claims c
         join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
         join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
-        where c.ask_at is not null and c.status <> 'REFUSED' and o.status in ('ACTIVE', 'EXPIRED') and (
+        where c.ask_at is not null and o.status in ('ACTIVE', 'EXPIRED') and (
             c.ask_at <= $1
             or c.trouble = any($2) and exists (
                 select from api_accounts a

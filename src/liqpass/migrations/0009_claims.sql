@@ -46,6 +46,7 @@ insert into claim_moves (from_status, to_status, meaning) values
     ('NOT_COVERED', 'GATHERING', 'more has happened, or more evidence has come'),
     ('IN_REVIEW', 'GATHERING', 'more evidence has come'),
     ('PAID', 'GATHERING', 'another part was liquidated after the first was paid'),
+    ('REFUSED', 'GATHERING', 'another part was liquidated after the first was refused'),
     ('NOT_COVERED', 'IN_REVIEW', 'its owner objects'),
     ('REFUSED', 'IN_REVIEW', 'its owner objects'),
     ('PAYABLE', 'APPROVED', 'approved'),
