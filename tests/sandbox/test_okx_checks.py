@@ -86,8 +86,8 @@ def stamp(ahead_sec: float) -> str:
             {"sent_at": "2026-13-01T12:00:00.000Z"},
             (401, '{"msg":"Invalid OK-ACCESS-TIMESTAMP","code":"50112"}'),
         ),
-        ({"sent_at": stamp(-300)}, (401, '{"msg":"Timestamp request expired","code":"50102"}')),
-        ({"sent_at": stamp(300)}, (401, '{"msg":"Timestamp request expired","code":"50102"}')),
+        ({"sent_at": stamp(-86_400)}, (401, '{"msg":"Timestamp request expired","code":"50102"}')),
+        ({"sent_at": stamp(86_400)}, (401, '{"msg":"Timestamp request expired","code":"50102"}')),
         (
             {"OK_ACCESS_PASSPHRASE": "wrong"},
             (401, '{"msg":"Request header OK-ACCESS-PASSPHRASE incorrect.","code":"50105"}'),
