@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,7 +34,14 @@ async def start(
     """A command that runs; `around` is what starts it."""
     pipe = asyncio.subprocess.PIPE
     command = [*around, sys.executable, "-m", "liqpass", *arguments]
-    return await asyncio.create_subprocess_exec(*command, env=bare(env), stdin=pipe, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(
+        *command, env=bare(env), stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=_interruptible
+    )
+
+
+def _interruptible() -> None:
+    """Whoever runs tests in the background of a shell has interrupts ignored, and so what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def ended(process: asyncio.subprocess.Process, typed: str = "") -> Done:

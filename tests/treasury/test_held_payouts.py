@@ -52,7 +52,7 @@ async def test_who_is_blacklisted_is_left_out_named_and_comes_back_by_himself(
     out = await good("suspense", "batch", "--out", str(tmp_path / "a.json"), env=env)
     assert paid(tmp_path / "a.json") == [checksum(OTHER)]
     assert "Held back, since USDC would refuse it, and with it the whole file: 1 payout, 5.00 USDC." in out
-    assert f"5.00 USDC to {checksum(TO)}, refund " in out
+    assert f"5.00 USDC to {checksum(TO)}, refund, payout " in out
     await execute(desk, (tmp_path / "a.json").read_text())
     await desk.confirm()
     assert await desk.balance(Account.REFUNDS_DUE) == 5_000_000
@@ -73,7 +73,7 @@ async def test_a_file_that_was_written_before_is_said_to_fail_and_written_again_
     await desk.chain.blacklist(OTHER)
     out = await good("suspense", "batch", "--out", str(tmp_path / "b.json"), env=env)
     assert "In an earlier file, which fails as a whole (GS013) because of it" in out
-    assert f"7.00 USDC to {checksum(OTHER)}, refund " in out
+    assert f"7.00 USDC to {checksum(OTHER)}, refund, payout " in out
     assert not (tmp_path / "b.json").exists()
     await good("suspense", "batch", "--again", "--out", str(tmp_path / "b.json"), env=env)
     assert paid(tmp_path / "b.json") == [checksum(TO)]

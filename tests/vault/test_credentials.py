@@ -121,6 +121,8 @@ async def test_every_living_key_of_one_uid_serves_the_oldest_first(
     uid = keys[0].uid
     more = [okx.books.add_key(uid, label=f"another {number}") for number in range(3)]
     ids = [(await added(http, key))["apiAccountId"] for key in (keys[0], *more)]
+    later = "update api_accounts set created_at = created_at + interval '1 second' where id = $1"
+    await write(db, later, ids[3])
     await added(http, keys[1])  # of another uid
     await http.delete(f"{PATH}/{ids[1]}")
     await write(db, "update api_accounts set held_at = now(), held_reason = 'grew' where id = $1", ids[2])
