@@ -238,7 +238,8 @@ create index watched_accounts_due on watched_accounts (due_at) where due_at is n
 
 -- Covers that run already are watched from now on; those that are over were settled as they ended.
 insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, penalty)
-select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, o.coverage_end_at, b.position_as_read::jsonb ->> 'liqPenalty'
+select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, o.coverage_end_at,
+    (o.priced_from::jsonb ->> 'position')::jsonb ->> 'liqPenalty'
 from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
 where o.status = 'ACTIVE';
 insert into watched_accounts (user_id, exchange_uid, due_at)
