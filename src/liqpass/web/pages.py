@@ -12,8 +12,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 
 from liqpass import hexes
-from liqpass.db import Database
+from liqpass.db import Connection, Database
+from liqpass.exchange.records import Position
 from liqpass.orders import reading
+from liqpass.orders.views import OrderView
 from liqpass.problems import Problem
 from liqpass.review.reading import claim_of_order, receipts
 from liqpass.vault.api_accounts import own_accounts
@@ -69,11 +71,9 @@ async def order(
     """Steps 4 and 5, and for ever after: one order."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found = await reading.shown(conn, user, order_id, site.chain)
-        priced_from = await reading.priced_from(conn, user, order_id)
+        found, held = await _found(conn, user, order_id, site)
         claim = await claim_of_order(conn, user, order_id)
         cover = await own_cover(conn, user, order_id)
-    held = claim_sight.position_of(priced_from)
     return page(
         viewer,
         "order.html",
@@ -97,11 +97,9 @@ async def receipt(
     """What was paid for what, to print."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found = await reading.shown(conn, user, order_id, site.chain)
-        priced_from = await reading.priced_from(conn, user, order_id)
+        found, held = await _found(conn, user, order_id, site)
     if found.paid_at is None:
         raise NotFoundException
-    held = claim_sight.position_of(priced_from)
     return page(viewer, "receipt.html", here="/cover", site=site, order=found, position=held)
 
 
@@ -116,8 +114,7 @@ async def payout(
     """What a claim was paid, to print: the first payout is number 1."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found = await reading.shown(conn, user, order_id, site.chain)
-        priced_from = await reading.priced_from(conn, user, order_id)
+        found, held = await _found(conn, user, order_id, site)
         claim = await claim_of_order(conn, user, order_id)
     paid = receipts(claim) if claim else []
     if not 0 < number <= len(paid):
@@ -128,7 +125,7 @@ async def payout(
         here="/cover",
         site=site,
         order=found,
-        position=claim_sight.position_of(priced_from),
+        position=held,
         claim=claim,
         receipt=paid[number - 1],
         number=number,
@@ -190,6 +187,14 @@ def own_path(path: str) -> str:
     """The path if it is one of ours; / otherwise: nobody is sent to another site from here."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"
+
+
+async def _found(
+    conn: Connection, user: bytes, order_id: bytes, site: Site
+) -> tuple[OrderView, Position | None]:
+    """The user's own order, and its position as it was priced. Raises ORDER_NOT_FOUND."""
+    found = await reading.shown(conn, user, order_id, site.chain)
+    return found, claim_sight.position_of(await reading.priced_from(conn, user, order_id))
 
 
 def _order_id(text: str) -> bytes:
