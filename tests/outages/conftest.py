@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,10 +17,14 @@ from liqpass.db import Database
 from liqpass.exchange.okx import OkxGateway
 from liqpass.sandbox.trader import Refused
 from liqpass.serving import free_port, listening
+from tests.conftest import copy_database, in_database, on_server
 from tests.outages.door import Door
+from tests.outages.gate import STAND
+from tests.outages.two_workers import Town, two_workers
 from tests.world import TestWorld
 
 PATIENCE_SEC = 1.0
+_towns = count(1)
 
 STATE = """
 select 'account', id::text, revoked_at::text, held_reason from api_accounts
@@ -27,10 +32,25 @@ union all select 'binding', id::text, status::text, sku from insured_bindings
 union all select 'insured', inst_id, binding_id::text, null from insured_positions
 union all select 'order', id::text, status::text, encode(pay_tx_hash, 'hex') from purchase_orders
 union all select 'event', order_id::text, seq::text, to_status::text from order_events
+union all select 'claim', id::text, status::text, bundle_sha256::text from claims
+union all select 'watched', order_id::text, change_seq::text, settled_by::text from watched_covers
 union all select 'payment', encode(tx_hash, 'hex'), stage::text, block_number::text from premium_payments
 union all select 'settled', encode(tx_hash, 'hex'), outcome::text, stage::text from payment_settlements
 order by 1, 2, 3
 """
+
+
+@pytest.fixture(scope="module")
+async def town(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """Two workers of one town, with the gate in its database: for all tests of a file."""
+    name = f"{template}_killed_{next(_towns)}"
+    await copy_database(server_url, template, name)
+    async with two_workers(in_database(server_url, name), tmp_path_factory.mktemp("killed")) as town:
+        await town.owner.execute(STAND)
+        yield town
+    await on_server(server_url, f"drop database {name} with (force)")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ takes over, or an operator's command, which is given again.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from liqpass.sandbox.world import command
-from tests.conftest import copy_database, in_database, on_server
-from tests.outages.gate import STAND, Gate, Place
-from tests.outages.two_workers import INST, Ordered, Town, two_workers, until
+from tests.outages.gate import Gate, Place
+from tests.outages.two_workers import INST, Ordered, Town, until
 
 EVIDENCE = ("/account/positions-history", "/account/bills", "/trade/orders-history", "/trade/fills")
 # What a worker has taken is nobody else's for a minute or two; nobody waits for that here.
@@ -26,18 +25,6 @@ HASTE = """
     update claims set ask_at = now() where ask_at > now()
 """
 LIFE = ["OPEN", "GATHERING", "PAYABLE", "APPROVED", "BATCHED", "PAID"]
-
-
-@pytest.fixture(scope="module")
-async def town(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Town]:
-    name = f"{template}_claims_killed"
-    await copy_database(server_url, template, name)
-    async with two_workers(in_database(server_url, name), tmp_path_factory.mktemp("claims")) as town:
-        await town.owner.execute(STAND)
-        yield town
-    await on_server(server_url, f"drop database {name} with (force)")
 
 
 @dataclass

@@ -5,7 +5,7 @@ takes over. What it had not committed is as if it had never been; what was commi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -13,23 +13,10 @@ import pytest
 from liqpass.clock import system_clock
 from liqpass.hexes import to_hex
 from liqpass.sandbox.world import command
-from tests.conftest import copy_database, in_database, on_server
-from tests.outages.gate import STAND, Gate, Place
-from tests.outages.two_workers import STRAY, Legs, Ordered, Town, ref_of, two_workers, until
+from tests.outages.gate import Gate, Place
+from tests.outages.two_workers import STRAY, Legs, Ordered, Town, ref_of, until
 
 CANCEL = "/api/insurance/cancel"
-
-
-@pytest.fixture(scope="module")
-async def town(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Town]:
-    name = f"{template}_killed"
-    await copy_database(server_url, template, name)
-    async with two_workers(in_database(server_url, name), tmp_path_factory.mktemp("killed")) as town:
-        await town.owner.execute(STAND)
-        yield town
-    await on_server(server_url, f"drop database {name} with (force)")
 
 
 # The facts: each makes ready, shuts the gate, lets it happen, and says what has to be posted ----------------
