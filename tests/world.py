@@ -10,6 +10,7 @@ from pathlib import Path
 from liqpass.app import Clients, clients, create_app
 from liqpass.chain import watcher
 from liqpass.db import Database
+from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.rpc_proxy import RpcProxy
@@ -53,8 +54,13 @@ class TestWorld:
 
     async def work(self, times: int = 1) -> None:
         """Let every background task do one step, that many times."""
+        await self.read_market()
         for _ in range(times):
             await step_all(self.of)
+
+    async def read_market(self) -> None:
+        """How instruments move is read now: prices are known for an hour."""
+        await read_calm(self.db.pool.execute, self.exchange.books.instruments, self.clock())
 
     async def confirm(self) -> None:
         """Mine until what is paid now is at the safe head, and let the workers see it."""
@@ -72,6 +78,7 @@ class TestWorld:
         before = self.clock.now
         self.clock.advance(**by)
         await self.chain.warp(int((self.clock.now - before).total_seconds()))
+        await self.read_market()
 
 
 @asynccontextmanager
@@ -96,7 +103,9 @@ async def running_world(
         ):
             second_node = second if second_endpoint else None
             await fund_pool(of)
-            yield TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
+            world = TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
+            await world.read_market()
+            yield world
 
 
 async def step_all(of: Clients) -> None:

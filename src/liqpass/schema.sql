@@ -518,6 +518,31 @@ ALTER TABLE public.ledger_transfers ALTER COLUMN seq ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE public.mark_candles (
+    inst_id text NOT NULL,
+    bar text NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    open text NOT NULL,
+    high text NOT NULL,
+    low text NOT NULL,
+    close text NOT NULL,
+    answer_sha256 bytea NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    CONSTRAINT mark_candles_answer_sha256_check CHECK ((length(answer_sha256) = 32)),
+    CONSTRAINT mark_candles_bar_check CHECK ((bar = ANY (ARRAY['1H'::text, '1Dutc'::text])))
+);
+
+CREATE TABLE public.market_instruments (
+    inst_id text NOT NULL,
+    wanted_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    read_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    trouble text,
+    CONSTRAINT market_instruments_failures_check CHECK ((failures >= 0)),
+    CONSTRAINT market_instruments_inst_id_check CHECK ((inst_id <> ''::text))
+);
+
 CREATE TABLE public.order_events (
     user_id bytea NOT NULL,
     order_id uuid NOT NULL,
@@ -623,6 +648,8 @@ CREATE TABLE public.purchase_orders (
     coverage_end_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     claims_policy text DEFAULT '2026-11-29'::text NOT NULL,
+    chance_ppm integer,
+    CONSTRAINT purchase_orders_chance_ppm_check CHECK (((chance_ppm >= 1) AND (chance_ppm <= 1000000))),
     CONSTRAINT purchase_orders_check CHECK ((pay_before > created_at)),
     CONSTRAINT purchase_orders_check1 CHECK (((status <> 'DRAFT'::public.order_status) OR (num_nonnulls(pay_tx_hash, payer, submitted_at) = 0))),
     CONSTRAINT purchase_orders_check2 CHECK (((status <> 'PAID_PENDING_CONFIRM'::public.order_status) OR (num_nulls(pay_tx_hash, submitted_at) = 0))),
@@ -808,6 +835,20 @@ CREATE TABLE public.usdc_transfers (
     CONSTRAINT usdc_transfers_tx_hash_check CHECK ((length(tx_hash) = 32))
 );
 
+CREATE TABLE public.volatilities (
+    inst_id text NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    short_e12 bigint NOT NULL,
+    long_e12 bigint NOT NULL,
+    candles_sha256 bytea NOT NULL,
+    source text NOT NULL,
+    remarks text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT volatilities_candles_sha256_check CHECK ((length(candles_sha256) = 32)),
+    CONSTRAINT volatilities_long_e12_check CHECK ((long_e12 > 0)),
+    CONSTRAINT volatilities_short_e12_check CHECK ((short_e12 > 0)),
+    CONSTRAINT volatilities_source_check CHECK ((source <> ''::text))
+);
+
 CREATE TABLE public.watched_accounts (
     user_id bytea NOT NULL,
     exchange_uid text NOT NULL,
@@ -913,6 +954,12 @@ ALTER TABLE ONLY public.ledger_openings
 ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT ledger_transfers_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.mark_candles
+    ADD CONSTRAINT mark_candles_pkey PRIMARY KEY (inst_id, bar, start_at);
+
+ALTER TABLE ONLY public.market_instruments
+    ADD CONSTRAINT market_instruments_pkey PRIMARY KEY (inst_id);
+
 ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT one_leg_once UNIQUE (kind, ref, leg);
 
@@ -982,6 +1029,9 @@ ALTER TABLE ONLY public.submitted_txs
 ALTER TABLE ONLY public.usdc_transfers
     ADD CONSTRAINT usdc_transfers_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
+ALTER TABLE ONLY public.volatilities
+    ADD CONSTRAINT volatilities_pkey PRIMARY KEY (inst_id, read_at);
+
 ALTER TABLE ONLY public.watched_accounts
     ADD CONSTRAINT watched_accounts_pkey PRIMARY KEY (user_id, exchange_uid);
 
@@ -1012,6 +1062,8 @@ CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, 
 CREATE INDEX insured_bindings_unordered ON public.insured_bindings USING btree (created_at) WHERE ((status = 'DRAFT'::public.binding_status) AND (order_id IS NULL));
 
 CREATE INDEX insured_positions_binding ON public.insured_positions USING btree (user_id, binding_id);
+
+CREATE INDEX market_instruments_due ON public.market_instruments USING btree (due_at);
 
 CREATE INDEX order_events_cancelled ON public.order_events USING btree (at) WHERE (to_status = 'CANCELLED'::public.order_status);
 
@@ -1243,6 +1295,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_openings TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_transfers TO liqpass_app;
 
+GRANT SELECT,INSERT ON TABLE public.mark_candles TO liqpass_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.market_instruments TO liqpass_app;
+
 GRANT SELECT,INSERT ON TABLE public.order_events TO liqpass_app;
 
 GRANT SELECT ON TABLE public.order_moves TO liqpass_app;
@@ -1298,6 +1354,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.submitted_txs TO liqpass_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.transfer_queue TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usdc_transfers TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.volatilities TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.watched_accounts TO liqpass_app;
 

@@ -21,6 +21,7 @@ from tests.properties.shown import Came, Left, Log, Other, Paid, Tx
 from tests.schema import rows
 
 DELAY, TTL = timedelta(minutes=10), timedelta(minutes=15)
+CHANCE = 10_000
 # Premium, payout, duration: small numbers, so that many are alike and much is rounded.
 PRODUCTS = [
     (1, 100, timedelta(hours=8)),
@@ -76,6 +77,7 @@ class PaperTown(Town):
                     "1",
                     1,
                     CURRENT.version,
+                    CHANCE,
                 ),
                 one_statement=True,
             )

@@ -20,10 +20,9 @@ from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import Position
 from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
-from liqpass.orders.orders import PricedFrom
+from liqpass.orders.priced import PricedPosition
 from liqpass.positions import bindings
 from liqpass.positions.readings import AccountReading, PositionReader
-from liqpass.pricing.premium import facts_of
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_margin import Account, Key
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -41,6 +40,7 @@ from tests.storms.truth import MICRO, Cover
 from tests.storms.weather import Weather
 
 DELAY, SKU, PREMIUM = timedelta(minutes=10), "LIQPASS_8H", MICRO
+CHANCE = 10_000
 SLOTS = [(inst, side) for inst in ("BTC", "ETH", "SOL", "DOGE") for side in ("long", "short")]
 SIZES = {"BTC": 5, "ETH": 8, "SOL": 20, "DOGE": 12}
 PAID_AT_ONCE = 200
@@ -160,6 +160,7 @@ class StormTown:
                     position.pos_id,
                     position.c_time_ms,
                     CURRENT.version,
+                    CHANCE,
                 )
                 assert order is not None
                 held = holder.okx.slots[position.slot]
@@ -226,9 +227,7 @@ class StormTown:
 
 
 def _priced_from(reading: AccountReading, position: Position) -> str:
-    made = PricedFrom(
-        "storm", SKU, facts_of(position), position.row_json, position.row_sha256.hex(), reading.read_at
-    )
+    made = PricedPosition("storm", SKU, position.row_json, position.row_sha256.hex(), reading.read_at)
     return msgspec.json.encode(made).decode()
 
 

@@ -98,11 +98,19 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def distance_bps(self) -> int | None:
         """From the mark price to the liquidation price in basis points of the mark price, rounded down and at
         most FARTHEST_BPS either way; below zero past it. None where one of them is not shown."""
+        return self._distance(10_000, FARTHEST_BPS)
+
+    @property
+    def distance_ppm(self) -> int | None:
+        """The same in millionths of the mark price."""
+        return self._distance(1_000_000, FARTHEST_BPS * 100)
+
+    def _distance(self, parts: int, farthest: int) -> int | None:
         if not self.mark_px or not self.liq_px or self.mark_px <= 0:
             return None
         away = self.mark_px - self.liq_px if self.side == "long" else self.liq_px - self.mark_px
-        bps = (away * 10_000 / self.mark_px).to_integral_value(rounding=ROUND_FLOOR)
-        return max(-FARTHEST_BPS, min(int(bps), FARTHEST_BPS))
+        found = (away * parts / self.mark_px).to_integral_value(rounding=ROUND_FLOOR)
+        return max(-farthest, min(int(found), farthest))
 
     @property
     def row_json(self) -> str:

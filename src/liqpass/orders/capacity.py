@@ -4,17 +4,18 @@ from liqpass.db import Connection
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balance
 from liqpass.money import usd
-from liqpass.pricing.premium import Facts, NotInsurable, Price, price
+from liqpass.orders.priced import PricedFrom
+from liqpass.pricing.premium import NotInsurable, Price, price
 from liqpass.pricing.skus import Products, Sku
 from liqpass.problems import Problem
 
 
-def fitting(products: Products, facts: Facts, free: int) -> list[tuple[Sku, Price]]:
+def fitting(products: Products, made_from: PricedFrom, free: int) -> list[tuple[Sku, Price]]:
     """The products whose payout for this position is at most `free` micro-USDC, the largest first."""
     found = []
     for sku in products.sku:
         try:
-            cost = price(sku, facts)
+            cost = price(sku, made_from.facts, made_from.volatility, made_from.at)
         except NotInsurable:
             continue
         if cost.payout <= free:
@@ -27,10 +28,10 @@ def shortage(payout: int, free: int) -> str:
     return f"This cover pays {usd(payout)} USDC, and at present there is capital for {usd(free)} USDC."
 
 
-async def exhausted(conn: Connection, products: Products, facts: Facts, payout: int) -> Problem:
+async def exhausted(conn: Connection, products: Products, made_from: PricedFrom, payout: int) -> Problem:
     """The refusal of an order whose payout is not there, and which smaller cover would fit at this moment."""
     free = await balance(conn, Account.POOL_FREE)
-    fits = fitting(products, facts, free)
+    fits = fitting(products, made_from, free)
     if fits:
         names = ", ".join(f"{sku.id} (pays {usd(cost.payout)} USDC)" for sku, cost in fits)
         way = f"This would fit: {names}; bind the position again with that product."

@@ -10,30 +10,18 @@ import msgspec
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
 from liqpass.db import Connection, Overtaken
-from liqpass.exchange.records import Position
 from liqpass.ledger.posting import overdrawn
+from liqpass.market.volatility import Volatility
 from liqpass.orders import sql
 from liqpass.orders.capacity import exhausted
+from liqpass.orders.priced import priced
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
-from liqpass.positions.refusals import not_insurable, unread_refusal
-from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
-from liqpass.pricing.skus import Products, Sku
+from liqpass.pricing.skus import Products
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 
 READING_MAX_AGE = timedelta(seconds=60)
-
-
-class PricedFrom(msgspec.Struct, frozen=True):
-    """What a price was made from, stored with its order: enough to compute it again."""
-
-    version: str
-    sku: str
-    facts: Facts
-    position: str
-    position_sha256: str
-    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -78,37 +66,6 @@ def _refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
     return order
 
 
-def priced(
-    binding: sql.Quotable, account: AccountReading, products: Products
-) -> tuple[Sku, Position, Facts, Price]:
-    """The price of the bound position as it is now.
-
-    Raises POSITION_NOT_FOUND when it is gone, POSITION_CHANGED when another one is in its slot (OKX uses a
-    posId again), POSITION_NOT_INSURABLE when the product does not take it as it is now, or when what the
-    exchange says of it cannot be read.
-    """
-    slot = (binding.inst_id, binding.mgn_mode, binding.pos_side)
-    position, hidden = account.reading.open_position(*slot), account.reading.hidden(*slot)
-    if position is None and hidden is not None:
-        raise not_insurable(unread_refusal(hidden), "bindId")
-    if position is None:
-        raise Problem("POSITION_NOT_FOUND", "The position was closed since it was bound.", field="bindId")
-    if (position.pos_id, position.c_time_ms) != (binding.pos_id, binding.pos_created_ms):
-        raise Problem(
-            "POSITION_CHANGED",
-            "The position was closed and a new one opened since it was bound. Bind it again.",
-            field="bindId",
-        )
-    if account.refusal is not None:
-        raise not_insurable(account.refusal, "bindId")
-    sku = products.get(binding.sku)
-    try:
-        facts = facts_of(position)
-        return sku, position, facts, price(sku, facts)
-    except NotInsurable as error:
-        raise not_insurable(error.refusal, "bindId") from None
-
-
 async def draft(
     conn: Connection,
     now: datetime,
@@ -117,21 +74,14 @@ async def draft(
     user: bytes,
     binding: sql.Quotable,
     account: AccountReading,
+    volatility: Volatility | None,
 ) -> sql.Order:
     """Make the order of a binding, or return the one that it has. `random` is 42 bytes: order id, row id.
 
     Raises what `priced` raises, BINDING_NOT_OPEN when the binding was changed meanwhile, and
     CAPACITY_EXHAUSTED when the free capital is short of the payout.
     """
-    sku, position, facts, cost = priced(binding, account, terms.products)
-    priced_from = PricedFrom(
-        version=terms.products.version,
-        sku=sku.id,
-        facts=facts,
-        position=position.row_json,
-        position_sha256=position.row_sha256.hex(),
-        read_at=account.read_at,
-    )
+    cost, made_from, sku = priced(binding, account, terms.products, volatility, now)
     try:
         order = await sql.draft(
             conn,
@@ -142,7 +92,7 @@ async def draft(
             sku.id,
             cost.premium,
             cost.payout,
-            msgspec.json.encode(priced_from).decode(),
+            msgspec.json.encode(made_from).decode(),
             sku.delay_sec,
             sku.duration_sec,
             # Whole seconds, because the contract's deadline has no smaller ones.
@@ -153,11 +103,12 @@ async def draft(
             binding.pos_id,
             binding.pos_created_ms,
             terms.claims_policy,
+            cost.chance_ppm,
         )
     except asyncpg.CheckViolationError as error:
         if not overdrawn(error):
             raise
-        raise await exhausted(conn, terms.products, facts, cost.payout) from None
+        raise await exhausted(conn, terms.products, made_from, cost.payout) from None
     if order is None:
         raise Problem(
             "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"

@@ -26,7 +26,7 @@ class OrderOfPosition(msgspec.Struct, frozen=True, rename="camel"):
 
 class QuoteView(msgspec.Struct, frozen=True, rename="camel"):
     """A product for a position. Amounts are null and a reason is given where it cannot be bought; the cover's
-    times are as if it were paid now."""
+    times are as if it were paid now. `chance_ppm`: how probable the payout is, in millionths."""
 
     sku: str
     title: str
@@ -36,6 +36,7 @@ class QuoteView(msgspec.Struct, frozen=True, rename="camel"):
     premium_usd: str | None
     payout_amount: str | None
     payout_usd: str | None
+    chance_ppm: int | None
     coverage_start_at: datetime
     coverage_end_at: datetime
     reason: str | None
@@ -87,6 +88,7 @@ def _quote(quote: Quote, now: datetime) -> QuoteView:
         premium_usd=usd(cost.premium) if cost else None,
         payout_amount=str(cost.payout) if cost else None,
         payout_usd=usd(cost.payout) if cost else None,
+        chance_ppm=cost.chance_ppm if cost else None,
         coverage_start_at=start,
         coverage_end_at=start + timedelta(seconds=sku.duration_sec),
         reason=refusal.words if refusal else None,

@@ -1,5 +1,6 @@
 """What every product would cost for every open position, and which of them have an order. Binds nothing."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -7,14 +8,14 @@ import msgspec
 from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.exchange.rows import Unread
-from liqpass.ledger.book import Account
-from liqpass.ledger.posting import balance
+from liqpass.market.reading import MAX_AGE, by_instrument
+from liqpass.market.volatility import Volatility
 from liqpass.money import usd
 from liqpass.orders import sql
 from liqpass.orders.capacity import shortage
 from liqpass.positions.readings import AccountReading
 from liqpass.positions.refusals import Refusal, WhyNot, unread_refusal
-from liqpass.pricing.premium import NotInsurable, Price, facts_of, price
+from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
 from liqpass.pricing.skus import Products, Sku
 
 
@@ -35,19 +36,26 @@ class QuotedPosition(msgspec.Struct, frozen=True):
 
 
 async def quoted(
-    conn: Connection, user: bytes, api_account_id: UUID, account: AccountReading, products: Products
+    conn: Connection,
+    now: datetime,
+    user: bytes,
+    api_account_id: UUID,
+    account: AccountReading,
+    products: Products,
 ) -> list[QuotedPosition]:
-    """All products for all open positions of a reading.
+    """All products for all open positions of a reading, at the prices of now.
 
     A binding of an earlier position in the same slot is not told: its order does not cover this one.
     """
     bindings = await sql.live_bindings(conn, user, api_account_id)
     living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in bindings}
-    free = await balance(conn, Account.POOL_FREE)
+    on_sale = await sql.on_sale(conn, sorted(account.inst_ids), now - MAX_AGE)
+    known = by_instrument(on_sale.volatilities)
     found = []
     for position in account.reading.positions:
         if not position.closed:
-            quotes = [Quote(sku, _offer(sku, position, account.refusal, free)) for sku in products.sku]
+            facts, volatility = account.refusal or _facts(position), known.get(position.inst_id)
+            quotes = [Quote(sku, _offer(sku, facts, volatility, now, on_sale.free)) for sku in products.sku]
             binding = living.get(position.slot)
             if binding and (binding.pos_id, binding.pos_created_ms) != (position.pos_id, position.c_time_ms):
                 binding = None
@@ -58,11 +66,20 @@ async def quoted(
     return found
 
 
-def _offer(sku: Sku, position: Position, refusal: Refusal | None, free: int) -> Price | Refusal:
-    if refusal is not None:
-        return refusal
+def _facts(position: Position) -> Facts | Refusal:
     try:
-        cost = price(sku, facts_of(position))
+        return facts_of(position)
+    except NotInsurable as error:
+        return error.refusal
+
+
+def _offer(
+    sku: Sku, facts: Facts | Refusal, volatility: Volatility | None, now: datetime, free: int
+) -> Price | Refusal:
+    if isinstance(facts, Refusal):
+        return facts
+    try:
+        cost = price(sku, facts, volatility, now)
     except NotInsurable as error:
         return error.refusal
     if cost.payout > free:

@@ -6,7 +6,8 @@ import msgspec
 
 from liqpass.db import Connection
 from liqpass.orders import sql
-from liqpass.orders.orders import PricedFrom, order_not_found
+from liqpass.orders.orders import order_not_found
+from liqpass.orders.priced import PricedPosition
 from liqpass.orders.views import OrderList, OrderView, order_view
 from liqpass.settings import ChainSettings
 
@@ -40,10 +41,9 @@ async def open_orders(conn: Connection, user: bytes, limit: int) -> list[OrderVi
     return [order_view(order) for order in await sql.open_orders(conn, user, limit)]
 
 
-async def priced_from(conn: Connection, user: bytes, order_id: bytes) -> PricedFrom:
-    """The position as it was when the order was priced, and the rest of what its price was made from.
-    Raises ORDER_NOT_FOUND."""
+async def priced_position(conn: Connection, user: bytes, order_id: bytes) -> PricedPosition:
+    """The position as it was when the order was priced. Raises ORDER_NOT_FOUND."""
     stored = await sql.priced_from(conn, user, order_id)
     if stored is None:
         raise order_not_found()
-    return msgspec.json.decode(stored, type=PricedFrom)
+    return msgspec.json.decode(stored, type=PricedPosition)

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from liqpass import hexes
 from liqpass.limits import Limiter, Places, Rate
+from liqpass.market.reading import volatilities
 from liqpass.orders import following, orders, quotes, reading, sql
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import OrderStatus
@@ -60,7 +61,7 @@ async def list_quotes(
     account = await reader.recent(user, api_account_id, bindings.READING_MAX_AGE)
     now = reader.clock()
     async with reader.db.pool.acquire() as conn:
-        found = await quotes.quoted(conn, user, api_account_id, account, terms.products)
+        found = await quotes.quoted(conn, now, user, api_account_id, account, terms.products)
     return QuoteList(account.read_at, [quoted_position_view(position, now) for position in found])
 
 
@@ -78,10 +79,12 @@ async def create_order(
             order = await orders.open_order(conn, reader.clock(), user, binding.open_order)
             return order_answer(order, terms.chain, reader.clock())
     account = await reader.recent(user, binding.api_account_id, orders.READING_MAX_AGE)
-    now = reader.clock()
-    random = os.urandom(42)
+    now, random = reader.clock(), os.urandom(42)
+    async with reader.db.pool.acquire() as conn:
+        volatility = (await volatilities(conn, [binding.inst_id], now)).get(binding.inst_id)
     order = await reader.db.run(
-        lambda conn: orders.draft(conn, now, random, terms, user, binding, account), one_statement=True
+        lambda conn: orders.draft(conn, now, random, terms, user, binding, account, volatility),
+        one_statement=True,
     )
     return order_answer(order, terms.chain, now)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from liqpass.db import Connection, query
+from liqpass.market.reading import NEWEST_AS_JSON
 from liqpass.orders.states import MOVE, OrderStatus
 
 
@@ -25,13 +26,15 @@ class Quotable(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order by itself. Money in micro-USDC."""
+    """An order by itself. Money in micro-USDC. `chance_ppm`: how probable its payout was when it was priced,
+    in millionths; None for those that were priced by the table before."""
 
     id: UUID
     purchase_order_id: bytes
     sku: str
     premium_amount: int
     payout_amount: int
+    chance_ppm: int | None
     status: OrderStatus
     event_seq: int
     coverage_delay_sec: int
@@ -43,7 +46,7 @@ class Order(msgspec.Struct, frozen=True):
     coverage_end_at: datetime | None
 
 
-ORDER_COLUMNS = """id, purchase_order_id, sku, premium_amount, payout_amount, status, event_seq,
+ORDER_COLUMNS = """id, purchase_order_id, sku, premium_amount, payout_amount, chance_ppm, status, event_seq,
     coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, coverage_start_at, coverage_end_at"""
 
 
@@ -59,6 +62,7 @@ class ShownOrder(msgspec.Struct, frozen=True):
     sku: str
     premium_amount: int
     payout_amount: int
+    chance_ppm: int | None
     status: OrderStatus
     event_seq: int
     coverage_delay_sec: int
@@ -91,8 +95,8 @@ _CLAIM_AMOUNT = (
     "case when c.status in ('APPROVED', 'BATCHED', 'PAID') then c.approved_amount else c.amount end"
 )
 _SHOWN = f"""o.id as order_id, o.purchase_order_id, o.binding_id, b.inst_id, b.mgn_mode, b.pos_side,
-    o.sku, o.premium_amount, o.payout_amount, o.status, o.event_seq, o.coverage_delay_sec, o.duration_sec,
-    o.pay_before, o.chain_id, o.checkout, o.pay_tx_hash, o.payer, o.paid_at,
+    o.sku, o.premium_amount, o.payout_amount, o.chance_ppm, o.status, o.event_seq, o.coverage_delay_sec,
+    o.duration_sec, o.pay_before, o.chain_id, o.checkout, o.pay_tx_hash, o.payer, o.paid_at,
     o.coverage_start_at, o.coverage_end_at, o.created_at, c.id as claim_id, c.status as claim_status,
     {_CLAIM_AMOUNT} as claim_amount
     from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
@@ -139,6 +143,14 @@ class LiveBinding(msgspec.Struct, frozen=True):
     coverage_end_at: datetime | None
 
 
+class OnSale(msgspec.Struct, frozen=True):
+    """What quotes are made of: the free capital in micro-USDC, and how instruments move
+    (`market.reading.by_instrument`)."""
+
+    free: int
+    volatilities: str
+
+
 class StatusCount(msgspec.Struct, frozen=True):
     """One line of the metrics."""
 
@@ -169,8 +181,8 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
         insert into purchase_orders
             (user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount, priced_from,
              status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, created_at,
-             claims_policy)
-        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14, $17
+             claims_policy, chance_ppm)
+        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14, $17, $18
         from binding b
         on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
         do update set binding_id = excluded.binding_id
@@ -214,6 +226,7 @@ async def draft(
     pos_id: str,
     pos_created_ms: int,
     claims_policy: str,
+    chance_ppm: int,
 ) -> Order | None:
     """Insert or return the one open order of a binding, with its payout held out of the free capital; None
     when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError (never_overdrawn) when
@@ -303,6 +316,14 @@ async def claim_of(conn: Connection, user_id: bytes, order_id: UUID) -> OrderCla
 """)
 async def live_bindings(conn: Connection, user_id: bytes, api_account_id: UUID) -> list[LiveBinding]:
     """The user's own living bindings of an account; a living binding's order is open."""
+    ...
+
+
+@query(f"""
+    select balance as free, {NEWEST_AS_JSON} as volatilities from ledger_accounts where id = 'POOL_FREE'
+""")
+async def on_sale(conn: Connection, inst_ids: list[str], read_after: datetime) -> OnSale:
+    """In one round trip."""
     ...
 
 

@@ -26,7 +26,8 @@ class CallView(msgspec.Struct, frozen=True):
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """An order and what to send to pay it. The cover's times are as if it were paid now."""
+    """An order and what to send to pay it. The cover's times are as if it were paid now. `chance_ppm`: how
+    probable the payout was when it was priced, in millionths; null in orders from before 2026-11-30."""
 
     id: str
     purchase_order_id: str
@@ -36,6 +37,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, rename="camel"):
     premium_usd: str
     payout_amount: str
     payout_usd: str
+    chance_ppm: int | None
     coverage_delay_sec: int
     coverage_start_at: datetime
     coverage_end_at: datetime
@@ -92,6 +94,7 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     premium_usd: str
     payout_amount: str
     payout_usd: str
+    chance_ppm: int | None
     coverage_delay_sec: int
     duration_sec: int
     coverage_start_at: datetime | None
@@ -128,6 +131,7 @@ def order_answer(order: sql.Order, chain: ChainSettings, now: datetime) -> Order
         premium_usd=usd(order.premium_amount),
         payout_amount=str(order.payout_amount),
         payout_usd=usd(order.payout_amount),
+        chance_ppm=order.chance_ppm,
         coverage_delay_sec=order.coverage_delay_sec,
         coverage_start_at=start,
         coverage_end_at=order.coverage_end_at or start + timedelta(seconds=order.duration_sec),
@@ -161,6 +165,7 @@ def order_view(
         premium_usd=usd(order.premium_amount),
         payout_amount=str(order.payout_amount),
         payout_usd=usd(order.payout_amount),
+        chance_ppm=order.chance_ppm,
         coverage_delay_sec=order.coverage_delay_sec,
         duration_sec=order.duration_sec,
         coverage_start_at=order.coverage_start_at,

@@ -8,6 +8,7 @@ import msgspec
 
 from liqpass.db import Connection
 from liqpass.exchange.records import Position
+from liqpass.market.volatility import Volatility
 from liqpass.positions import sql
 from liqpass.positions.readings import AccountReading
 from liqpass.positions.refusals import Refusal, not_insurable, unread_refusal
@@ -17,9 +18,10 @@ READING_MAX_AGE = timedelta(seconds=30)
 UNORDERED_MAX_AGE = timedelta(minutes=30)
 BATCH = 500
 
-# (position, sku or None for any) → why it is not insurable, None when it is. Raises Problem SKU_NOT_FOUND.
-# The products know; they stand above this slice, so the judgement comes in as an argument.
-Appraise = Callable[[Position, str | None], Refusal | None]
+# (position, sku or None for any, how its instrument moves, when) → why it is not insurable, None when it
+# is. Raises Problem SKU_NOT_FOUND. The products know; they stand above this slice, so the judgement comes in
+# as an argument.
+Appraise = Callable[[Position, str | None, Volatility | None, datetime], Refusal | None]
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -32,8 +34,11 @@ class Slot(msgspec.Struct, frozen=True):
     sku: str
 
 
-def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) -> Position:
-    """The open position of the slot. Raises POSITION_NOT_FOUND, POSITION_NOT_INSURABLE, SKU_NOT_FOUND."""
+def position_to_bind(
+    account: AccountReading, slot: Slot, appraise: Appraise, volatility: Volatility | None, now: datetime
+) -> Position:
+    """The open position of the slot. Raises POSITION_NOT_FOUND, POSITION_NOT_INSURABLE, PRICE_UNAVAILABLE,
+    SKU_NOT_FOUND."""
     position = account.reading.open_position(slot.inst_id, slot.mgn_mode, slot.pos_side)
     hidden = account.reading.hidden(slot.inst_id, slot.mgn_mode, slot.pos_side)
     if position is None and hidden is not None:
@@ -44,7 +49,7 @@ def position_to_bind(account: AccountReading, slot: Slot, appraise: Appraise) ->
             f"The account has no open {slot.mgn_mode} {slot.pos_side} position in {slot.inst_id}.",
             field="instId",
         )
-    refusal = account.refusal or appraise(position, slot.sku)
+    refusal = account.refusal or appraise(position, slot.sku, volatility, now)
     if refusal is not None:
         raise not_insurable(refusal, "instId")
     return position

@@ -29,6 +29,11 @@ class AccountReading(msgspec.Struct, frozen=True):
     refusal: Refusal | None
     """Why nothing in this account is covered, if so."""
 
+    @property
+    def inst_ids(self) -> set[str]:
+        """The instruments of its open positions."""
+        return {position.inst_id for position in self.reading.positions if not position.closed}
+
 
 @dataclass(frozen=True)
 class PositionReader:

@@ -35,8 +35,12 @@ class WhyNot(StrEnum):
     """Its value is above what the product takes {limitUsd}."""
     TOO_CLOSE = "TOO_CLOSE"
     """Nearer to liquidation than the product takes {limitBps: basis points of the mark price}."""
+    TOO_RISKY = "TOO_RISKY"
+    """More likely to be liquidated than the product takes {chancePpm, limitBps}."""
     NOT_WORTH_IT = "NOT_WORTH_IT"
-    """The premium would reach the payout."""
+    """The premium would be too large a share of the payout {limitBps}."""
+    PRICE_UNAVAILABLE = "PRICE_UNAVAILABLE"
+    """How much its instrument moves was not read within the hour."""
     DEMO_TRADING = "DEMO_TRADING"
     """It is in demo trading, where nothing is lost."""
     UNREADABLE = "UNREADABLE"
@@ -64,7 +68,10 @@ def unread_refusal(of: Unread) -> Refusal:
 
 
 def not_insurable(refusal: Refusal, field: str) -> Problem:
-    """Problem POSITION_NOT_INSURABLE about `field`."""
+    """Problem POSITION_NOT_INSURABLE about `field`; PRICE_UNAVAILABLE where nothing is wrong with the
+    position: its price is not known now, and a little later it may be."""
+    if refusal.code == WhyNot.PRICE_UNAVAILABLE:
+        return Problem("PRICE_UNAVAILABLE", refusal.words, field=field)
     return Problem(
         "POSITION_NOT_INSURABLE",
         refusal.words,

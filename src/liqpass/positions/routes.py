@@ -15,6 +15,7 @@ from liqpass import ids
 from liqpass.exchange.fields import NAME
 from liqpass.exchange.records import Position, Side
 from liqpass.exchange.rows import Unread
+from liqpass.market.reading import volatilities
 from liqpass.money import MICRO, usd
 from liqpass.positions import bindings, readings
 from liqpass.positions.bindings import Appraise, Slot
@@ -93,8 +94,13 @@ async def list_positions(
     if inst_id is not None:
         _refuse_unprintable(inst_id)
     account = await reader.anew(user, api_account_id)
+    now = reader.clock()
+    async with reader.db.pool.acquire() as conn:
+        known = await volatilities(conn, account.inst_ids, now)
     shown = [
-        _view(p, account.refusal or appraise(p, None)) for p in account.reading.positions if not p.closed
+        _view(p, account.refusal or appraise(p, None, known.get(p.inst_id), now))
+        for p in account.reading.positions
+        if not p.closed
     ]
     shown += [_unread_view(one, account.refusal or unread_refusal(one)) for one in account.reading.unread]
     return PositionList(
@@ -114,8 +120,10 @@ async def bind_position(
     _refuse_unprintable(data.inst_id)
     slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
     account = await reader.recent(user, slot.api_account_id, bindings.READING_MAX_AGE)
-    position = bindings.position_to_bind(account, slot, appraise)
     now = reader.clock()
+    async with reader.db.pool.acquire() as conn:
+        known = await volatilities(conn, [slot.inst_id], now)
+    position = bindings.position_to_bind(account, slot, appraise, known.get(slot.inst_id), now)
     new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
     bound = await reader.db.run(
         lambda conn: bindings.bind(conn, now, user, new_id, slot, account, position), one_statement=True

@@ -1,40 +1,45 @@
-"""The price, a pure function of product and position, in integers: premiums round up, payouts down.
+"""The price, a pure function of product, position, volatility and time, in integers: premiums round up,
+payouts down, both to whole cents.
 
-What went in is stored with the order, so that any price can be computed again (`price` of the stored
-facts and the product of the stored version gives the stored price).
+What went in is stored with the order, so that any price can be computed again (`price` of what is stored
+and the product of the stored version gives the stored price).
 """
 
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
 
 import msgspec
 
 from liqpass.exchange.records import Position
+from liqpass.market.volatility import Volatility
+from liqpass.market.week import milli_hours
 from liqpass.money import MICRO, ceil_div, usd
 from liqpass.positions.refusals import Refusal, WhyNot
-from liqpass.pricing.skus import Band, Products, Sku
+from liqpass.pricing.model import BPS, PPM, chance_ppm
+from liqpass.pricing.skus import Products, Sku
 
-BPS = 10_000
-# The distance of a position of leverage L is 1 / L less the maintenance margin of 0.4 %; 0.2 % more is left
-# for fees and for what the price moves between opening a position and insuring it.
-MAINTENANCE_BPS = 60
+CENT = 10_000
 STABLE_COINS = ("USDT", "USDC")
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a price depends on. Leverage in hundredths, money in micro-USD, distance of the mark price to
-    the liquidation price in basis points of the mark price."""
+    """What of a position a price depends on. Leverage in hundredths, money in micro-USD, distance of the mark
+    price to the liquidation price in millionths of the mark price."""
 
+    side: Literal["long", "short"]
     leverage_centi: int
     margin_micro: int
     notional_micro: int
-    distance_bps: int
+    distance_ppm: int
 
 
 class Price(msgspec.Struct, frozen=True):
-    """Premium and payout in micro-USDC."""
+    """Premium and payout in micro-USDC, and how probable the payout is, in millionths."""
 
     premium: int
     payout: int
+    chance_ppm: int
 
 
 class NotInsurable(Exception):  # noqa: N818
@@ -70,36 +75,63 @@ def facts_of(position: Position) -> Facts:
         raise NotInsurable(
             WhyNot.DETAILS_MISSING, "The exchange does not show its leverage, margin or value."
         )
-    distance_bps = position.distance_bps
-    if distance_bps is None:
+    distance_ppm = position.distance_ppm
+    if distance_ppm is None:
         raise NotInsurable(WhyNot.NO_LIQUIDATION_PRICE, "The exchange shows no liquidation price for it.")
     return Facts(
+        side=position.side,
         leverage_centi=_integer(lever * 100, ROUND_CEILING),
         margin_micro=_integer(margin * MICRO, ROUND_FLOOR),
         notional_micro=_integer(notional * MICRO, ROUND_CEILING),
-        distance_bps=distance_bps,
+        distance_ppm=distance_ppm,
     )
 
 
-def price(sku: Sku, facts: Facts) -> Price:
-    """premium = max(floor, payout × p × (1 + load) + fee), payout = min(margin × ratio, cap).
+def price(sku: Sku, facts: Facts, volatility: Volatility | None, at: datetime) -> Price:
+    """premium = max(floor, payout × chance × (1 + load) + fee), payout = min(margin × ratio, cap).
 
-    Raises NotInsurable when the position is outside the product's limits, or would not be worth its premium.
+    Raises NotInsurable when the position is outside the product's limits, when it is too risky or would not
+    be worth its premium, and PRICE_UNAVAILABLE without a volatility.
     """
     _refuse_outside_limits(sku, facts)
-    band = _band(sku, facts)
-    payout = min(facts.margin_micro * band.payout_ratio_bps // BPS, sku.payout_cap_micro)
-    risk = ceil_div(payout * band.probability_bps * (BPS + sku.load_bps), BPS * BPS)
-    premium = max(sku.floor_micro, risk + sku.fee_micro)
-    if premium >= payout:
+    if volatility is None:
+        raise NotInsurable(
+            WhyNot.PRICE_UNAVAILABLE,
+            "Its price cannot be computed now: how much this instrument moves was not read within the hour. "
+            "Try again in a minute.",
+        )
+    chance = chance_ppm(
+        sku.model,
+        side=facts.side,
+        distance_ppm=facts.distance_ppm,
+        short_e12=volatility.short_e12,
+        long_e12=volatility.long_e12,
+        milli_hours=milli_hours(at, sku.delay_sec + sku.duration_sec),
+    )
+    if chance > sku.most_chance_bps * (PPM // BPS):
+        raise NotInsurable(
+            WhyNot.TOO_RISKY,
+            "It is too likely to be liquidated within this cover: a chance of "
+            f"{chance // (PPM // 100)} %, and {sku.most_chance_bps // 100} % is the most that is covered.",
+            chancePpm=chance,
+            limitBps=sku.most_chance_bps,
+        )
+    payout = min(facts.margin_micro * sku.payout_ratio_bps // BPS, sku.payout_cap_micro) // CENT * CENT
+    risk = ceil_div(payout * chance * (BPS + sku.load_bps), PPM * BPS)
+    premium = ceil_div(max(sku.floor_micro, risk + sku.fee_micro), CENT) * CENT
+    if premium * BPS > payout * sku.most_premium_bps:
         raise NotInsurable(
             WhyNot.NOT_WORTH_IT,
-            "Its margin is too small, or it is too risky: the premium would exceed the payout.",
+            "Its margin is too small, or it is too risky: the premium would be more than "
+            f"{sku.most_premium_bps // 100} % of the payout.",
+            limitBps=sku.most_premium_bps,
         )
-    return Price(premium=premium, payout=payout)
+    return Price(premium=premium, payout=payout, chance_ppm=chance)
 
 
-def refusal(products: Products, position: Position, sku_id: str | None) -> Refusal | None:
+def refusal(
+    products: Products, position: Position, sku_id: str | None, volatility: Volatility | None, at: datetime
+) -> Refusal | None:
     """Why the product (None: every product) does not take the position; None when it does.
 
     Raises Problem SKU_NOT_FOUND.
@@ -108,7 +140,7 @@ def refusal(products: Products, position: Position, sku_id: str | None) -> Refus
     reasons = []
     for sku in candidates:
         try:
-            price(sku, facts_of(position))
+            price(sku, facts_of(position), volatility, at)
         except NotInsurable as error:
             reasons.append(error.refusal)
         else:
@@ -135,27 +167,12 @@ def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
             f"It is larger than {sku.max_notional_micro // MICRO} USD.",
             limitUsd=usd(sku.max_notional_micro),
         )
-    if facts.distance_bps < sku.min_distance_bps:
+    if facts.distance_ppm < sku.min_distance_bps * (PPM // BPS):
         raise NotInsurable(
             WhyNot.TOO_CLOSE,
             f"It is too close to its liquidation price: within {sku.min_distance_bps} basis points.",
             limitBps=sku.min_distance_bps,
         )
-
-
-def _band(sku: Sku, facts: Facts) -> Band:
-    """By leverage or by distance, whichever is worse: what the owner has set says little once the price has
-    moved, and a position near its liquidation price is as one of high leverage."""
-    implied_centi = ceil_div(100 * BPS, facts.distance_bps + MAINTENANCE_BPS)
-    worse = max(facts.leverage_centi, implied_centi)
-    for band in sku.bands:
-        if worse <= band.up_to_leverage * 100:
-            return band
-    raise NotInsurable(
-        WhyNot.TOO_CLOSE,
-        "It is too close to its liquidation price for this product.",
-        limitBps=ceil_div(BPS, sku.bands[-1].up_to_leverage) - MAINTENANCE_BPS,
-    )
 
 
 def _integer(value: Decimal, rounding: str) -> int:

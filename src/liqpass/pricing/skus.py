@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from liqpass.pricing.model import Model
 from liqpass.problems import Problem
 from liqpass.settings import SettingError
 
@@ -15,16 +16,12 @@ Positive = Annotated[int, Meta(gt=0, le=10**15)]
 Bps = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Positions up to this leverage: how likely they are liquidated, and what share of margin is paid."""
-
-    up_to_leverage: Positive
-    probability_bps: Bps
-    payout_ratio_bps: Annotated[int, Meta(gt=0, le=10_000)]
-
-
 class Sku(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One product: how long it covers, whom, what it costs and pays. Money in micro-USDC."""
+    """One product: how long it covers, whom, what it costs and pays. Money in micro-USDC.
+
+    `payout_ratio_bps`: the share of the margin that is paid. `most_chance_bps`: a position that is liquidated
+    more probably is not taken; `most_premium_bps`: nor one whose premium is a larger share of its payout.
+    """
 
     id: Annotated[str, Meta(pattern="^[A-Z0-9_]{1,32}$")]
     title: str
@@ -38,7 +35,10 @@ class Sku(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load_bps: Annotated[int, Meta(ge=0, le=100_000)]
     fee_micro: Annotated[int, Meta(ge=0, le=10**12)]
     floor_micro: Positive
-    bands: Annotated[list[Band], Meta(min_length=1)]
+    payout_ratio_bps: Annotated[int, Meta(gt=0, le=10_000)]
+    most_chance_bps: Annotated[int, Meta(gt=0, le=10_000)]
+    most_premium_bps: Annotated[int, Meta(gt=0, lt=10_000)]
+    model: Model
 
 
 class Products(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,11 +64,6 @@ def load_products(path: Path | None) -> Products:
     except (OSError, ValueError, msgspec.ValidationError) as error:  # not TOML, not UTF-8: ValueError
         raise SettingError("LIQPASS_SKUS", f"{path or 'skus.toml'} cannot be used: {error}") from error
     for sku in products.sku:
-        limits = [band.up_to_leverage for band in sku.bands]
-        if limits != sorted(set(limits)) or limits[-1] < sku.max_leverage:
-            raise SettingError(
-                "LIQPASS_SKUS", f"{sku.id}: the bands rise and the last one reaches max_leverage"
-            )
         if sku.min_notional_micro > sku.max_notional_micro:
             raise SettingError("LIQPASS_SKUS", f"{sku.id}: min_notional_micro is above max_notional_micro")
     if len({sku.id for sku in products.sku}) != len(products.sku):

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
 from liqpass.sandbox.anvil import Wallet, node_modules
+from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -55,7 +57,10 @@ payout_cap_micro = 2_000_000_000
 load_bps = 0
 fee_micro = 500_000
 floor_micro = 1_000_000
-bands = [{{ up_to_leverage = 100, probability_bps = 100, payout_ratio_bps = 5_000 }}]
+payout_ratio_bps = 5_000
+most_chance_bps = 3_000
+most_premium_bps = 6_000
+model = {{ short_weight_bps = 8_000, scale_bps = 8_000, spread_bps = 5_200 }}
 """
 # Only in the demo: a cover that is long enough for a liquidation to fall into it, whatever else goes on.
 MINUTES_SKU = "SANDBOX_MINUTES"
@@ -154,6 +159,7 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
                 _fresh_database(place, tell) as database_url,
             ):
                 await chain.mine_every(BLOCK_SEC)
+                await read_calm(partial(_on_server, database_url), exchange.books.instruments, clock())
                 skus = write_skus(folder, MINUTES_SKU_TOML)
                 one_provider.max_batch, another.max_batch = BATCH_CAPS
                 urls = [one_provider.url, another.url]

@@ -15,7 +15,7 @@ from liqpass.claims.states import ClaimStatus
 from liqpass.exchange.fields import UnreadableRow
 from liqpass.exchange.records import Position, position
 from liqpass.gathering.troubles import WITHOUT_KEY
-from liqpass.orders.orders import PricedFrom
+from liqpass.orders.priced import PricedPosition
 from liqpass.orders.states import CLOSED, OrderStatus
 from liqpass.orders.views import OrderView
 from liqpass.review.reading import ShownClaim, receipts
@@ -99,7 +99,7 @@ def sight(
     }
 
 
-def position_of(priced_from: PricedFrom) -> Position | None:
+def position_of(priced_from: PricedPosition) -> Position | None:
     """None where its row, which another version may have kept, cannot be read: the order stands without."""
     try:
         return position(msgspec.json.decode(priced_from.position, type=dict[str, Any]))

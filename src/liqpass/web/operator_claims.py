@@ -16,7 +16,7 @@ from liqpass.claims.case import Part
 from liqpass.claims.policy import CURRENT, POLICIES
 from liqpass.claims.states import ClaimStatus
 from liqpass.db import Database
-from liqpass.orders.orders import PricedFrom
+from liqpass.orders.priced import PricedPosition
 from liqpass.problems import Problem
 from liqpass.review import reading
 from liqpass.review.approving import REASON_MOST
@@ -102,7 +102,7 @@ async def show_claim(
 def _judged(found: ShownClaim, limits: ClaimLimits) -> Mapping[str, Any]:
     """What the rules say of it, and what is still to be said by whom."""
     of, owed = found.claim, _owed(found)
-    priced = position_of(msgspec.json.decode(found.cover.priced_from, type=PricedFrom))
+    priced = position_of(msgspec.json.decode(found.cover.priced_from, type=PricedPosition))
     return {
         "position": priced,
         "line": line_of(priced, POLICIES.get(of.policy_version, CURRENT), found),

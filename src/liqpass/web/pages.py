@@ -194,7 +194,7 @@ async def _found(
 ) -> tuple[OrderView, Position | None]:
     """The user's own order, and its position as it was priced. Raises ORDER_NOT_FOUND."""
     found = await reading.shown(conn, user, order_id, site.chain)
-    return found, claim_sight.position_of(await reading.priced_from(conn, user, order_id))
+    return found, claim_sight.position_of(await reading.priced_position(conn, user, order_id))
 
 
 def _order_id(text: str) -> bytes:

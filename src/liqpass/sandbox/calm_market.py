@@ -1,0 +1,24 @@
+"""A market that moves little, for worlds whose covers are not about their price: variances as if they had
+been read just now. Nobody reads candles for them."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+# A third of a percent, squared: about 30 % a year.
+HOURLY_E12 = 10_000_000
+_READ = """
+insert into volatilities (inst_id, read_at, short_e12, long_e12, candles_sha256, source)
+select inst_id, $2, $3, $3, sha256(convert_to(inst_id, 'UTF8')), 'sandbox: a calm market'
+from unnest($1::text[]) as wanted (inst_id)
+on conflict do nothing
+"""
+
+
+async def read_calm(
+    execute: Callable[..., Awaitable[object]],
+    inst_ids: Iterable[str],
+    now: datetime,
+    hourly_e12: int = HOURLY_E12,
+) -> None:
+    """Once for each instrument. `execute`: a connection's or a pool's; `hourly_e12`: σ² of an hour."""
+    await execute(_READ, sorted(inst_ids), now, hourly_e12)
