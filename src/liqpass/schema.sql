@@ -624,6 +624,14 @@ CREATE TABLE public.premium_payments (
     CONSTRAINT premium_payments_tx_hash_check CHECK ((length(tx_hash) = 32))
 );
 
+CREATE TABLE public.published_figures (
+    day date NOT NULL,
+    document text NOT NULL,
+    sha256 bytea NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    CONSTRAINT published_figures_sha256_check CHECK ((length(sha256) = 32))
+);
+
 CREATE TABLE public.purchase_orders (
     user_id bytea NOT NULL,
     id uuid NOT NULL,
@@ -984,6 +992,9 @@ ALTER TABLE ONLY public.position_readings
 ALTER TABLE ONLY public.premium_payments
     ADD CONSTRAINT premium_payments_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
+ALTER TABLE ONLY public.published_figures
+    ADD CONSTRAINT published_figures_pkey PRIMARY KEY (day);
+
 ALTER TABLE ONLY public.purchase_orders
     ADD CONSTRAINT purchase_orders_pkey PRIMARY KEY (user_id, id);
 
@@ -1112,6 +1123,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.pool_deposits FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.published_figures FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.reconciliation_closings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
@@ -1312,6 +1325,8 @@ GRANT SELECT,INSERT ON TABLE public.pool_deposits TO liqpass_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.premium_payments TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.published_figures TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.purchase_orders TO liqpass_app;
 

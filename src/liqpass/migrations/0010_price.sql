@@ -43,3 +43,15 @@ alter table purchase_orders add column chance_ppm integer check (chance_ppm betw
 
 grant select, insert, update on market_instruments to liqpass_app;
 grant select, insert on mark_candles, volatilities to liqpass_app;
+
+-- What is told to everybody of the covers that ended, one row a day (UTC): append-only. No row tells about
+-- one trader (disclosure/figures.py).
+create table published_figures (
+    day date primary key,
+    document text not null,
+    sha256 bytea not null check (length(sha256) = 32),
+    made_at timestamptz not null
+);
+create trigger append_only before update or delete or truncate on published_figures
+    for each statement execute function refuse_change_of_reconciliation();
+grant select, insert on published_figures to liqpass_app;
