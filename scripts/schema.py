@@ -18,7 +18,7 @@ from liqpass.migrate import migrate, migrations_of
 from liqpass.postgres_programs import readable_programs
 
 FILE = Path(__file__).parents[1] / "src" / "liqpass" / "schema.sql"
-REFERENCE_TABLES = ("order_moves", "claim_moves", "ledger_accounts", "ledger_kinds")
+REFERENCE_TABLES = ("order_moves", "claim_moves", "ledger_accounts", "ledger_kinds", "exposure_limits")
 # Comments, session settings, psql's commands; and the number that PostgreSQL 17.12 gives to the columns of
 # every table it makes, which other versions' pg_dump write down.
 NOISE = re.compile(r"--|\\|SET |SELECT pg_cata|ALTER TABLE ONLY .* SET \(pg_attver=\d+\);$")

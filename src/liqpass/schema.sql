@@ -55,10 +55,23 @@ CREATE TYPE public.claim_status AS ENUM (
     'REFUSED'
 );
 
+CREATE TYPE public.cover_direction AS ENUM (
+    'long',
+    'short'
+);
+
 CREATE TYPE public.disbursement_purpose AS ENUM (
     'REFUND',
     'WITHDRAWAL',
     'CLAIM'
+);
+
+CREATE TYPE public.exposure_scope AS ENUM (
+    'DIRECTION',
+    'INSTRUMENT',
+    'ACCOUNT',
+    'WALLET',
+    'CLAIMS'
 );
 
 CREATE TYPE public.ledger_account AS ENUM (
@@ -130,6 +143,21 @@ CREATE TYPE public.settled_by AS ENUM (
     'CANCELLED'
 );
 
+CREATE TYPE public.stop_cause AS ENUM (
+    'CLAIMS',
+    'OPERATOR'
+);
+
+CREATE FUNCTION public.claimed_lately(side public.cover_direction, moment timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+    return (select coalesce(sum(r.claimed), 0)::bigint from order_risks r
+        where r.direction = side and r.claimed_at > greatest(moment - interval '24 hours',
+            (select max(s.counted_upto) from sale_stops s where s.direction = side)));
+end
+$$;
+
 CREATE FUNCTION public.keep_balances() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -149,6 +177,57 @@ begin
         group by account
     ) as d
     where a.id = d.account and d.amount <> 0;
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.keep_exposures() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    pool numeric;
+    beyond record;
+begin
+    if not exists (select from added where 'POOL_LOCKED' in (debit, credit)) then
+        return null;
+    end if;
+    insert into exposures as e (scope, key, open_sum)
+    select k.scope, k.key, sum(case when t.credit = 'POOL_LOCKED' then t.amount else -t.amount end)::bigint
+    from added t join order_risks r on r.purchase_order_id = t.ref
+    cross join lateral (values
+        ('DIRECTION'::exposure_scope, r.direction::text), ('INSTRUMENT', r.inst_id), ('ACCOUNT', r.main_uid),
+        ('WALLET', '0x' || encode(r.wallet, 'hex'))) k (scope, key)
+    where 'POOL_LOCKED' in (t.debit, t.credit)
+    group by k.scope, k.key
+    on conflict (scope, key) do update set open_sum = e.open_sum + excluded.open_sum;
+    if not exists (select from added where kind = 'HELD' and leg = 1) then
+        return null;
+    end if;
+    select sum(balance) into pool from ledger_accounts where id in ('POOL_FREE', 'POOL_LOCKED');
+    select r.direction into beyond from added t join order_risks r on r.purchase_order_id = t.ref
+    where t.kind = 'HELD' and t.leg = 1 and (
+        exists (select from sale_stops s where s.direction = r.direction and s.ended_at is null
+            and (s.until_at is null or s.until_at > t.at))
+        or claimed_lately(r.direction, t.at) * 10000.0
+            > pool * (select share_bps from exposure_limits where scope = 'CLAIMS'))
+    limit 1;
+    if found then
+        raise exception 'no cover of this direction is sold now: %', beyond.direction
+            using errcode = 'check_violation', constraint = 'sale_not_stopped';
+    end if;
+    select k.scope, k.key into beyond
+    from added t join order_risks r on r.purchase_order_id = t.ref
+    cross join lateral (values
+        ('DIRECTION'::exposure_scope, r.direction::text), ('INSTRUMENT', r.inst_id), ('ACCOUNT', r.main_uid),
+        ('WALLET', '0x' || encode(r.wallet, 'hex'))) k (scope, key)
+    join exposures e using (scope, key) join exposure_limits l using (scope)
+    where t.kind = 'HELD' and t.leg = 1 and e.open_sum * 10000.0 > pool * l.share_bps
+    limit 1;
+    if found then
+        raise exception 'more than may stand behind one %: %', lower(beyond.scope::text), beyond.key
+            using errcode = 'check_violation', constraint = 'within_exposure_limits';
+    end if;
     return null;
 end
 $$;
@@ -428,6 +507,32 @@ CREATE TABLE public.disbursements_made (
     CONSTRAINT disbursements_made_adopted_by_check CHECK ((adopted_by <> ''::text))
 );
 
+CREATE TABLE public.exposure_limit_changes (
+    id uuid NOT NULL,
+    scope public.exposure_scope NOT NULL,
+    was_bps integer NOT NULL,
+    share_bps integer NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT exposure_limit_changes_changed_by_check CHECK ((changed_by <> ''::text)),
+    CONSTRAINT exposure_limit_changes_reason_check CHECK ((reason <> ''::text))
+);
+
+CREATE TABLE public.exposure_limits (
+    scope public.exposure_scope NOT NULL,
+    share_bps integer NOT NULL,
+    CONSTRAINT exposure_limits_share_bps_check CHECK (((share_bps >= 0) AND (share_bps <= 10000)))
+);
+
+CREATE TABLE public.exposures (
+    scope public.exposure_scope NOT NULL,
+    key text NOT NULL,
+    open_sum bigint NOT NULL,
+    CONSTRAINT exposures_scope_check CHECK ((scope <> 'CLAIMS'::public.exposure_scope))
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.insured_bindings (
     user_id bytea NOT NULL,
     id uuid NOT NULL,
@@ -571,6 +676,22 @@ CREATE TABLE public.order_refs (
     order_id uuid NOT NULL,
     CONSTRAINT order_refs_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
     CONSTRAINT order_refs_user_id_check CHECK ((length(user_id) = 20))
+);
+
+CREATE TABLE public.order_risks (
+    purchase_order_id bytea NOT NULL,
+    direction public.cover_direction NOT NULL,
+    inst_id text NOT NULL,
+    main_uid text NOT NULL,
+    wallet bytea NOT NULL,
+    claimed_at timestamp with time zone,
+    claimed bigint,
+    CONSTRAINT order_risks_check CHECK ((num_nonnulls(claimed_at, claimed) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT order_risks_claimed_check CHECK ((claimed >= 0)),
+    CONSTRAINT order_risks_inst_id_check CHECK ((inst_id <> ''::text)),
+    CONSTRAINT order_risks_main_uid_check CHECK ((main_uid <> ''::text)),
+    CONSTRAINT order_risks_purchase_order_id_check CHECK ((length(purchase_order_id) = 32)),
+    CONSTRAINT order_risks_wallet_check CHECK ((length(wallet) = 20))
 );
 
 CREATE TABLE public.payment_settlements (
@@ -775,6 +896,28 @@ CREATE TABLE public.reconciliation_runs (
     CONSTRAINT reconciliation_runs_sha256_check CHECK ((length(sha256) = 32))
 );
 
+CREATE TABLE public.sale_stops (
+    id uuid NOT NULL,
+    direction public.cover_direction NOT NULL,
+    cause public.stop_cause NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone,
+    counted_from timestamp with time zone,
+    counted_upto timestamp with time zone,
+    claimed bigint,
+    most bigint,
+    stopped_by text NOT NULL,
+    reason text NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    end_reason text,
+    CONSTRAINT sale_stops_check CHECK ((until_at > from_at)),
+    CONSTRAINT sale_stops_check1 CHECK (((cause = 'CLAIMS'::public.stop_cause) = (num_nonnulls(counted_from, claimed, most) = 3))),
+    CONSTRAINT sale_stops_check2 CHECK ((num_nonnulls(ended_at, ended_by, end_reason) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT sale_stops_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT sale_stops_stopped_by_check CHECK ((stopped_by <> ''::text))
+);
+
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -941,6 +1084,15 @@ ALTER TABLE ONLY public.disbursements_made
 ALTER TABLE ONLY public.disbursements
     ADD CONSTRAINT disbursements_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.exposure_limit_changes
+    ADD CONSTRAINT exposure_limit_changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.exposure_limits
+    ADD CONSTRAINT exposure_limits_pkey PRIMARY KEY (scope);
+
+ALTER TABLE ONLY public.exposures
+    ADD CONSTRAINT exposures_pkey PRIMARY KEY (scope, key);
+
 ALTER TABLE ONLY public.insured_bindings
     ADD CONSTRAINT insured_bindings_pkey PRIMARY KEY (user_id, id);
 
@@ -980,6 +1132,9 @@ ALTER TABLE ONLY public.order_moves
 ALTER TABLE ONLY public.order_refs
     ADD CONSTRAINT order_refs_pkey PRIMARY KEY (purchase_order_id);
 
+ALTER TABLE ONLY public.order_risks
+    ADD CONSTRAINT order_risks_pkey PRIMARY KEY (purchase_order_id);
+
 ALTER TABLE ONLY public.payment_settlements
     ADD CONSTRAINT payment_settlements_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
@@ -1018,6 +1173,9 @@ ALTER TABLE ONLY public.reconciliation_runs
 
 ALTER TABLE ONLY public.reconciliation_runs
     ADD CONSTRAINT reconciliation_runs_previous_sha256_key UNIQUE NULLS NOT DISTINCT (previous_sha256);
+
+ALTER TABLE ONLY public.sale_stops
+    ADD CONSTRAINT sale_stops_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
@@ -1070,6 +1228,8 @@ CREATE INDEX disbursements_by_ref ON public.disbursements USING btree (ref) WHER
 
 CREATE INDEX disbursements_open ON public.disbursements USING btree (recipient, amount) WHERE (cancelled_at IS NULL);
 
+CREATE INDEX exposure_limit_changes_of ON public.exposure_limit_changes USING btree (scope, changed_at);
+
 CREATE INDEX insured_bindings_unordered ON public.insured_bindings USING btree (created_at) WHERE ((status = 'DRAFT'::public.binding_status) AND (order_id IS NULL));
 
 CREATE INDEX insured_positions_binding ON public.insured_positions USING btree (user_id, binding_id);
@@ -1077,6 +1237,8 @@ CREATE INDEX insured_positions_binding ON public.insured_positions USING btree (
 CREATE INDEX market_instruments_due ON public.market_instruments USING btree (due_at);
 
 CREATE INDEX order_events_cancelled ON public.order_events USING btree (at) WHERE (to_status = 'CANCELLED'::public.order_status);
+
+CREATE INDEX order_risks_claimed ON public.order_risks USING btree (direction, claimed_at) INCLUDE (claimed) WHERE (claimed_at IS NOT NULL);
 
 CREATE INDEX premium_payments_open ON public.premium_payments USING btree (chain_id, block_number) WHERE (stage = ANY (ARRAY['SEEN'::public.chain_stage, 'SAFE'::public.chain_stage]));
 
@@ -1095,6 +1257,8 @@ CREATE INDEX purchase_orders_pending ON public.purchase_orders USING btree (subm
 CREATE INDEX reconciliation_breaks_open ON public.reconciliation_breaks USING btree (opened_at) WHERE (closed_at IS NULL);
 
 CREATE INDEX reconciliation_breaks_order ON public.reconciliation_breaks USING btree (purchase_order_id);
+
+CREATE INDEX sale_stops_of ON public.sale_stops USING btree (direction, from_at);
 
 CREATE INDEX sessions_expiry ON public.sessions USING btree (expires_at);
 
@@ -1142,6 +1306,8 @@ CREATE TRIGGER changed_payment_is_settled AFTER INSERT OR UPDATE ON public.premi
 
 CREATE TRIGGER changed_transfer_is_booked AFTER INSERT OR UPDATE ON public.usdc_transfers FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
 
+CREATE TRIGGER exposures_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_exposures();
+
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
@@ -1174,6 +1340,9 @@ ALTER TABLE ONLY public.disbursements_made
 
 ALTER TABLE ONLY public.disbursements_made
     ADD CONSTRAINT disbursements_made_disbursement_id_fkey FOREIGN KEY (disbursement_id) REFERENCES public.disbursements(id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.exposure_limit_changes
+    ADD CONSTRAINT exposure_limit_changes_scope_fkey FOREIGN KEY (scope) REFERENCES public.exposure_limits(scope);
 
 ALTER TABLE ONLY public.insured_bindings
     ADD CONSTRAINT insured_bindings_user_id_api_account_id_fkey FOREIGN KEY (user_id, api_account_id) REFERENCES public.api_accounts(user_id, id) ON DELETE RESTRICT;
@@ -1296,6 +1465,12 @@ GRANT UPDATE(cancel_reason) ON TABLE public.disbursements TO liqpass_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.disbursements_made TO liqpass_app;
 
+GRANT SELECT,INSERT ON TABLE public.exposure_limit_changes TO liqpass_app;
+
+GRANT SELECT,UPDATE ON TABLE public.exposure_limits TO liqpass_app;
+
+GRANT SELECT ON TABLE public.exposures TO liqpass_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.insured_bindings TO liqpass_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.insured_positions TO liqpass_app;
@@ -1317,6 +1492,12 @@ GRANT SELECT,INSERT ON TABLE public.order_events TO liqpass_app;
 GRANT SELECT ON TABLE public.order_moves TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.order_refs TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.order_risks TO liqpass_app;
+
+GRANT UPDATE(claimed_at) ON TABLE public.order_risks TO liqpass_app;
+
+GRANT UPDATE(claimed) ON TABLE public.order_risks TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payment_settlements TO liqpass_app;
 
@@ -1355,6 +1536,16 @@ GRANT SELECT,INSERT ON TABLE public.reconciliation_closings TO liqpass_app;
 GRANT SELECT,INSERT ON TABLE public.reconciliation_pages TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.reconciliation_runs TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.sale_stops TO liqpass_app;
+
+GRANT UPDATE(counted_upto) ON TABLE public.sale_stops TO liqpass_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.sale_stops TO liqpass_app;
+
+GRANT UPDATE(ended_by) ON TABLE public.sale_stops TO liqpass_app;
+
+GRANT UPDATE(end_reason) ON TABLE public.sale_stops TO liqpass_app;
 
 GRANT SELECT ON TABLE public.schema_migrations TO liqpass_app;
 
@@ -1401,6 +1592,12 @@ INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('BATCHE
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('PAID', 'BATCHED', 'the transfer left the chain');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('APPROVED', 'IN_REVIEW', 'its payout was cancelled: an operator decides again');
 INSERT INTO public.claim_moves (from_status, to_status, meaning) VALUES ('BATCHED', 'IN_REVIEW', 'its payout was cancelled: an operator decides again');
+
+INSERT INTO public.exposure_limits (scope, share_bps) VALUES ('DIRECTION', 2500);
+INSERT INTO public.exposure_limits (scope, share_bps) VALUES ('INSTRUMENT', 2000);
+INSERT INTO public.exposure_limits (scope, share_bps) VALUES ('ACCOUNT', 500);
+INSERT INTO public.exposure_limits (scope, share_bps) VALUES ('WALLET', 500);
+INSERT INTO public.exposure_limits (scope, share_bps) VALUES ('CLAIMS', 500);
 
 INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('TREASURY', 'DEBIT', 0);
 INSERT INTO public.ledger_accounts (id, side, balance) VALUES ('OUTFLOW_UNEXPLAINED', 'DEBIT', 0);
