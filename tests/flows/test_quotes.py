@@ -27,7 +27,7 @@ async def test_what_is_quoted_is_what_an_order_then_costs(world: TestWorld, alic
     assert [[q[n] for n in named] for q in position["quotes"]] == [[p[n] for n in named] for p in products]
     for quote in position["quotes"]:
         order = await alice.order(quote["sku"])
-        shared = ("sku", *AMOUNTS, *TIMES)
+        shared = ("sku", *AMOUNTS, "chancePpm", *TIMES)
         assert [quote[name] for name in shared] == [order[name] for name in shared]
         lasts = datetime.fromisoformat(quote["coverageEndAt"]) - datetime.fromisoformat(
             quote["coverageStartAt"]

@@ -11,7 +11,7 @@ from liqpass.market.volatility import Volatility
 
 MAX_AGE = timedelta(hours=1)
 # For a statement of another slice that reads more in the same round trip: of the instruments $1 those that
-# were read after $2, as JSON for `by_instrument`.
+# were read since $2, as JSON for `by_instrument`.
 NEWEST_AS_JSON = f"(select coalesce(json_agg(v), '[]')::text from ({sql.NEWEST}) v)"
 
 

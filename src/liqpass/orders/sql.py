@@ -322,7 +322,7 @@ async def live_bindings(conn: Connection, user_id: bytes, api_account_id: UUID) 
 @query(f"""
     select balance as free, {NEWEST_AS_JSON} as volatilities from ledger_accounts where id = 'POOL_FREE'
 """)
-async def on_sale(conn: Connection, inst_ids: list[str], read_after: datetime) -> OnSale:
+async def on_sale(conn: Connection, inst_ids: list[str], read_since: datetime) -> OnSale:
     """In one round trip."""
     ...
 
