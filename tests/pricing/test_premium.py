@@ -1,259 +1,230 @@
-"""The price beside a model in exact fractions."""
+"""The price beside its definition in exact fractions, and what holds of it for every position and product."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from liqpass.exchange.records import position
-from liqpass.orders.orders import PricedFrom
+from liqpass.exchange.records import Side
+from liqpass.market.volatility import Volatility
+from liqpass.market.week import milli_hours
+from liqpass.orders.priced import PricedFrom
 from liqpass.positions.refusals import WhyNot
-from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price, refusal
-from liqpass.pricing.skus import Band, Products, Sku, load_products
-from liqpass.problems import Problem
-
-SHIPPED = load_products(None)
-
-bps = st.integers(0, 10_000)
-micro = st.integers(1, 10**15)
-
-
-@st.composite
-def skus(draw: st.DrawFn, chances: st.SearchStrategy[int] = bps, load: int = 100_000) -> Sku:
-    """Any product that the file may hold."""
-    limits = sorted(draw(st.sets(st.integers(1, 125), min_size=1, max_size=4)))
-    bands = [Band(limit, draw(chances), draw(st.integers(1_000, 10_000))) for limit in limits]
-    smallest, largest = sorted((draw(micro), draw(micro)))
-    return Sku(
-        id="ANY",
-        title="Any",
-        duration_sec=1,
-        delay_sec=0,
-        max_leverage=draw(st.integers(1, limits[-1])),
-        min_notional_micro=smallest,
-        max_notional_micro=largest,
-        min_distance_bps=draw(st.integers(0, 500)),
-        payout_cap_micro=draw(st.integers(10**9, 10**15)),
-        load_bps=draw(st.integers(0, load)),
-        fee_micro=draw(st.integers(0, 10**7)),
-        floor_micro=draw(st.integers(1, 10**7)),
-        bands=bands,
-    )
+from liqpass.pricing.model import Model, chance_ppm
+from liqpass.pricing.premium import Facts, MadeOf, NotInsurable, Price, made_of, price
+from liqpass.pricing.skus import Sku
+from tests.pricing import exact
+from tests.pricing.offers import (
+    AT,
+    CENT,
+    DAY,
+    NIGHT,
+    PPM,
+    SHIPPED,
+    USDC,
+    anything,
+    cost,
+    micro,
+    moments,
+    moves,
+    of_coins,
+    offered,
+    shipped,
+    sides,
+    sold_by_us,
+    some_sku,
+    volatilities,
+)  # fmt: skip
 
 
-# Products and margins with which no premium comes near its payout: what is compared is always sold.
-mild_skus = skus(chances=st.integers(0, 1_000), load=20_000)
-large = st.integers(10**9, 10**13)
-facts = st.builds(Facts, st.integers(1, 12_500), micro, micro, st.integers(-100, 10_000))
-
-
-FAR_BPS = 10_000  # so far from liquidation that only the leverage counts
-
-
-def fitting(sku: Sku, leverage_centi: int, margin_micro: int, distance_bps: int = FAR_BPS) -> Facts:
-    """A position within all limits of the product."""
-    leverage = min(leverage_centi, sku.max_leverage * 100)
-    return Facts(leverage, margin_micro, sku.min_notional_micro, max(distance_bps, sku.min_distance_bps))
-
-
-def as_leverage(facts: Facts) -> Fraction:
-    """The leverage set, or the one that stands so near to liquidation (hundredths, rounded up)."""
-    implied = Fraction(ceil(Fraction(10_000 * 100, facts.distance_bps + 60)), 100)
-    return max(Fraction(facts.leverage_centi, 100), implied)
-
-
-def model(sku: Sku, facts: Facts) -> tuple[Fraction, Fraction]:
-    """Premium and payout before rounding; the payout is a whole number already, as it is what gets paid."""
-    leverage = as_leverage(facts)
-    band = min((b for b in sku.bands if leverage <= b.up_to_leverage), key=lambda b: b.up_to_leverage)
-    share = min(Fraction(facts.margin_micro) * band.payout_ratio_bps / 10_000, Fraction(sku.payout_cap_micro))
-    payout = Fraction(floor(share))
-    chance, load = Fraction(band.probability_bps, 10_000), Fraction(sku.load_bps, 10_000)
-    return max(Fraction(sku.floor_micro), payout * chance * (1 + load) + sku.fee_micro), payout
-
-
-@given(sku=skus(), leverage=st.integers(1, 12_500), margin=micro, distance=st.integers(0, 12_000))
-def test_the_premium_is_the_models_rounded_up_and_never_reaches_the_payout(
-    sku: Sku, leverage: int, margin: int, distance: int
+@given(offered, volatilities, moments)
+@example((NIGHT, Facts("long", 2_000, 500 * USDC, 10_000 * USDC, 46_000)), moves(30 * 10**6), AT)
+@example((DAY, Facts("short", 100, 20_000, 20 * USDC, 10**11)), moves(1), AT)
+def test_premium_and_payout_are_those_of_the_definition_or_it_is_not_sold(
+    offer: tuple[Sku, Facts], volatility: Volatility, at: datetime
 ) -> None:
-    facts = fitting(sku, leverage, margin, distance)
-    if as_leverage(facts) > sku.bands[-1].up_to_leverage:
-        with pytest.raises(NotInsurable, match="too close to its liquidation price") as refused:
-            price(sku, facts)
-        assert refused.value.refusal.code == WhyNot.TOO_CLOSE
-        limit = int(refused.value.refusal.values["limitBps"])
-        nearest = msgspec.structs.replace(facts, distance_bps=limit)
-        assert facts.distance_bps < limit
-        assert as_leverage(nearest) <= sku.bands[-1].up_to_leverage
-        return
-    premium, payout = model(sku, facts)
-    if ceil(premium) >= payout:
-        with pytest.raises(NotInsurable, match="the premium would exceed the payout"):
-            price(sku, facts)
+    sku, facts = offer
+    chance = chance_ppm(
+        sku.model,
+        side=facts.side,
+        distance_ppm=facts.distance_ppm,
+        short_e12=volatility.short_e12,
+        long_e12=volatility.long_e12,
+        milli_hours=milli_hours(at, sku.delay_sec + sku.duration_sec),
+    )
+    payout = exact.payout(facts.margin_micro, Fraction(sku.payout_ratio_bps, 10_000), sku.payout_cap_micro)
+    load = Fraction(sku.load_bps, 10_000)
+    premium = exact.premium(payout, Fraction(chance, PPM), load, sku.fee_micro, sku.floor_micro)
+    refused = (
+        WhyNot.TOO_RISKY
+        if Fraction(chance, PPM) > Fraction(sku.most_chance_bps, 10_000)
+        else WhyNot.NOT_WORTH_IT
+        if premium > Fraction(payout * sku.most_premium_bps, 10_000)
+        else None
+    )
+    if refused is None:
+        assert price(sku, facts, volatility, at) == Price(premium, payout, chance)
+        assert 0 < premium < payout <= facts.margin_micro
+        assert premium % CENT == payout % CENT == 0
+        assert payout * chance < premium * PPM
     else:
-        assert price(sku, facts) == Price(ceil(premium), int(payout))
+        with pytest.raises(NotInsurable) as error:
+            price(sku, facts, volatility, at)
+        assert error.value.refusal.code == refused
 
 
-@given(sku=st.sampled_from(SHIPPED.sku), facts=facts)
-@example(sku=SHIPPED.sku[0], facts=Facts(2_000, 500 * 10**6, 10_000 * 10**6, 460))
+@given(some_sku, micro, st.integers(5_000, 999_999))
+def test_the_parts_of_a_premium_are_whole_cents_that_add_up_to_it(sku: Sku, margin: int, chance: int) -> None:
+    payout = exact.payout(margin, Fraction(1, 2), sku.payout_cap_micro)
+    load = Fraction(sku.load_bps, 10_000)
+    premium = exact.premium(payout, Fraction(chance, PPM), load, sku.fee_micro, sku.floor_micro)
+    parts = made_of(sku, Price(premium, payout, chance))
+    assert (parts.premium, parts.payout, parts.chance_ppm) == (premium, payout, chance)
+    each = (parts.risk, parts.load, parts.fee, parts.least)
+    assert all(part >= 0 and part % CENT == 0 for part in each)
+    assert parts.risk == ceil(Fraction(payout * chance, PPM * CENT)) * CENT
+    assert abs(parts.load - Fraction(payout * chance, PPM) * load) < CENT
+    assert abs(parts.fee - sku.fee_micro) < CENT
+    if sku.fee_micro % CENT == 0:
+        assert parts.fee == sku.fee_micro
+
+
+def test_a_price_by_hand() -> None:
+    """A payout of 2,000 USDC at a chance of 3.4324 % costs 68.648 on average, a quarter more, and 0.50."""
+    sku = msgspec.structs.replace(
+        DAY, model=Model(8_000, 8_200, 5_000), load_bps=2_500, fee_micro=500_000, payout_ratio_bps=5_000
+    )
+    facts = Facts("long", 1_000, 4_000 * USDC, 40_000 * USDC, 96_000)
+    sold = price(sku, facts, moves(60 * 10**6), AT)
+    assert sold == Price(premium=86_310_000, payout=2_000 * USDC, chance_ppm=34_324)
+    assert made_of(sku, sold) == MadeOf(2_000 * USDC, 34_324, 68_650_000, 17_160_000, 500_000, 0)
+    small = msgspec.structs.replace(facts, margin_micro=40 * USDC)
+    sold = price(sku, small, moves(6 * 10**6), AT)
+    assert sold == Price(premium=sku.floor_micro, payout=20 * USDC, chance_ppm=5_000)
+    assert made_of(sku, sold) == MadeOf(20 * USDC, 5_000, 100_000, 30_000, 500_000, sku.floor_micro - 630_000)
+
+
+@given(sold_by_us, st.integers(1, 10**6), volatilities, moments)
+def test_nearer_is_never_cheaper(
+    offer: tuple[Sku, Facts], nearer: int, volatility: Volatility, at: datetime
+) -> None:
+    sku, far = offer
+    near = msgspec.structs.replace(far, distance_ppm=far.distance_ppm - nearer)
+    assert cost(sku, near, volatility, at) >= cost(sku, far, volatility, at)
+
+
+@given(offered, st.tuples(volatilities, volatilities), moments)
+def test_more_volatile_is_never_cheaper(
+    offer: tuple[Sku, Facts], pair: tuple[Volatility, Volatility], at: datetime
+) -> None:
+    sku, facts = offer
+    calm, wild = (
+        moves(choose(v.short_e12 for v in pair), choose(v.long_e12 for v in pair)) for choose in (min, max)
+    )
+    assert cost(sku, facts, calm, at) <= cost(sku, facts, wild, at)
+
+
+@given(sides, st.integers(1, 2 * PPM), st.integers(1, 2_000 * USDC), of_coins, of_coins, moments)
+def test_longer_is_never_cheaper_for_the_same_payout(
+    side: Side, distance: int, margin: int, short: int, long: int, at: datetime
+) -> None:
+    facts = Facts(side, 100, margin, 1_000 * USDC, distance)
+    alike = [
+        msgspec.structs.replace(sku, payout_ratio_bps=5_000, payout_cap_micro=10**9) for sku in SHIPPED.sku
+    ]
+    no_limits = [
+        msgspec.structs.replace(sku, most_chance_bps=10_000, most_premium_bps=9_999, min_distance_bps=1)
+        for sku in sorted(alike, key=lambda one: one.duration_sec)
+    ]
+    costs = [cost(sku, facts, moves(short, long), at) for sku in no_limits]
+    assert costs == sorted(costs)
+
+
+@given(sold_by_us, st.builds(moves, of_coins, of_coins), moments)
+def test_a_hair_nearer_costs_a_hair_more(
+    offer: tuple[Sku, Facts], volatility: Volatility, at: datetime
+) -> None:
+    """A millionth of the price changes the premium by no more than a thousandth of the payout, and
+    a cent that is the next whole one."""
+    sku, far = offer
+    near = msgspec.structs.replace(far, distance_ppm=far.distance_ppm + 1)
+    of_near, of_far = (cost(sku, one, volatility, at) for one in (far, near))
+    if of_near < float("inf"):
+        payout = price(sku, far, volatility, at).payout
+        assert 0 <= of_near - of_far <= payout / 1_000 + 2 * CENT
+
+
+@given(sold_by_us, st.builds(moves, of_coins, of_coins), moments)
+def test_an_instant_later_the_price_is_nearly_the_same(
+    offer: tuple[Sku, Facts], volatility: Volatility, at: datetime
+) -> None:
+    sku, facts = offer
+    now, then = (cost(sku, facts, volatility, at + timedelta(seconds=n)) for n in (0, 1))
+    if max(now, then) < float("inf"):
+        payout = price(sku, facts, volatility, at).payout
+        assert abs(now - then) <= payout / 1_000 + 2 * CENT
+
+
+@given(shipped, st.tuples(micro, micro), volatilities)
+def test_more_margin_never_pays_less_nor_costs_less(
+    sku: Sku, margins: tuple[int, int], volatility: Volatility
+) -> None:
+    facts = Facts("long", 1_000, 1, sku.min_notional_micro, 90_000)
+    less, more = (msgspec.structs.replace(facts, margin_micro=margin) for margin in sorted(margins))
+    try:
+        smaller = price(sku, less, volatility, AT)
+    except NotInsurable as error:
+        assert error.refusal.code in (WhyNot.TOO_RISKY, WhyNot.NOT_WORTH_IT)
+        return
+    larger = price(sku, more, volatility, AT)
+    assert smaller.payout <= larger.payout
+    assert smaller.premium <= larger.premium
+    assert smaller.chance_ppm == larger.chance_ppm
+
+
+@given(sku=shipped, facts=anything, volatility=volatilities)
 def test_outside_its_limits_a_product_takes_no_position_and_inside_them_it_says_what_it_costs(
-    sku: Sku, facts: Facts
+    sku: Sku, facts: Facts, volatility: Volatility
 ) -> None:
     inside = (
         facts.leverage_centi <= sku.max_leverage * 100
         and sku.min_notional_micro <= facts.notional_micro <= sku.max_notional_micro
-        and facts.distance_bps >= sku.min_distance_bps
+        and facts.distance_ppm >= sku.min_distance_bps * 100
     )
     try:
-        cost = price(sku, facts)
-    except NotInsurable as reason:
-        assert not inside or "premium would exceed" in str(reason)
+        sold = price(sku, facts, volatility, AT)
+    except NotInsurable as error:
+        assert not inside or error.refusal.code in (WhyNot.TOO_RISKY, WhyNot.NOT_WORTH_IT)
     else:
         assert inside
-        assert sku.floor_micro <= cost.premium < cost.payout <= sku.payout_cap_micro
-        assert cost.payout <= facts.margin_micro
+        assert sku.floor_micro <= sold.premium <= sold.payout * sku.most_premium_bps // 10_000
+        assert sold.payout <= sku.payout_cap_micro
 
 
-@given(sku=mild_skus, leverage=st.integers(1, 12_500), margins=st.tuples(large, large))
-def test_more_margin_never_pays_less_nor_costs_less(
-    sku: Sku, leverage: int, margins: tuple[int, int]
+@given(sold_by_us, st.builds(moves, of_coins, of_coins), moments)
+def test_what_is_stored_with_an_order_gives_its_price_again(
+    offer: tuple[Sku, Facts], volatility: Volatility, at: datetime
 ) -> None:
-    less, more = (price(sku, fitting(sku, leverage, margin)) for margin in sorted(margins))
-    assert less.payout <= more.payout
-    assert less.premium <= more.premium
-
-
-def test_a_position_near_its_liquidation_price_costs_what_one_of_high_leverage_costs() -> None:
-    sku = SHIPPED.get("LIQPASS_8H")
-    far, near = (Facts(1_000, 4_000 * 10**6, 40_000 * 10**6, distance) for distance in (960, 60))
-    assert price(sku, far).premium == 6_250_000
-    assert price(sku, near) == price(sku, msgspec.structs.replace(near, leverage_centi=9_000))
-    assert price(sku, near).premium > price(sku, near).payout // 2
-
-
-@given(sku=st.sampled_from(SHIPPED.sku), leverage=st.integers(100, 2_000), margin=st.integers(10**9, 10**12))
-def test_a_position_just_opened_is_priced_by_its_leverage(sku: Sku, leverage: int, margin: int) -> None:
-    opened = fitting(sku, leverage, margin, 1_000_000 // leverage - 40 - 15)
-    assert price(sku, opened) == price(sku, fitting(sku, leverage, margin))
-
-
-def test_in_what_is_on_sale_more_leverage_never_costs_less_for_the_same_payout() -> None:
-    for sku in SHIPPED.sku:
-        chances = [band.probability_bps for band in sku.bands]
-        assert chances == sorted(chances)
-
-
-@given(sku=mild_skus, leverage=st.integers(1, 12_500), margin=large, load=st.integers(0, 20_000))
-def test_a_higher_load_never_costs_less(sku: Sku, leverage: int, margin: int, load: int) -> None:
-    facts = fitting(sku, leverage, margin)
-    other = msgspec.structs.replace(sku, load_bps=load)
-    low, high = sorted((sku, other), key=lambda s: s.load_bps)
-    assert price(low, facts).premium <= price(high, facts).premium
-
-
-@given(sku=st.sampled_from(SHIPPED.sku), leverage=st.integers(1, 2_000), margin=st.integers(10**8, 10**15))
-def test_what_is_stored_with_an_order_gives_its_price_again(sku: Sku, leverage: int, margin: int) -> None:
-    facts = fitting(sku, leverage, margin)
-    sold = price(sku, facts)
-    now = datetime(2026, 11, 22, tzinfo=UTC)
-    stored = msgspec.json.encode(PricedFrom(SHIPPED.version, sku.id, facts, "{}", "00", now))
+    sku, facts = offer
+    stored = msgspec.json.encode(
+        PricedFrom(
+            version=SHIPPED.version,
+            sku=sku.id,
+            position="{}",
+            position_sha256="00",
+            read_at=AT,
+            facts=facts,
+            volatility=volatility,
+            at=at,
+        )
+    )
     read = msgspec.json.decode(stored, type=PricedFrom)
     assert read.version == SHIPPED.version
-    assert price(SHIPPED.get(read.sku), read.facts) == sold
-
-
-# From the exchange's row to integers -----------------------------------------------------------------------
-
-ROW = {
-    "instType": "SWAP", "instId": "BTC-USDT-SWAP", "mgnMode": "isolated", "posSide": "long", "posId": "1",
-    "ccy": "USDT", "pos": "1", "lever": "10", "avgPx": "60000", "markPx": "60000", "liqPx": "54600",
-    "upl": "0", "uplRatio": "0", "margin": "60.0000009", "imr": "", "mmr": "", "mgnRatio": "",
-    "notionalUsd": "600.0000001", "realizedPnl": "", "liqPenalty": "", "adl": "1", "bizRefType": "",
-    "cTime": "1763800000000", "uTime": "1763800000000",
-}  # fmt: skip
-
-
-def test_facts_are_rounded_against_the_buyer_and_never_through_floating_point() -> None:
-    assert facts_of(position(ROW)) == Facts(1_000, 60_000_000, 600_000_001, 900)
-    assert facts_of(position(ROW | {"lever": "10.001"})).leverage_centi == 1_001
-    assert facts_of(position(ROW | {"liqPx": "54600.01"})).distance_bps == 899
-
-
-def test_the_distance_of_a_short_is_upwards() -> None:
-    for short in ({"posSide": "short"}, {"posSide": "net", "pos": "-1"}):
-        assert facts_of(position(ROW | short | {"liqPx": "65400"})).distance_bps == 900
-        assert facts_of(position(ROW | short)).distance_bps == -900
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason", "code"),
-    [
-        ({"pos": "0"}, "closed", WhyNot.POSITION_CLOSED),
-        ({"instType": "FUTURES", "instId": "BTC-USDT-261225"}, "perpetual swaps", WhyNot.NOT_A_SWAP),
-        ({"ccy": "BTC", "instId": "BTC-USD-SWAP"}, "margin is in BTC", WhyNot.MARGIN_NOT_STABLE),
-        ({"mgnMode": "cross"}, "cross margin", WhyNot.CROSS_MARGIN),
-        ({"bizRefType": "1"}, "trial money", WhyNot.TRIAL_MONEY),
-        ({"lever": ""}, "does not show", WhyNot.DETAILS_MISSING),
-        ({"margin": ""}, "does not show", WhyNot.DETAILS_MISSING),
-        ({"margin": "0"}, "does not show", WhyNot.DETAILS_MISSING),
-        ({"margin": "-5"}, "does not show", WhyNot.DETAILS_MISSING),
-        ({"notionalUsd": ""}, "does not show", WhyNot.DETAILS_MISSING),
-        ({"liqPx": ""}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
-        ({"liqPx": "0"}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
-        ({"markPx": ""}, "no liquidation price", WhyNot.NO_LIQUIDATION_PRICE),
-    ],
-)
-def test_a_position_of_which_something_needed_is_missing_is_refused_in_words_and_by_code(
-    changed: dict[str, str], reason: str, code: WhyNot
-) -> None:
-    with pytest.raises(NotInsurable, match=reason) as refused:
-        facts_of(position(ROW | changed))
-    told = refused.value.refusal
-    assert (told.code, told.words) == (code, str(refused.value))
-    assert told.values == ({"ccy": "BTC"} if code == WhyNot.MARGIN_NOT_STABLE else {})
-
-
-@pytest.mark.parametrize(
-    ("changed", "code", "values"),
-    [
-        ({"leverage_centi": 10_001}, WhyNot.LEVERAGE_TOO_HIGH, {"limit": 100}),
-        ({"notional_micro": 19_999_999}, WhyNot.TOO_SMALL, {"limitUsd": "20.00"}),
-        ({"notional_micro": 250_000_000_001}, WhyNot.TOO_LARGE, {"limitUsd": "250000.00"}),
-        ({"distance_bps": 39}, WhyNot.TOO_CLOSE, {"limitBps": 40}),
-        ({"margin_micro": 2_000_000}, WhyNot.NOT_WORTH_IT, {}),
-    ],
-)
-def test_what_is_beyond_a_limit_is_refused_with_the_limit(
-    changed: dict[str, int], code: WhyNot, values: dict[str, str | int]
-) -> None:
-    sku, usual = SHIPPED.get("LIQPASS_8H"), Facts(1_000, 300 * 10**6, 3_000 * 10**6, 900)
-    assert price(sku, usual).payout == 150 * 10**6
-    with pytest.raises(NotInsurable) as refused:
-        price(sku, msgspec.structs.replace(usual, **changed))
-    assert (refused.value.refusal.code, refused.value.refusal.values) == (code, values)
-
-
-def test_the_refusal_of_the_first_product_is_told_when_none_takes_the_position() -> None:
-    assert refusal(SHIPPED, position(ROW), None) is None
-    fast = position(ROW | {"lever": "60"})
-    assert refusal(SHIPPED, fast, "LIQPASS_8H") is None
-    of_24h, of_all = refusal(SHIPPED, fast, "LIQPASS_24H"), refusal(SHIPPED, fast, None)
-    assert of_24h
-    assert (of_24h.code, of_24h.values, of_all) == (WhyNot.LEVERAGE_TOO_HIGH, {"limit": 50}, None)
-    told = refusal(SHIPPED, position(ROW | {"lever": "120"}), None)
-    assert told
-    assert told.values == {"limit": SHIPPED.sku[0].max_leverage}
-
-
-def test_an_unknown_product_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(Problem, match="LIQPASS_8H, LIQPASS_24H, LIQPASS_30D") as refused:
-        SHIPPED.get("LIQPASS_9H")
-    assert (refused.value.code, refused.value.status) == ("SKU_NOT_FOUND", 404)
-
-
-def test_one_product_is_enough_to_be_sold() -> None:
-    assert Products("1", [SHIPPED.sku[0]]).get("LIQPASS_8H").duration_sec == 28_800
+    assert isinstance(read.facts, Facts)
+    assert cost(SHIPPED.get(read.sku), read.facts, read.volatility, read.at) == cost(
+        sku, facts, volatility, at
+    )

@@ -42,6 +42,27 @@ class Price(msgspec.Struct, frozen=True):
     chance_ppm: int
 
 
+class MadeOf(msgspec.Struct, frozen=True):
+    """What a premium is made of, in whole cents of micro-USDC that add up to it.
+
+    `risk`: payout × chance, what such a cover costs on average; `load`: what is added to it for
+    capital, and for what the model does not know; `fee`: for handling it; `least`: what is missing to the
+    smallest premium.
+    """
+
+    payout: int
+    chance_ppm: int
+    risk: int
+    load: int
+    fee: int
+    least: int
+
+    @property
+    def premium(self) -> int:
+        """All of it."""
+        return self.risk + self.load + self.fee + self.least
+
+
 class NotInsurable(Exception):  # noqa: N818
     """A position cannot be covered; the exception's text is the refusal's words."""
 
@@ -112,21 +133,37 @@ def price(sku: Sku, facts: Facts, volatility: Volatility | None, at: datetime) -
         raise NotInsurable(
             WhyNot.TOO_RISKY,
             "It is too likely to be liquidated within this cover: a chance of "
-            f"{chance // (PPM // 100)} %, and {sku.most_chance_bps // 100} % is the most that is covered.",
+            f"{ceil_div(chance, 1_000) / 10:.1f} %, and {_percent(sku.most_chance_bps)} % is the most that "
+            "is covered.",
             chancePpm=chance,
             limitBps=sku.most_chance_bps,
         )
     payout = min(facts.margin_micro * sku.payout_ratio_bps // BPS, sku.payout_cap_micro) // CENT * CENT
-    risk = ceil_div(payout * chance * (BPS + sku.load_bps), PPM * BPS)
-    premium = ceil_div(max(sku.floor_micro, risk + sku.fee_micro), CENT) * CENT
+    premium = _parts(sku, payout, chance).premium
     if premium * BPS > payout * sku.most_premium_bps:
         raise NotInsurable(
             WhyNot.NOT_WORTH_IT,
             "Its margin is too small, or it is too risky: the premium would be more than "
-            f"{sku.most_premium_bps // 100} % of the payout.",
+            f"{_percent(sku.most_premium_bps)} % of the payout.",
             limitBps=sku.most_premium_bps,
         )
     return Price(premium=premium, payout=payout, chance_ppm=chance)
+
+
+def made_of(sku: Sku, price: Price) -> MadeOf:
+    """A price's premium in its parts; the product is that of the version with which it was priced."""
+    return _parts(sku, price.payout, price.chance_ppm)
+
+
+def _parts(sku: Sku, payout: int, chance: int) -> MadeOf:
+    # each part is what a sum of one part more has more of whole cents: so they add up, and none is below zero
+    risk = ceil_div(payout * chance, PPM * CENT) * CENT
+    loaded = ceil_div(payout * chance * (BPS + sku.load_bps), PPM * BPS * CENT) * CENT
+    asked = (
+        ceil_div(payout * chance * (BPS + sku.load_bps) + sku.fee_micro * PPM * BPS, PPM * BPS * CENT) * CENT
+    )
+    premium = max(asked, ceil_div(sku.floor_micro, CENT) * CENT)
+    return MadeOf(payout, chance, risk, loaded - risk, asked - loaded, premium - asked)
 
 
 def refusal(
@@ -134,7 +171,8 @@ def refusal(
 ) -> Refusal | None:
     """Why the product (None: every product) does not take the position; None when it does.
 
-    Raises Problem SKU_NOT_FOUND.
+    Of several reasons the first product's, but one that passes by itself comes before the others. Raises
+    Problem SKU_NOT_FOUND.
     """
     candidates = products.sku if sku_id is None else [products.get(sku_id)]
     reasons = []
@@ -145,7 +183,8 @@ def refusal(
             reasons.append(error.refusal)
         else:
             return None
-    return reasons[0]
+    passing = (reason for reason in reasons if reason.code == WhyNot.PRICE_UNAVAILABLE)
+    return next(passing, reasons[0])
 
 
 def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
@@ -158,13 +197,13 @@ def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
     if facts.notional_micro < sku.min_notional_micro:
         raise NotInsurable(
             WhyNot.TOO_SMALL,
-            f"It is smaller than {sku.min_notional_micro // MICRO} USD.",
+            f"It is smaller than {usd(sku.min_notional_micro)} USD.",
             limitUsd=usd(sku.min_notional_micro),
         )
     if facts.notional_micro > sku.max_notional_micro:
         raise NotInsurable(
             WhyNot.TOO_LARGE,
-            f"It is larger than {sku.max_notional_micro // MICRO} USD.",
+            f"It is larger than {usd(sku.max_notional_micro)} USD.",
             limitUsd=usd(sku.max_notional_micro),
         )
     if facts.distance_ppm < sku.min_distance_bps * (PPM // BPS):
@@ -177,3 +216,7 @@ def _refuse_outside_limits(sku: Sku, facts: Facts) -> None:
 
 def _integer(value: Decimal, rounding: str) -> int:
     return int(value.to_integral_value(rounding=rounding))
+
+
+def _percent(bps: int) -> str:
+    return f"{bps / 100:.2f}".rstrip("0").rstrip(".")

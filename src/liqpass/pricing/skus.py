@@ -1,19 +1,25 @@
 """The products, from skus.toml (or the file that LIQPASS_SKUS names)."""
 
 import tomllib
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from importlib import resources
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from liqpass.pricing.model import Model
+from liqpass.market.week import HOURS_A_WEEK, milli_hours
+from liqpass.pricing.dominance import never_less_probable
+from liqpass.pricing.model import BPS, LEAST_PPM, PPM, Model
 from liqpass.problems import Problem
 from liqpass.settings import SettingError
 
+WEEK_SEC = HOURS_A_WEEK * 3600
+A_MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 Positive = Annotated[int, Meta(gt=0, le=10**15)]
-Bps = Annotated[int, Meta(ge=0, le=10_000)]
 
 
 class Sku(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +36,7 @@ class Sku(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_leverage: Positive
     min_notional_micro: Positive
     max_notional_micro: Positive
-    min_distance_bps: Bps
+    min_distance_bps: Annotated[int, Meta(gt=0, le=10_000)]
     payout_cap_micro: Positive
     load_bps: Annotated[int, Meta(ge=0, le=100_000)]
     fee_micro: Annotated[int, Meta(ge=0, le=10**12)]
@@ -63,9 +69,61 @@ def load_products(path: Path | None) -> Products:
         products = msgspec.convert(tomllib.loads(text), Products)
     except (OSError, ValueError, msgspec.ValidationError) as error:  # not TOML, not UTF-8: ValueError
         raise SettingError("LIQPASS_SKUS", f"{path or 'skus.toml'} cannot be used: {error}") from error
+    return checked(products)
+
+
+def checked(products: Products) -> Products:
+    """The same products, when they can be sold beside each other. Raises SettingError LIQPASS_SKUS."""
     for sku in products.sku:
-        if sku.min_notional_micro > sku.max_notional_micro:
-            raise SettingError("LIQPASS_SKUS", f"{sku.id}: min_notional_micro is above max_notional_micro")
+        _refuse_unsound(sku)
     if len({sku.id for sku in products.sku}) != len(products.sku):
         raise SettingError("LIQPASS_SKUS", "two products have the same id")
+    by_length = sorted(products.sku, key=lambda sku: sku.duration_sec)
+    for shorter, longer in combinations(by_length, 2):
+        if shorter.duration_sec < longer.duration_sec:
+            _refuse_cheaper(longer, shorter)
     return products
+
+
+def _refuse_unsound(sku: Sku) -> None:
+    if sku.min_notional_micro > sku.max_notional_micro:
+        raise SettingError("LIQPASS_SKUS", f"{sku.id}: min_notional_micro is above max_notional_micro")
+    safest = sku.payout_cap_micro * LEAST_PPM * (BPS + sku.load_bps) // (PPM * BPS) + sku.fee_micro
+    most = sku.payout_cap_micro * sku.most_premium_bps // BPS
+    if max(safest, sku.floor_micro) > most or sku.most_chance_bps * (PPM // BPS) < LEAST_PPM:
+        raise SettingError(
+            "LIQPASS_SKUS",
+            f"{sku.id}: nobody could buy it: even its largest payout at the least chance is beyond "
+            "most_premium_bps or most_chance_bps",
+        )
+
+
+def _refuse_cheaper(longer: Sku, shorter: Sku) -> None:
+    """Refuse two products of which the longer one could cost less, at one moment, of one position, for one
+    payout."""
+    for name in ("load_bps", "fee_micro", "floor_micro"):
+        if getattr(longer, name) < getattr(shorter, name):
+            raise SettingError(
+                "LIQPASS_SKUS",
+                f"{longer.id} could cost less than {shorter.id}, which is shorter: raise its {name} to "
+                f"{getattr(shorter, name)} or more",
+            )
+    if not never_less_probable(longer.model, shorter.model, _least_times_as_long(longer, shorter)):
+        raise SettingError(
+            "LIQPASS_SKUS",
+            f"{longer.id} could cost less than {shorter.id}, which is shorter: in some markets its model "
+            "gives the lower chance; bring its short_weight_bps and spread_bps nearer to the other's, or "
+            "raise its scale_bps",
+        )
+
+
+def _least_times_as_long(longer: Sku, shorter: Sku) -> Fraction:
+    """How many times as long one is as the other by the week's clock, at the worst moment: both are straight
+    lines between the moments when an hour ends at the start or at the end of one of them."""
+    of_both = [sku.delay_sec + sku.duration_sec for sku in (longer, shorter)]
+    moments = {
+        (3600 * hour - seconds) % WEEK_SEC for hour in range(HOURS_A_WEEK) for seconds in (0, *of_both)
+    }
+    starts = [A_MONDAY + timedelta(seconds=second) for second in moments]
+    # one less and one more: a price takes both rounded up
+    return min(Fraction(milli_hours(at, of_both[0]) - 1, milli_hours(at, of_both[1]) + 1) for at in starts)
