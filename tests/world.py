@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from liqpass.app import Clients, clients, create_app
@@ -54,13 +54,14 @@ class TestWorld:
 
     async def work(self, times: int = 1) -> None:
         """Let every background task do one step, that many times."""
-        await self.read_market()
+        await self.read_market(unless_within=timedelta(minutes=10))
         for _ in range(times):
             await step_all(self.of)
 
-    async def read_market(self) -> None:
+    async def read_market(self, *, unless_within: timedelta = timedelta()) -> None:
         """How instruments move is read now: prices are known for an hour."""
-        await read_calm(self.db.pool.execute, self.exchange.books.instruments, self.clock())
+        instruments = self.exchange.books.instruments
+        await read_calm(self.db.pool.execute, instruments, self.clock(), unless_within=unless_within)
 
     async def confirm(self) -> None:
         """Mine until what is paid now is at the safe head, and let the workers see it."""

@@ -198,7 +198,7 @@ async def test_the_same_position_costs_more_where_its_instrument_moves_more_unti
     chances, said = [], None
     for hourly_e12 in (HOURLY_E12, 4 * HOURLY_E12, 9 * HOURLY_E12, 400 * HOURLY_E12):
         world.clock.advance(seconds=1)
-        await read_calm(world.db.pool.execute, [INST], world.clock(), hourly_e12)
+        await read_calm(world.db.pool.execute, [INST], world.clock(), hourly_e12=hourly_e12)
         said = (await quotes(alice))[SKU]
         chances.append(said["chancePpm"])
     assert chances[:3] == sorted(set(chances[:3]))

@@ -257,23 +257,24 @@ async def test_create_order_twice_makes_one_order_until_it_expires(world: TestWo
 
 
 async def test_product_and_position_decide_price_and_duration(world: TestWorld) -> None:
-    prices = {}
-    for lever in (5, 10, 20):
-        for sku in ("LIQPASS_8H", "LIQPASS_24H", "LIQPASS_30D"):
-            async with newcomer(world, lever=lever) as somebody:
+    shares, payouts = {}, {}
+    products = {"LIQPASS_8H": 8 * 3600, "LIQPASS_24H": 24 * 3600, "LIQPASS_30D": 30 * 24 * 3600}
+    for lever in (5, 7, 10):
+        async with newcomer(world, lever=lever) as somebody:
+            for sku, lasts in products.items():
                 order = await somebody.order(sku)
                 shown = await somebody.trader.order(order["purchaseOrderId"])
-                prices[lever, sku] = (order["premiumAmount"], order["payoutAmount"], shown["durationSec"])
-    assert len(set(prices.values())) == 9
-    assert {duration for _, _, duration in prices.values()} == {8 * 3600, 24 * 3600, 30 * 24 * 3600}
-    # 5 contracts of 0.01 BTC at 60,000 and 10x: margin 300, half of it is paid out, for the least premium
-    assert prices[10, "LIQPASS_24H"] == ("1500000", "150000000", 86400)
-    # at 20x: margin 150, half of it is paid out; 14.30 % x 1.15 of that, and the fee
-    assert prices[20, "LIQPASS_24H"] == (
-        str(75_000_000 * 1430 * 11_500 // 10**8 + 500_000),
-        "75000000",
-        86400,
-    )
+                assert shown["durationSec"] == lasts
+                shares[lever, sku] = int(order["premiumAmount"]) / int(order["payoutAmount"])
+                payouts[lever, sku] = int(order["payoutAmount"])
+                again = {"purchaseOrderId": order["purchaseOrderId"]}
+                await somebody.trader.call("POST", "/api/insurance/cancel", again)
+    # 5 contracts of 0.01 BTC at 60,000 and 10x: margin 300, half of it is paid out
+    assert {payouts[10, sku] for sku in products} == {150_000_000}
+    for lever in (5, 7, 10):
+        eight, day, month = (shares[lever, sku] for sku in products)
+        assert eight <= day < month
+    assert shares[5, "LIQPASS_30D"] < shares[7, "LIQPASS_30D"] < shares[10, "LIQPASS_30D"]
 
 
 async def test_database_errors_are_never_in_an_answer(world: TestWorld, alice: Newcomer) -> None:

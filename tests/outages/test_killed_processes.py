@@ -23,6 +23,7 @@ from liqpass.clock import system_clock
 from liqpass.db import open_database
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.hexes import to_hex
+from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.trader import Trader
@@ -106,16 +107,17 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
                 await stack.enter_async_context(command(env, folder, "serve", "--port", str(port)))
                 await town.start_worker()
                 await until(lambda: _ready(api), "the API is ready")
-                town.tasks = await _tasks_of_a_funded_town(env, server.url)
+                town.tasks = await _tasks_of_a_funded_town(town, server.url)
                 yield town
 
 
-async def _tasks_of_a_funded_town(env: dict[str, str], url: str) -> int:
+async def _tasks_of_a_funded_town(town: Town, url: str) -> int:
     """How many tasks a worker has; covers can be sold from now on."""
     database = await open_database(url, name="test")
-    async with clients(Settings.from_env(env), database) as of:
+    async with clients(Settings.from_env(town.env), database) as of:
         tasks = len(tasks_of(of))
         await fund_pool(of)
+        await read_calm(database.pool.execute, town.exchange.books.instruments, system_clock())
     await database.close()
     return tasks
 

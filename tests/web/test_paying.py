@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from liqpass.hexes import checksum
+from liqpass.money import usd
 from liqpass.sandbox.browser_wallet import BrowserWallet
 from liqpass.sandbox.chain import USDC
 from liqpass.sandbox.trader import calls_of
@@ -183,10 +184,12 @@ async def test_a_missing_balance_is_named_and_the_wallet_left_in_peace(
 ) -> None:
     chain, payer = town.chain, alice.trader.wallet
     premium = int(order["premiumAmount"])
+    have = usd(premium - 250_000)
     await chain.transfer(payer, chain.wallets[0].address, 10_000 * USDC - premium + 250_000)
     visitor, trader = await sit()
     await trader.pay_button().click()
-    await trader.is_told("This wallet holds 1.25 USDC and 1.50 are needed: 0.25 are missing.")
+    needed = f"{order['premiumUsd']} are needed: 0.25 are missing."
+    await trader.is_told(f"This wallet holds {have} USDC and {needed}")
     assert asked_of_owner(visitor) == []
     await chain.mint(payer.address, 250_000)
     await trader.pays()
