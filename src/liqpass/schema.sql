@@ -627,12 +627,12 @@ CREATE TABLE public.mark_candles (
     inst_id text NOT NULL,
     bar text NOT NULL,
     start_at timestamp with time zone NOT NULL,
+    read_at timestamp with time zone NOT NULL,
     open text NOT NULL,
     high text NOT NULL,
     low text NOT NULL,
     close text NOT NULL,
     answer_sha256 bytea NOT NULL,
-    read_at timestamp with time zone NOT NULL,
     CONSTRAINT mark_candles_answer_sha256_check CHECK ((length(answer_sha256) = 32)),
     CONSTRAINT mark_candles_bar_check CHECK ((bar = ANY (ARRAY['1H'::text, '1Dutc'::text])))
 );
@@ -993,6 +993,7 @@ CREATE TABLE public.volatilities (
     long_e12 bigint NOT NULL,
     candles_sha256 bytea NOT NULL,
     source text NOT NULL,
+    running text DEFAULT '[]'::text NOT NULL,
     remarks text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT volatilities_candles_sha256_check CHECK ((length(candles_sha256) = 32)),
     CONSTRAINT volatilities_long_e12_check CHECK ((long_e12 > 0)),
@@ -1115,7 +1116,7 @@ ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT ledger_transfers_pkey PRIMARY KEY (seq);
 
 ALTER TABLE ONLY public.mark_candles
-    ADD CONSTRAINT mark_candles_pkey PRIMARY KEY (inst_id, bar, start_at);
+    ADD CONSTRAINT mark_candles_pkey PRIMARY KEY (inst_id, bar, start_at, read_at);
 
 ALTER TABLE ONLY public.market_instruments
     ADD CONSTRAINT market_instruments_pkey PRIMARY KEY (inst_id);
@@ -1483,7 +1484,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_openings TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_transfers TO liqpass_app;
 
-GRANT SELECT,INSERT ON TABLE public.mark_candles TO liqpass_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.mark_candles TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.market_instruments TO liqpass_app;
 
@@ -1561,7 +1562,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.transfer_queue TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usdc_transfers TO liqpass_app;
 
-GRANT SELECT,INSERT ON TABLE public.volatilities TO liqpass_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.volatilities TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.watched_accounts TO liqpass_app;
 

@@ -23,6 +23,7 @@ from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, conn
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.gathering.step import gather_due
 from liqpass.ids import RANDOM_BYTES
+from liqpass.market.step import read_due
 from liqpass.payments import settle
 from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
@@ -90,6 +91,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(14, "gather evidence", 1.0, False, partial(gather_due, of.db, of.gateway, of.keyring, of.clock)),
         Task(12, "check books", 30.0, False, partial(book_checks.check_due, of.db, of.clock)),
         Task(13, "watch positions", 1.0, False, partial(_watch_positions, of, Memory())),
+        Task(19, "read the market", 1.0, True, partial(read_due, of.db, of.gateway, of.clock)),
     ]
 
 

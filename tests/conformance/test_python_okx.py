@@ -19,7 +19,7 @@ from okx.Status import StatusAPI
 from okx.Trade import TradeAPI
 
 from liqpass.clock import system_clock
-from liqpass.exchange.okx import sign
+from liqpass.exchange.signing import sign
 from liqpass.sandbox.okx_server import SandboxExchange
 
 Call = Callable[[Any], Any]

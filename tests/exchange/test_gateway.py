@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from liqpass.exchange.errors import ExchangeError, Kind
-from liqpass.exchange.okx import Credentials, OkxGateway, sign, timestamp_of
+from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import CloseType, Reading, key_refusal
+from liqpass.exchange.signing import sign, timestamp_of
 from liqpass.sandbox.okx_server import SandboxExchange
 from tests.exchange.conftest import MakeGateway, Serve, StandingTime
 

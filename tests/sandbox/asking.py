@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from liqpass.exchange.okx import sign, timestamp_of
+from liqpass.exchange.signing import sign, timestamp_of
 from liqpass.sandbox.okx_accounts import Books
 from liqpass.sandbox.okx_control import Faults
 from liqpass.sandbox.okx_server import SandboxExchange

@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from liqpass.clock import system_clock
-from liqpass.exchange.okx import sign, timestamp_of
+from liqpass.exchange.signing import sign, timestamp_of
 from liqpass.sandbox.okx_server import SandboxExchange
 from tests.clock import SettableClock
 

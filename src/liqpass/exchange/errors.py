@@ -172,7 +172,7 @@ def error_for(code: str) -> ExchangeError:
     return ExchangeError(code, meaning.kind, meaning.message_for_user, meaning.retryable)
 
 
-def judge(status: int, body: bytes) -> list[Any]:
+def judge(status: int, body: bytes, row_type: type = dict) -> list[Any]:
     """The rows of OKX's answer, if it is one, whatever each row is. Raises ExchangeError for all else.
 
     Both shapes of an error are read (the authentication class has no `data`). The HTTP status decides only
@@ -187,7 +187,7 @@ def judge(status: int, body: bytes) -> list[Any]:
     if status != 200:
         raise error_for("http_error")
     try:
-        return rows_of(answer)
+        return rows_of(answer, row_type)
     except UnreadableRow:
         raise error_for("unreadable") from None
 

@@ -63,11 +63,11 @@ def _finite(digits: str) -> float | str:
     return value if math.isfinite(value) else digits
 
 
-def rows_of(answer: object) -> list[Any]:
+def rows_of(answer: object, row_type: type = dict) -> list[Any]:
     """The rows of a successful answer; among them may be some that are none (`as_row`). Raises UnreadableRow
-    where it is no list, or nothing in it is a row."""
+    where it is no list, or nothing in it is a row: an object, or for candles a list."""
     rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list) or (rows and not any(isinstance(row, dict) for row in rows)):
+    if not isinstance(rows, list) or (rows and not any(isinstance(row, row_type) for row in rows)):
         raise UnreadableRow("data", rows)
     return rows
 

@@ -1,13 +1,9 @@
 """The gateway to OKX's REST API v5: signs, paces, retries and reads. It sends GET and nothing else.
 
-okx.com/docs-v5: prehash = timestamp + METHOD + requestPath with its query string + body; the signature is
-base64(HMAC-SHA256); a timestamp more than 30 s from OKX's clock is refused; limits count per OKX user.
+Limits count per OKX user; of what is public, per address.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import random
 import time
 from collections import OrderedDict
@@ -23,11 +19,14 @@ from yarl import URL
 
 from liqpass.clock import Clock
 from liqpass.exchange import records
+from liqpass.exchange.candles import PAGE, Bar, CandlePage, read_candles
 from liqpass.exchange.errors import ExchangeError, Kind, error_for, judge
 from liqpass.exchange.fields import Row, UnreadableRow, as_row, time_ms
 from liqpass.exchange.pace import (
     BILLS,
     CONFIG,
+    MARK_CANDLES,
+    OF_LISTS,
     ORDERS_HISTORY,
     POSITIONS,
     POSITIONS_HISTORY,
@@ -39,6 +38,7 @@ from liqpass.exchange.pace import (
 )
 from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
 from liqpass.exchange.rows import Answer, Unread, read_each
+from liqpass.exchange.signing import sign, timestamp_of
 
 T = TypeVar("T")
 
@@ -60,17 +60,6 @@ class Credentials:
     passphrase: str = field(repr=False)
     region: str
     demo: bool
-
-
-def sign(secret: str, timestamp: str, method: str, target: str, body: str = "") -> str:
-    """OK-ACCESS-SIGN. `target` is the path with its query string, exactly as it is sent."""
-    prehash = f"{timestamp}{method}{target}{body}"
-    return base64.b64encode(hmac.digest(secret.encode(), prehash.encode(), hashlib.sha256)).decode()
-
-
-def timestamp_of(now: datetime) -> str:
-    """ISO 8601 in UTC with exactly three decimals and Z; any other number breaks the signature."""
-    return now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def headers_for(creds: Credentials, now: datetime, target: str) -> dict[str, str]:
@@ -225,6 +214,16 @@ class OkxGateway:
         answer = await self._read(creds, BILLS + ("-archive" if archive else ""), params)
         return self._page(BILLS, answer, records.bill_row)
 
+    async def mark_candles(self, inst_id: str, bar: Bar) -> CandlePage:
+        """The newest hundred bars of an instrument's mark price, that of now among them. Asked without a key,
+        of the first region: marks are the same in all."""
+        region = next(iter(self._hosts))
+        nobody = Credentials("", "", "", region, demo=False)
+        answer = await self._read(nobody, MARK_CANDLES, {"instId": inst_id, "bar": bar, "limit": PAGE})
+        rows, rest = read_candles(answer.rows)
+        self._note(MARK_CANDLES, rest)
+        return CandlePage(answer.raw, f"okx {region} {MARK_CANDLES}", answer.asked_at, rows, rest)
+
     async def ask(self, creds: Credentials, path: str, params: Mapping[str, str | int | None]) -> Answer:
         """One answer as it came, to be kept as evidence; its rows are for the caller to read. `path`: one of
         pace.py. What is public is asked without the key."""
@@ -281,7 +280,8 @@ class OkxGateway:
                 await self._turn(who, path)
                 now, offset = self._clock(), self._offsets.get(creds.region, timedelta())
                 headers = demo_header(creds) if public else headers_for(creds, now + offset, target)
-                status, body, rows = await self._ask(creds.region, target, headers)
+                row_type = list if path in OF_LISTS else dict
+                status, body, rows = await self._ask(creds.region, target, headers, row_type)
                 return Answer(path, target, status, body, rows, now, offset // timedelta(milliseconds=1))
             except ExchangeError as error:
                 if error.kind is Kind.CLOCK and not resynced:
@@ -314,11 +314,11 @@ class OkxGateway:
         return self._only(_time_of, rows)
 
     async def _ask(
-        self, region: str, target: str, headers: Mapping[str, str]
+        self, region: str, target: str, headers: Mapping[str, str], row_type: type = dict
     ) -> tuple[int, bytes, list[Any]]:
         try:
             status, body = await self._get(region, target, headers)
-            return status, body, judge(status, body)
+            return status, body, judge(status, body, row_type)
         except ExchangeError as error:
             raise self._told(error) from None
 

@@ -11,7 +11,9 @@ FILLS = "/api/v5/trade/fills"
 FILLS_HISTORY = "/api/v5/trade/fills-history"
 INSTRUMENTS = "/api/v5/public/instruments"
 TIME = "/api/v5/public/time"
-PUBLIC = frozenset({INSTRUMENTS, TIME})
+MARK_CANDLES = "/api/v5/market/mark-price-candles"
+PUBLIC = frozenset({INSTRUMENTS, TIME, MARK_CANDLES})
+OF_LISTS = frozenset({MARK_CANDLES})  # their rows are lists, not objects
 
 # Requests and seconds: OKX's documented limits, per OKX user (of what is public: per address).
 LIMITS: dict[str, tuple[int, float]] = {
@@ -26,6 +28,7 @@ LIMITS: dict[str, tuple[int, float]] = {
     FILLS_HISTORY: (10, 2.0),
     INSTRUMENTS: (20, 2.0),
     TIME: (10, 2.0),
+    MARK_CANDLES: (20, 2.0),
 }
 # Requests spread on their way to OKX; a little more room keeps two of our windows out of one of theirs.
 _SLACK = 1.1

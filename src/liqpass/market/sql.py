@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from liqpass.db import Connection, query
+import msgspec
+
+from liqpass.db import WAKE_CHANNEL, Connection, query
 from liqpass.market.volatility import Volatility
 
 # Of each of the instruments $1 the newest variances that were read at $2 or later: the columns of Volatility.
@@ -17,7 +19,144 @@ NEWEST = """
 """
 
 
+class Due(msgspec.Struct, frozen=True):
+    """An instrument that is to be read."""
+
+    inst_id: str
+    wanted_at: datetime
+    failures: int
+
+
+class KeptCandle(msgspec.Struct, frozen=True):
+    """A complete bar as it was told last."""
+
+    bar: str
+    start_at: datetime
+    open: str
+    high: str
+    low: str
+    close: str
+
+
 @query(NEWEST)
 async def newest(conn: Connection, inst_ids: list[str], since: datetime) -> list[Volatility]:
     """Of each instrument the newest variances that were read since then."""
+    ...
+
+
+@query(f"""
+    with unnoted as (
+        select given.inst_id from unnest($1::text[]) as given (inst_id)
+        where not exists (
+            select from market_instruments m where m.inst_id = given.inst_id and m.wanted_at > $3
+        )
+    ),
+    wanted as (
+        insert into market_instruments (inst_id, wanted_at, due_at)
+        select inst_id, $2, $2 from unnoted order by inst_id
+        on conflict (inst_id) do update set
+            wanted_at = excluded.wanted_at,
+            due_at = case
+                when market_instruments.failures = 0 and market_instruments.read_at < $4
+                then least(market_instruments.due_at, excluded.due_at)
+                else market_instruments.due_at
+            end
+        where market_instruments.wanted_at <= $3
+        returning due_at
+    )
+    select count(pg_notify('{WAKE_CHANNEL}', '')) from wanted where due_at <= $2
+""")
+async def want(
+    conn: Connection, inst_ids: list[str], now: datetime, noted_since: datetime, read_since: datetime
+) -> int:
+    """Note that these are wanted, unless it was noted after `noted_since`; one that was not read after
+    `read_since` becomes due. How many are due; their worker is woken."""
+    ...
+
+
+@query("""
+    with due as (
+        select inst_id from market_instruments where due_at <= $1 and wanted_at > $2
+        order by due_at limit $4
+        for update skip locked
+    )
+    update market_instruments m set due_at = $3 from due where m.inst_id = due.inst_id
+    returning m.inst_id, m.wanted_at, m.failures
+""")
+async def take_due(
+    conn: Connection, now: datetime, wanted_since: datetime, until: datetime, at_most: int
+) -> list[Due]:
+    """Those that are due, longest first, each taken until then: whoever takes one and dies leaves it to the
+    next."""
+    ...
+
+
+@query("""
+    select distinct on (bar, start_at) bar, start_at, open, high, low, close from mark_candles
+    where inst_id = $1 and read_at <= $4
+        and ((bar = '1H' and start_at >= $2) or (bar = '1Dutc' and start_at >= $3))
+    order by bar, start_at, read_at desc
+""")
+async def kept(
+    conn: Connection, inst_id: str, hours_since: datetime, days_since: datetime, at: datetime
+) -> list[KeptCandle]:
+    """Its complete bars since then, as they were told until `at`."""
+    ...
+
+
+@query("""
+    insert into mark_candles (inst_id, bar, read_at, answer_sha256, start_at, open, high, low, close)
+    select $1, $2, $3, $4, * from unnest($5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[])
+    on conflict do nothing
+""")
+async def keep_candles(
+    conn: Connection,
+    inst_id: str,
+    bar: str,
+    read_at: datetime,
+    answer_sha256: bytes,
+    starts: list[datetime],
+    opens: list[str],
+    highs: list[str],
+    lows: list[str],
+    closes: list[str],
+) -> None:
+    """Keep complete bars of an answer."""
+    ...
+
+
+@query("""
+    insert into volatilities
+        (inst_id, read_at, short_e12, long_e12, candles_sha256, source, running, remarks)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    on conflict do nothing
+""")
+async def keep_volatility(
+    conn: Connection,
+    inst_id: str,
+    read_at: datetime,
+    short_e12: int,
+    long_e12: int,
+    candles_sha256: bytes,
+    source: str,
+    running: str,
+    remarks: list[str],
+) -> None:
+    """Keep what was made of the candles of a time."""
+    ...
+
+
+@query("""
+    update market_instruments set read_at = $2, due_at = $3, failures = 0, trouble = null where inst_id = $1
+""")
+async def note_read(conn: Connection, inst_id: str, read_at: datetime, due_at: datetime) -> None:
+    """Its variances were made."""
+    ...
+
+
+@query("""
+    update market_instruments set due_at = $2, failures = failures + 1, trouble = $3 where inst_id = $1
+""")
+async def note_failed(conn: Connection, inst_id: str, due_at: datetime, trouble: str) -> None:
+    """Why there are none, and when it is tried again."""
     ...

@@ -11,22 +11,24 @@ create table market_instruments (
 );
 create index market_instruments_due on market_instruments (due_at);
 
--- Complete candles of the mark price, as the exchange gave them: append-only.
+-- Complete candles of the mark price, as the exchange gave them: append-only. A bar of which it says something
+-- else later stands here twice, and the later one counts from then on.
 create table mark_candles (
     inst_id text not null,
     bar text not null check (bar in ('1H', '1Dutc')),
     start_at timestamptz not null,
+    read_at timestamptz not null,
     open text not null,
     high text not null,
     low text not null,
     close text not null,
     answer_sha256 bytea not null check (length(answer_sha256) = 32),
-    read_at timestamptz not null,
-    primary key (inst_id, bar, start_at)
+    primary key (inst_id, bar, start_at, read_at)
 );
 
 -- Variances of an instrument at a time, an hour's, in units of 1e-12: append-only. What was made of them is
--- stored with the order, and the hash says of which candles they were made.
+-- stored with the order, and the hash says of which candles they were made: those above as they were then, and
+-- the ones that were not complete (`running`, JSON).
 create table volatilities (
     inst_id text not null,
     read_at timestamptz not null,
@@ -34,6 +36,7 @@ create table volatilities (
     long_e12 bigint not null check (long_e12 > 0),
     candles_sha256 bytea not null check (length(candles_sha256) = 32),
     source text not null check (source <> ''),
+    running text not null default '[]',
     remarks text[] not null default '{}',
     primary key (inst_id, read_at)
 );
@@ -42,7 +45,8 @@ create table volatilities (
 alter table purchase_orders add column chance_ppm integer check (chance_ppm between 1 and 1000000);
 
 grant select, insert, update on market_instruments to liqpass_app;
-grant select, insert on mark_candles, volatilities to liqpass_app;
+-- Deleted is what is too old for any order to need it.
+grant select, insert, delete on mark_candles, volatilities to liqpass_app;
 
 -- What is told to everybody of the covers that ended, one row a day (UTC): append-only. No row tells about
 -- one trader (disclosure/figures.py).

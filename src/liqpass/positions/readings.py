@@ -13,6 +13,7 @@ from liqpass.db import Database
 from liqpass.exchange.fields import UnreadableRow
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exchange.records import Reading
+from liqpass.market import wanting
 from liqpass.positions import sql
 from liqpass.positions.refusals import Refusal, WhyNot
 from liqpass.vault.api_accounts import credentials, not_found, on_hold
@@ -74,6 +75,8 @@ class PositionReader:
         reading = await self.gateway.positions(account.credentials)
         async with self.db.pool.acquire() as conn:
             await sql.keep_reading(conn, user, api_account_id, asked_at, reading.raw, reading.sha256)
+            held = {p.inst_id for p in reading.positions if p.inst_type == "SWAP" and not p.closed}
+            await wanting.want(conn, held, asked_at)
         refusal = self._refusal(demo=account.credentials.demo)
         return AccountReading("okx", account.uid, asked_at, reading, refusal)
 

@@ -1,8 +1,9 @@
 """The sandbox exchange's candles: what its prices were, cut into bars.
 
-Since the start a price is what it was told to be (`Instrument.path`): flat, with steps. What was before is a
-random walk that ends at the first price. The seed decides it, day by day, so that a candle always has the
-same numbers, whatever bar or page shows them, and the bars of an hour add up to the hour's.
+Since the start a price is what it was told to be (`Instrument.path`): flat, with steps, but for a quiver up
+and one down in each hour, by which nobody is liquidated. What was before is a random walk that ends at the
+first price. The seed decides both, day by day and hour by hour, so that a candle always has the same numbers,
+whatever bar or page shows them, and the bars of an hour add up to the hour's.
 """
 
 import math
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from liqpass.sandbox.okx_margin import Instrument
@@ -22,10 +24,15 @@ _MINUTES_A_DAY = 1440
 _DAY_MS = _MINUTES_A_DAY * _MINUTE_MS
 _MONDAY_MS = 4 * _DAY_MS  # 1970 began on a Thursday
 _CHINA_MS = 8 * 3_600_000
-_HISTORY_DAYS = 730
 _FIRST_DAY = 10_957  # 2000-01-01: the walk's days are counted from here
 _LAST_DAY = 40_000
-_DAILY_VOLATILITY = 0.03
+_HOUR_MS = 60 * _MINUTE_MS
+# Minutes of an hour at which a price quivers up and down, by up to so many deviations of an hour: as much as
+# a price moves that moves all the time (Parkinson).
+_QUIVERS = ((23, 1), (41, -1))
+_QUIVER = 1.25
+# The standard deviation of a byte.
+_BYTE = math.sqrt((256**2 - 1) / 12)
 
 _MINUTES = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1H": 60, "2H": 120, "4H": 240}
 _LONG_MINUTES = {"6H": 360, "12H": 720, "1D": 1440, "1W": 7 * 1440}
@@ -50,7 +57,7 @@ def candles(instrument: Instrument, seed: int, bar: str, *, before_ms: int, now_
     """The bars that began before `before_ms`, newest first, as far back as there is a history."""
     start = bar_start(bar, min(before_ms - 1, now_ms))
     end = _next_start(bar, start)
-    oldest_ms = instrument.path[0][0] - _HISTORY_DAYS * _DAY_MS
+    oldest_ms = instrument.path[0][0] - instrument.days * _DAY_MS
     while start >= oldest_ms:
         prices = _prices(instrument, seed, start, min(end, now_ms + 1))
         traded = _traded_until(min(end, now_ms)) - _traded_until(start)
@@ -99,51 +106,89 @@ def _prices(instrument: Instrument, seed: int, start_ms: int, end_ms: int) -> li
         name = f"{seed} {instrument.inst_id}"
         origin, levels = _level(name, born_ms), _levels_between(name, start_ms, min(end_ms, born_ms))
         for level in (levels[0], max(levels), min(levels), levels[-1]):
-            ticks = first_px * Decimal(math.exp(level - origin)) / instrument.tick
-            prices.append(max(ticks.to_integral_value(), Decimal(1)) * instrument.tick)
+            prices.append(_moved(instrument, first_px, level - origin))
     begin, end = (bisect_left(path, ms, key=lambda move: move[0]) for ms in (start_ms, end_ms))
     if start_ms > born_ms:
         prices.append(path[begin - 1][1])
-    return prices + [px for _, px in path[begin:end]]
+    prices += [px for _, px in path[begin:end]]
+    return [prices[0], *_quivers(instrument, seed, max(start_ms, born_ms), end_ms), *prices]
+
+
+def _moved(instrument: Instrument, px: Decimal, by: float) -> Decimal:
+    """A price so many days' deviations away, in whole ticks and at least one."""
+    ticks = px * Decimal(math.exp(by * float(instrument.volatility))) / instrument.tick
+    return max(ticks.to_integral_value(), Decimal(1)) * instrument.tick
+
+
+def _quivers(instrument: Instrument, seed: int, start_ms: int, end_ms: int) -> Iterator[Decimal]:
+    """Those between two times since the start, each at least a tick."""
+    for hour in range(start_ms // _HOUR_MS, end_ms // _HOUR_MS + 1):
+        for minute, sign in _QUIVERS:
+            at_ms = hour * _HOUR_MS + minute * _MINUTE_MS
+            if start_ms <= at_ms < end_ms:
+                px = instrument.path[bisect_left(instrument.path, at_ms + 1, key=lambda move: move[0]) - 1][1]
+                by = _QUIVER * _share(f"{seed} {instrument.inst_id} {at_ms}") / math.sqrt(24)
+                if sign > 0:
+                    yield max(_moved(instrument, px, by), px + instrument.tick)
+                elif px > instrument.tick:
+                    yield min(_moved(instrument, px, -by), px - instrument.tick)
+
+
+@lru_cache(maxsize=4096)
+def _share(name: str) -> float:
+    return random.Random(name).uniform(0.3, 1)  # noqa: S311
 
 
 def _levels_between(name: str, start_ms: int, end_ms: int) -> list[float]:
-    """The walk's logarithms at the start, at every whole minute on the way, and at the end."""
+    """The walk's levels at the start, at every whole minute on the way or the extremes of a whole day, and at
+    the end; in standard deviations of a day."""
     first, last = -(-start_ms // _MINUTE_MS), end_ms // _MINUTE_MS
     inside: list[float] = []
     for day in range(first // _MINUTES_A_DAY, last // _MINUTES_A_DAY + 1):
-        of_day, midnight = _levels_of(name, day), day * _MINUTES_A_DAY
-        inside += of_day[max(first - midnight, 0) : last - midnight + 1]
+        midnight = day * _MINUTES_A_DAY
+        if first <= midnight and midnight + _MINUTES_A_DAY <= last:
+            inside += _extremes_of(name, day)
+        else:
+            inside += _levels_of(name, day)[max(first - midnight, 0) : max(last - midnight + 1, 0)]
     return [_level(name, start_ms), *inside, _level(name, end_ms)]
 
 
 def _level(name: str, at_ms: int) -> float:
     minute, rest = divmod(at_ms, _MINUTE_MS)
+    day, of_day = divmod(minute, _MINUTES_A_DAY)
+    if not rest and not of_day:
+        return _midnights(name)[day - _FIRST_DAY]
     here, there = (
         _levels_of(name, each // _MINUTES_A_DAY)[each % _MINUTES_A_DAY] for each in (minute, minute + 1)
     )
     return here + (there - here) * rest / _MINUTE_MS
 
 
+@lru_cache(maxsize=8192)
+def _extremes_of(name: str, day: int) -> tuple[float, float]:
+    levels = _levels_of(name, day)
+    return max(levels), min(levels)
+
+
 @lru_cache(maxsize=1024)
 def _levels_of(name: str, day: int) -> "array[float]":
     """A day's minutes, from its own first level to the next day's."""
-    drawn = random.Random(f"{name} {day}")  # noqa: S311
     begin, end = _midnights(name)[day - _FIRST_DAY : day - _FIRST_DAY + 2]
-    free = [0.0]
-    for _ in range(_MINUTES_A_DAY):
-        free.append(free[-1] + drawn.gauss(0, _DAILY_VOLATILITY / math.sqrt(_MINUTES_A_DAY)))
-    slope = (end - begin - free[-1]) / _MINUTES_A_DAY
-    return array("d", [begin + level + slope * minute for minute, level in enumerate(free[:-1])])
+    free = _walk(f"{name} {day}", _MINUTES_A_DAY)
+    scale = 1 / math.sqrt(_MINUTES_A_DAY)
+    slope = (end - begin - free[-1] * scale) / _MINUTES_A_DAY
+    return array("d", [begin + level * scale + slope * minute for minute, level in enumerate(free[:-1])])
 
 
 @lru_cache(maxsize=64)
 def _midnights(name: str) -> "array[float]":
-    drawn = random.Random(name)  # noqa: S311
-    levels = array("d", [0.0])
-    for _ in range(_FIRST_DAY, _LAST_DAY):
-        levels.append(levels[-1] + drawn.gauss(0, _DAILY_VOLATILITY))
-    return levels
+    return _walk(name, _LAST_DAY - _FIRST_DAY)
+
+
+def _walk(name: str, steps: int) -> "array[float]":
+    """From 0, by steps whose standard deviation is 1."""
+    drawn = random.Random(name).randbytes(steps)  # noqa: S311
+    return array("d", accumulate(((byte - 127.5) / _BYTE for byte in drawn), initial=0.0))
 
 
 def _traded_until(at_ms: int) -> int:

@@ -24,6 +24,7 @@ from liqpass.sandbox.okx_rows import history_row, position_row, text
 OFFERED = (
     "add_account add_key set_perm delete_key open_position close_position liquidate liquidate_partly "
     "deleverage claw_back move_mark fund set_leverage add_margin remove_margin list_instrument "
+    "delist_instrument set_volatility tell_candle "
     "lag fail answer html rate_limit outage delay hide skew_clock heal"
 )
 

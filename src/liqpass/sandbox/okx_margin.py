@@ -32,6 +32,9 @@ class Tier(NamedTuple):
 class Instrument:
     """A linear swap settled in USDT. `mark` is the only price it has, `mmr_rate` that of the first tier.
 
+    It has candles of so many `days` before its first price, which moved by `volatility` a day; `told` is what
+    is shown instead of a candle, by its bar and start in ms: another row, or none.
+
     `path` is how the mark price came to be what it is, `funding` the rates that were settled, each with its
     time in ms, oldest first.
     """
@@ -43,6 +46,9 @@ class Instrument:
     mark: Decimal
     path: list[tuple[int, Decimal]] = field(default_factory=list, kw_only=True)
     funding: list[tuple[int, Decimal]] = field(default_factory=list, kw_only=True)
+    days: int = field(default=730, kw_only=True)
+    volatility: Decimal = field(default=Decimal("0.03"), kw_only=True)
+    told: dict[tuple[str, int], list[Any] | None] = field(default_factory=dict, kw_only=True)
 
     @property
     def family(self) -> str:

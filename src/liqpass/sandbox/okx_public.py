@@ -154,10 +154,10 @@ def _funding_rate_history(books: Books, query: Query, now_ms: int) -> list[Row]:
 
 def _candles(
     row: Callable[[Instrument, Candle], list[str]], *, at_most: int, old: bool = False, index: bool = False
-) -> Callable[[Books, Query, int], list[list[str]]]:
+) -> Callable[[Books, Query, int], list[list[Any]]]:
     """Bars, newest first. Those of old times are complete; else the last 1,440 can be had."""
 
-    def read(books: Books, query: Query, _now_ms: int) -> list[list[str]]:
+    def read(books: Books, query: Query, _now_ms: int) -> list[list[Any]]:
         name, limit = needed(query, "instId"), limit_of(query, at_most)
         known = {each.family if index else each.inst_id: each for each in books.instruments.values()}
         if name not in known:
@@ -169,13 +169,14 @@ def _candles(
         now_ms = books.now_ms()
         if not old:
             newer_than = max(newer_than, bar_start(bar, now_ms) - _LATEST_BARS * span_ms(bar))
-        rows: list[list[str]] = []
+        rows: list[list[Any]] = []
         before_ms = now_ms + 1 if after is None else after
         for candle in candles(known[name], books.seed, bar, before_ms=before_ms, now_ms=now_ms):
             if len(rows) == limit or candle.start_ms <= newer_than:
                 break
             if candle.complete or not old:
-                rows.append(row(known[name], candle))
+                shown = known[name].told.get((bar, candle.start_ms), row(known[name], candle))
+                rows += [] if shown is None else [shown]
         return rows
 
     return read

@@ -3,6 +3,7 @@
 import random
 import uuid
 from decimal import Decimal
+from typing import Any
 
 from liqpass.clock import Clock
 from liqpass.sandbox.okx_margin import Account, Instrument, Key, Position
@@ -41,12 +42,40 @@ class Registry:
         """The exchange's time. The control API can skew what it tells of it, not this."""
         return int(self._clock().timestamp() * 1000)
 
-    def list_instrument(self, inst_id: str, *, mark: Number, ct_val: Number = 1) -> Instrument:
-        """One more swap, named in any writing, as OKX names some."""
-        value, mmr, tick, px = positive(ct_val), Decimal("0.01"), Decimal("0.0001"), positive(mark)
-        listed = Instrument(inst_id, value, mmr, tick, px, path=[(self.now_ms(), px)])
-        self.instruments[inst_id] = listed
-        return listed
+    def list_instrument(
+        self, inst_id: str, *, mark: Number, ct_val: Number = 1, days: int = 730, volatility: Number = "0.03"
+    ) -> Instrument:
+        """One more swap, named in any writing, as OKX names some; it was listed so many days ago."""
+        value, mmr, px = positive(ct_val), Decimal("0.01"), positive(mark)
+        tick = min(Decimal("0.0001"), Decimal(1).scaleb(px.adjusted() - 4))
+        self.instruments[inst_id] = Instrument(
+            inst_id,
+            value,
+            mmr,
+            tick,
+            px,
+            path=[(self.now_ms(), px)],
+            days=int(days),
+            volatility=positive(volatility),
+        )
+        return self.instruments[inst_id]
+
+    def delist_instrument(self, inst_id: str) -> None:
+        """Nothing is listed by this name any more. Who holds it goes on holding it."""
+        del self.instruments[self._instrument(inst_id).inst_id]
+
+    def set_volatility(self, inst_id: str, daily: Number) -> Instrument:
+        """How much its price moves a day, as a share of itself: its candles from before the start are other
+        ones from now on, and those since then quiver more or less."""
+        instrument = self._instrument(inst_id)
+        instrument.volatility = positive(daily)
+        return instrument
+
+    def tell_candle(
+        self, inst_id: str, start_ms: Number, *, bar: str = "1H", row: list[Any] | None = None
+    ) -> None:
+        """Show this row, whatever is in it, instead of the candle that began then; None: show none there."""
+        self._instrument(inst_id).told[(bar, int(number(start_ms)))] = row
 
     def add_account(
         self,
