@@ -25,6 +25,7 @@ from tests.clock import SettableClock
 
 SKU = "LIQPASS_24H"
 CAPITAL = 1_000_000 * USDC
+RECENTLY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class TestWorld:
 
     async def work(self, times: int = 1) -> None:
         """Let every background task do one step, that many times."""
-        await self.read_market(unless_within=timedelta(minutes=10))
+        await self.read_market(unless_within=RECENTLY)
         for _ in range(times):
             await step_all(self.of)
 

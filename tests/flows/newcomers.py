@@ -18,7 +18,7 @@ from liqpass.sandbox.okx_margin import Account
 from liqpass.sandbox.trader import Refused, Trader
 from tests.clock import SettableClock
 from tests.conftest import copy_database, in_database, on_server
-from tests.world import SKU, TestWorld, running_world
+from tests.world import RECENTLY, SKU, TestWorld, running_world
 
 INST = "BTC-USDT-SWAP"
 SLOT = {"instId": INST, "mgnMode": "isolated", "posSide": "long"}
@@ -102,6 +102,7 @@ def open_account(world: TestWorld, lever: int = 10) -> tuple[Account, dict[str, 
 @asynccontextmanager
 async def newcomer(world: TestWorld, *, lever: int = 10) -> AsyncIterator[Newcomer]:
     """Somebody new, signed in, whose key was accepted and whose positions were just listed."""
+    await world.read_market(unless_within=RECENTLY)
     async with Trader(world.api, await new_wallet(world)) as trader:
         await trader.sign_in()
         okx, key = open_account(world, lever)

@@ -57,6 +57,7 @@ async def test_a_position_named_in_any_writing_is_shown_priced_ordered_and_cover
     town.exchange.books.list_instrument(name, mark="0.25")
     town.exchange.books.open_position(alice.okx.uid, name, contracts=4000, lever=10)
     town.clock.advance(seconds=1)
+    await town.read_market()
     shown = {p["instId"]: p for p in await alice.trader.positions(alice.account)}
     assert set(shown) == {INST, name}
     assert shown[name]["insurable"] is True

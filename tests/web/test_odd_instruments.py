@@ -30,11 +30,12 @@ async def at(visit: Visit, somebody: Newcomer, language: str = "en", **options: 
     return reader(visitor, language="zh-Hans" if language.startswith("zh") else "en")
 
 
-def opens(town: TestWorld, alice: Newcomer, coin: str) -> None:
+async def opens(town: TestWorld, alice: Newcomer, coin: str) -> None:
     """A position of hers that can be covered, in a swap of that name."""
     books = town.exchange.books
     books.list_instrument(f"{coin}-USDT-SWAP", mark="0.25")
     books.open_position(alice.okx.uid, f"{coin}-USDT-SWAP", contracts=4000, lever=10)
+    await town.read_market()
 
 
 def spoils(town: TestWorld, alice: Newcomer, *odd: dict[str, Any]) -> None:
@@ -47,7 +48,7 @@ def spoils(town: TestWorld, alice: Newcomer, *odd: dict[str, Any]) -> None:
 async def test_a_position_with_a_chinese_name_is_bought_cover_for_on_every_page(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
-    opens(town, alice, LIFE)
+    await opens(town, alice, LIFE)
     trader = await at(visit, alice, language="zh-CN")
     await expect(trader.card(f"{LIFE}/USDT")).to_contain_text(f"{LIFE}-USDT-SWAP")
     await trader.chooses(f"{LIFE}/USDT")
@@ -64,7 +65,7 @@ async def test_a_position_with_a_chinese_name_is_bought_cover_for_on_every_page(
 async def test_a_name_from_right_to_left_turns_nothing_around_it(
     town: TestWorld, visit: Visit, alice: Newcomer
 ) -> None:
-    opens(town, alice, ARABIC)
+    await opens(town, alice, ARABIC)
     trader = await at(visit, alice)
     card = trader.card(f"{ARABIC}/USDT")
     left = await card.locator("[data-field=instId]").bounding_box()
@@ -104,7 +105,7 @@ async def test_positions_that_cannot_be_read_are_shown_by_name_with_a_reason_bes
 async def test_a_name_as_long_as_one_may_be_stays_on_the_screen(
     town: TestWorld, visit: Visit, alice: Newcomer, options: dict[str, Any]
 ) -> None:
-    opens(town, alice, LONG)
+    await opens(town, alice, LONG)
     trader = await at(visit, alice, **options)
     await expect(trader.card(f"{LONG}/USDT")).to_be_visible()
     wide = await sticks_out(trader.page)
