@@ -52,14 +52,25 @@ def touched(deviations: Decimal) -> Decimal:
 
 
 def hours_of_week(start: datetime, length: timedelta) -> Fraction:
-    """An hour of Saturday or Sunday counts 0.6, one of another day 1.3 from 12 to 21, 1 else: all in UTC."""
+    """Each hour as it weighs, in UTC."""
     at, end, passed = start, start + length, Fraction()
     while at < end:
         until = min(end, at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
-        weighs = Fraction(6, 10) if at.weekday() >= 5 else Fraction(13, 10) if 12 <= at.hour < 21 else 1
-        passed += Fraction((until - at) // timedelta(microseconds=1), 3_600_000_000) * weighs
+        passed += Fraction((until - at) // timedelta(microseconds=1), 3_600_000_000) * _weighs(at)
         at = until
     return passed
+
+
+def _weighs(at: datetime) -> Fraction:
+    """Of an hour: of a working day 1.2 until 2, 0.95 until 12, 1.5 until 18, 1.05 then; of a Saturday 0.6; of a
+    Sunday 0.6 until 12, 0.8 until 22, 1.2 then."""
+    if at.weekday() == 5 or (at.weekday() == 6 and at.hour < 12):
+        return Fraction(6, 10)
+    if at.weekday() == 6:
+        return Fraction(8, 10) if at.hour < 22 else Fraction(12, 10)
+    if at.hour < 12:
+        return Fraction(12, 10) if at.hour < 2 else Fraction(95, 100)
+    return Fraction(15, 10) if at.hour < 18 else Fraction(105, 100)
 
 
 def payout(margin: int, ratio: Fraction, cap: int) -> int:

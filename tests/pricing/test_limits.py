@@ -88,7 +88,7 @@ def test_a_product_without_a_cap_does_not_sell_what_has_reached_its_liquidation_
     sku = msgspec.structs.replace(
         NIGHT, most_chance_bps=10_000, most_premium_bps=9_999, load_bps=0, fee_micro=0
     )
-    for distance, code in ((0, WhyNot.TOO_CLOSE), (-1, WhyNot.TOO_CLOSE), (4_000, WhyNot.NOT_WORTH_IT)):
+    for distance, code in ((0, WhyNot.TOO_CLOSE), (-1, WhyNot.TOO_CLOSE), (5_000, WhyNot.NOT_WORTH_IT)):
         with pytest.raises(NotInsurable) as refused:
             price(sku, msgspec.structs.replace(USUAL, distance_ppm=distance), moves(2**62), AT)
         assert refused.value.refusal.code == code

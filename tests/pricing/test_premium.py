@@ -94,14 +94,14 @@ def test_the_parts_of_a_premium_are_whole_cents_that_add_up_to_it(sku: Sku, marg
 
 
 def test_a_price_by_hand() -> None:
-    """A payout of 2,000 USDC at a chance of 3.4324 % costs 68.648 on average, a quarter more, and 0.50."""
+    """A payout of 2,000 USDC at a chance of 3.5144 % costs 70.288 on average, a quarter more, and 0.50."""
     sku = msgspec.structs.replace(
         DAY, model=Model(8_000, 8_200, 5_000), load_bps=2_500, fee_micro=500_000, payout_ratio_bps=5_000
     )
     facts = Facts("long", 1_000, 4_000 * USDC, 40_000 * USDC, 96_000)
     sold = price(sku, facts, moves(60 * 10**6), AT)
-    assert sold == Price(premium=86_310_000, payout=2_000 * USDC, chance_ppm=34_324)
-    assert made_of(sku, sold) == MadeOf(2_000 * USDC, 34_324, 68_650_000, 17_160_000, 500_000, 0)
+    assert sold == Price(premium=88_360_000, payout=2_000 * USDC, chance_ppm=35_144)
+    assert made_of(sku, sold) == MadeOf(2_000 * USDC, 35_144, 70_290_000, 17_570_000, 500_000, 0)
     small = msgspec.structs.replace(facts, margin_micro=40 * USDC)
     sold = price(sku, small, moves(6 * 10**6), AT)
     assert sold == Price(premium=sku.floor_micro, payout=20 * USDC, chance_ppm=5_000)

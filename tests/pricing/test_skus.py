@@ -32,11 +32,11 @@ def test_the_products_on_sale_are_the_three_of_the_design() -> None:
     }
 
 
-def test_caps_limits_and_ratios_on_sale_are_whole_cents_and_leave_half_of_the_payout() -> None:
+def test_caps_limits_and_ratios_on_sale_are_whole_cents_and_leave_a_third_of_the_payout() -> None:
     for sku in PRODUCTS.sku:
         assert sku.payout_cap_micro % 10_000 == sku.fee_micro % 10_000 == sku.floor_micro % 10_000 == 0
         assert sku.most_chance_bps <= 4_000
-        assert sku.most_premium_bps <= 6_000
+        assert sku.most_premium_bps <= 6_500
 
 
 def test_a_file_of_ones_own_is_taken(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def with_line(name: str, value: object) -> str:
         (with_line("min_notional_micro", 300_000_000_000), "min_notional_micro is above max_notional_micro"),
         (with_line("floor_micro", 10**12), "nobody could buy it"),
         (with_line("fee_micro", 10**12), "nobody could buy it"),
-        (with_line("payout_cap_micro", 1_600_000), "nobody could buy it"),
+        (with_line("payout_cap_micro", 1_500_000), "nobody could buy it"),
         (with_line("most_premium_bps", 1), "nobody could buy it"),
         (with_line("most_chance_bps", 49), "nobody could buy it"),
     ],

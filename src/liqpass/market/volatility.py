@@ -2,7 +2,8 @@
 
 Parkinson's estimate of a bar is ln(high/low)² / (4 ln 2); Garman and Klass's is
 ½ ln(high/low)² − (2 ln 2 − 1) ln(close/open)² (M. Parkinson 1980; M. B. Garman and M. J. Klass 1980, both in
-the Journal of Business 53). Both are of the bar's whole time.
+the Journal of Business 53). Both are of the bar's whole time. One bar counts for a share of the sum at most:
+what a single crash says of the next days is less than what it was.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,13 @@ from math import log
 
 import msgspec
 
+from liqpass.market.week import MILLI, weight
+
 BARS = 100
-SHORT_HALF_LIFE_BARS = 24
-LONG_HALF_LIFE_BARS = 30
+SHORT_HALF_LIFE_BARS = 12
+LONG_HALF_LIFE_BARS = 60
+SHORT_MOST_SHARE = 0.25
+LONG_MOST_SHARE = 0.1
 HOURS_A_DAY = 24
 E12 = 10**12
 
@@ -41,22 +46,37 @@ class Volatility(msgspec.Struct, frozen=True):
 
 
 def short_variance_e12(hourly: Sequence[Candle]) -> int:
-    """Parkinson's of the last 100 hourly candles, oldest first, an hour's."""
-    return _weighed([log(bar.high / bar.low) ** 2 / (4 * log(2)) for bar in hourly], SHORT_HALF_LIFE_BARS)
+    """Parkinson's of the last 100 hourly candles, oldest first: an hour's as the week's clock weighs it, so
+    that a quiet Sunday does not promise a quiet Monday."""
+    last = hourly[-BARS:]
+    of_bars = [log(bar.high / bar.low) ** 2 / (4 * log(2)) for bar in last]
+    weights = _decaying(len(last), SHORT_HALF_LIFE_BARS)
+    hours = sum(share * weight(bar.start_at) for share, bar in zip(weights, last, strict=True)) / MILLI
+    return _e12(_clipped_sum(of_bars, weights, SHORT_MOST_SHARE) / hours)
 
 
 def long_variance_e12(daily: Sequence[Candle]) -> int:
     """Garman and Klass's of the last 100 daily candles, oldest first, an hour's."""
-    of_days = [
-        0.5 * log(bar.high / bar.low) ** 2 - (2 * log(2) - 1) * log(bar.close / bar.open) ** 2
-        for bar in daily
+    last = daily[-BARS:]
+    of_bars = [
+        0.5 * log(bar.high / bar.low) ** 2 - (2 * log(2) - 1) * log(bar.close / bar.open) ** 2 for bar in last
     ]
-    return _weighed([day / HOURS_A_DAY for day in of_days], LONG_HALF_LIFE_BARS)
+    weights = _decaying(len(last), LONG_HALF_LIFE_BARS)
+    return _e12(_clipped_sum(of_bars, weights, LONG_MOST_SHARE) / HOURS_A_DAY)
 
 
-def _weighed(variances: Sequence[float], half_life: int) -> int:
-    """The mean of the last ones, each half as heavy as the one `half_life` bars after it."""
-    last = variances[-BARS:]
-    weights: list[float] = [0.5 ** ((len(last) - 1 - at) / half_life) for at in range(len(last))]
-    mean = sum(map(lambda v, w: max(v, 0.0) * w, last, weights)) / sum(weights)
-    return max(1, round(mean * E12))
+def _decaying(bars: int, half_life: int) -> list[float]:
+    """Shares that sum to 1, each half of the one `half_life` bars after it."""
+    falling = [0.5 ** ((bars - 1 - at) / half_life) for at in range(bars)]
+    return [one / sum(falling) for one in falling]
+
+
+def _clipped_sum(variances: Sequence[float], weights: Sequence[float], most_share: float) -> float:
+    """Weighed; of the whole sum no bar brings more than its share (of few bars: two bars' share)."""
+    parts = [max(variance, 0.0) * share for variance, share in zip(variances, weights, strict=True)]
+    most = max(most_share, 2 / len(parts)) * sum(parts)
+    return sum(min(part, most) for part in parts)
+
+
+def _e12(variance: float) -> int:
+    return max(1, round(variance * E12))

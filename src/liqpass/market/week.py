@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 HOURS_A_WEEK = 168
+MILLI = 1000
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-# How much an hour of the week weighs, in thousandths, by hours since Monday 00:00 UTC.
-WEIGHTS = tuple(
-    600 if hour >= 5 * 24 else 1_300 if 12 <= hour % 24 < 21 else 1_000 for hour in range(HOURS_A_WEEK)
-)
+# How much an hour of the week weighs, in thousandths, by hours since Monday 00:00 UTC; 1,000 on average. Asia
+# opens at 00:00; Europe and America work together from 12:00 to 18:00; on Sunday at 22:00 the futures open.
+_WEEKDAY = (*[1_200] * 2, *[950] * 10, *[1_500] * 6, *[1_050] * 6)
+_SATURDAY = (*[600] * 24,)
+_SUNDAY = (*[600] * 12, *[800] * 10, *[1_200] * 2)
+WEIGHTS = (*_WEEKDAY * 5, *_SATURDAY, *_SUNDAY)
 _BEFORE = (0, *accumulate(WEIGHTS))
 
 
@@ -23,3 +26,8 @@ def _passed(seconds: int) -> int:
     hours, rest = divmod(seconds, 3600)
     weeks, hour = divmod(hours, HOURS_A_WEEK)
     return (weeks * _BEFORE[-1] + _BEFORE[hour]) * 3600 + WEIGHTS[hour] * rest
+
+
+def weight(hour_start: datetime) -> int:
+    """How much the hour that a time is in weighs, in thousandths."""
+    return WEIGHTS[int((hour_start - _MONDAY).total_seconds()) // 3600 % HOURS_A_WEEK]
