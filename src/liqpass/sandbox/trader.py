@@ -4,13 +4,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from eth_account import Account
-from eth_account.messages import encode_defunct
+from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import Call
 from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import Wallet
 from liqpass.sandbox.chain import SandboxChain
+from liqpass.secp256k1 import sign
 
 
 class Refused(Exception):  # noqa: N818
@@ -61,8 +61,7 @@ class Trader:
     async def sign_in(self) -> None:
         """Get a text, sign it, send it back: the cookie jar has the session."""
         asked = await self.call("POST", "/api/auth/nonce", {"address": self.address})
-        signed = Account.sign_message(encode_defunct(text=asked["message"]), self.wallet.key)
-        signature = "0x" + signed.signature.hex()
+        signature = "0x" + signed(asked["message"].encode(), self.wallet.key).hex()
         await self.call("POST", "/api/auth/verify", {"message": asked["message"], "signature": signature})
 
     async def add_key(self, key: dict[str, Any]) -> str:
@@ -105,6 +104,12 @@ class Trader:
     async def pay(self, chain: SandboxChain, order: dict[str, Any]) -> bytes:
         """Send the order's calls as they were given; the hash of the last one, which pays."""
         return await chain.pay(self.wallet, calls_of(order))
+
+
+def signed(text: bytes, key: bytes) -> bytes:
+    """As wallets answer `personal_sign`: r, s and 27 or 28."""
+    signature, y_parity = sign(key, keccak(b"\x19Ethereum Signed Message:\n%d%s" % (len(text), text)))
+    return signature + bytes([27 + y_parity])
 
 
 def calls_of(order: dict[str, Any]) -> list[Call]:
