@@ -62,8 +62,8 @@ def hours_of_week(start: datetime, length: timedelta) -> Fraction:
 
 
 def _weighs(at: datetime) -> Fraction:
-    """Of an hour: of a working day 1.2 until 2, 0.95 until 12, 1.5 until 18, 1.05 then; of a Saturday 0.6; of a
-    Sunday 0.6 until 12, 0.8 until 22, 1.2 then."""
+    """Of an hour: of a working day 1.2 until 2, 0.95 until 12, 1.5 until 18, 1.05 then; of a Saturday
+    0.6; of a Sunday 0.6 until 12, 0.8 until 22, 1.2 then."""
     if at.weekday() == 5 or (at.weekday() == 6 and at.hour < 12):
         return Fraction(6, 10)
     if at.weekday() == 6:
