@@ -15,6 +15,7 @@ from liqpass.pricing.premium import Price, price
 from liqpass.pricing.skus import Sku, load_products
 from liqpass.sandbox.calm_market import HOURLY_E12, read_calm
 from liqpass.sandbox.trader import Refused
+from tests.claims.claimed import step
 from tests.flows.newcomers import INST, SLOT, Newcomer, newcomer
 from tests.world import SKU, TestWorld
 
@@ -130,6 +131,26 @@ async def test_what_is_stored_names_the_market_that_was_read_and_when_it_was_pri
     assert (of.inst_id, of.read_at, of.short_e12, of.long_e12) == (INST, read_at, HOURLY_E12, HOURLY_E12)
     assert (len(bytes.fromhex(of.candles_sha256)), of.source) == (32, "sandbox: a calm market")
     assert made_from.at == world.clock()
+
+
+async def test_an_instrument_that_nobody_held_before_has_a_price_when_its_candles_were_read(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    world.exchange.books.list_instrument("NEW-USDT-SWAP", mark="0.25")
+    world.exchange.books.open_position(alice.okx.uid, "NEW-USDT-SWAP", contracts=4000, lever=5)
+    world.clock.advance(seconds=1)
+
+    async def listed() -> dict[str, Any]:
+        shown = await alice.trader.positions(alice.account)
+        return next(one for one in shown if one["instId"] == "NEW-USDT-SWAP")
+
+    assert (await listed())["reasonCode"] == "PRICE_UNAVAILABLE"
+    await step(world, "read the market")
+    assert (await listed())["insurable"] is True
+    order = await alice.trader.create_order((await alice.bind(instId="NEW-USDT-SWAP"))["bindId"])
+    of = msgspec.json.decode(await stored(world, order), type=PricedFrom).volatility
+    assert (of.inst_id, of.read_at) == ("NEW-USDT-SWAP", world.clock())
+    assert "mark-price-candles" in of.source
 
 
 # While it is not known ----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from liqpass.settings import SettingError
 
 PATIENCE_SEC = 30
 POLL_SEC = 0.1
+PRICE_SEC = 0.5
 FALLS = "SOL-USDT-SWAP"  # no other account's isolated long is in it
 
 
@@ -130,7 +131,8 @@ async def _keys_and_positions(
     account = await trader.add_key(keys["reads one"])
     teller.line("read-only key", f"accepted as account {account}")
     teller.chapter("Its open positions, read over OKX's wire protocol")
-    positions = await trader.positions(account)
+    teller.dim("    … what they cost follows within a second: how much their instruments move is read")
+    positions = await _priced(trader, account)
     for p in positions:
         what = (
             f"{p['mgnMode']} {p['posSide']}, {p['pos']} contracts at {p['lever']}x, mark price {p['markPx']}"
@@ -141,6 +143,17 @@ async def _keys_and_positions(
     insurable = [p for p in positions if p["insurable"]]
     expect(bool(insurable), "no position is insurable")
     return account, insurable
+
+
+async def _priced(trader: Trader, account: str) -> list[dict[str, Any]]:
+    """Its positions once `liqpass work` knows how much their instruments move. Raises StoryError after half a
+    minute."""
+    for _ in range(int(PATIENCE_SEC / PRICE_SEC)):
+        positions = await trader.positions(account)
+        if all(p["reasonCode"] != "PRICE_UNAVAILABLE" for p in positions):
+            return positions
+        await asyncio.sleep(PRICE_SEC)
+    raise StoryError("waited in vain for prices")
 
 
 async def _bind_and_order(
@@ -217,7 +230,7 @@ async def _vanished_browser(
     teller.chapter("A second trader pays, and the browser is gone before the hash is submitted")
     await trader.sign_in()
     account = await trader.add_key(key)
-    position = next(p for p in await trader.positions(account) if p["instId"] == FALLS)
+    position = next(p for p in await _priced(trader, account) if p["instId"] == FALLS)
     bound = await trader.bind(account, position, MINUTES_SKU)
     order = await trader.create_order(bound["bindId"])
     teller.line("premium", f"{order['premiumUsd']} USDC for ten minutes of {position['instId']}")

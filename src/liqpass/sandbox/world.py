@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,6 @@ from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
 from liqpass.sandbox.anvil import Wallet, node_modules
-from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -159,7 +157,6 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
                 _fresh_database(place, tell) as database_url,
             ):
                 await chain.mine_every(BLOCK_SEC)
-                await read_calm(partial(_on_server, database_url), exchange.books.instruments, clock())
                 skus = write_skus(folder, MINUTES_SKU_TOML)
                 one_provider.max_batch, another.max_batch = BATCH_CAPS
                 urls = [one_provider.url, another.url]
