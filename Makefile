@@ -4,7 +4,8 @@
 PYTHON ?= python3
 # one more than there are cores: tests wait more than they work
 AT_ONCE ?= $(shell expr $$(nproc) + 1)
-IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+# Machines for containers often forbid Python to keep what it compiled: every start would then compile everything again
+IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-watching screenshots schema texts clean lock deps deps-dev
