@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from liqpass.market.week import WEIGHTS
 from liqpass.orders.priced import PricedFrom
 from liqpass.pricing.premium import Price, price
 from liqpass.pricing.skus import Sku, load_products
@@ -64,12 +65,11 @@ def paid(order: dict[str, Any]) -> Price:
 
 
 def weighed_hours(start: datetime, seconds: int) -> float:
-    """Minute by minute: weekends 0.6, weekdays from 12 to 21 UTC 1.3."""
+    """Minute by minute, by what the hour of the week weighs."""
     total = 0.0
     for second in range(0, seconds, 60):
         at = start.astimezone(UTC) + timedelta(seconds=second)
-        weight = 0.6 if at.weekday() >= 5 else 1.3 if 12 <= at.hour < 21 else 1.0
-        total += weight * min(60, seconds - second) / 3600
+        total += WEIGHTS[at.weekday() * 24 + at.hour] / 1000 * min(60, seconds - second) / 3600
     return total
 
 
