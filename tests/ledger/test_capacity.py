@@ -9,6 +9,7 @@ from liqpass.ledger.book import Account, Entry, Kind, chain_ref
 from liqpass.ledger.posting import post
 from liqpass.money import usd
 from liqpass.sandbox.trader import Refused
+from tests.exposure.shares import all_of_it
 from tests.flows.newcomers import Newcomer, newcomer
 from tests.ledger.books import books
 from tests.races.crowd import all_told, counted
@@ -16,7 +17,8 @@ from tests.world import TestWorld
 
 
 async def leave_free(world: TestWorld, free: int) -> None:
-    """Take capital out of the pool until this much is free."""
+    """Take capital out of the pool until this much is free, all of which may stand behind one cover."""
+    await all_of_it(world.db)
     entry = Entry(Kind.CAPITAL, chain_ref(world.chain.chain_id), free)
     await world.db.run(lambda conn: post(conn, world.clock.now, [entry]))
     assert (await books(world))[Account.POOL_FREE] == free
@@ -40,6 +42,7 @@ async def test_an_order_that_would_oversell_is_refused_and_leaves_nothing(
         await alice.trader.create_order(bound["bindId"])
     assert (refused.value.status, refused.value.code) == (409, "CAPACITY_EXHAUSTED")
     assert refused.value.body["largestPayoutAmount"] == str(payout - 1)
+    assert refused.value.body["limit"] == "CAPITAL"
     assert len((await alice.trader.call("GET", "/api/insurance/orders"))["orders"]) == 1
     assert (await books(world))[Account.POOL_LOCKED] == 0
 
@@ -74,7 +77,8 @@ async def test_a_quote_says_that_the_free_capital_is_short_of_its_payout(
         "CAPACITY_EXHAUSTED",
         None,
     )
-    assert quotes["LIQPASS_24H"]["reasonValues"] == {"freeUsd": usd(free)}
+    left = {"limit": "CAPITAL", "roomUsd": usd(free), "freeUsd": usd(free)}
+    assert quotes["LIQPASS_24H"]["reasonValues"] == left
     assert quotes["LIQPASS_30D"]["reasonCode"] is None
     assert int(quotes["LIQPASS_30D"]["payoutAmount"]) <= free
 

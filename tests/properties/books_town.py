@@ -30,16 +30,18 @@ STANDING = """
     from ledger_transfers t join ledger_kinds k using (kind, debit, credit) group by t.kind, t.ref
 """
 BREAKS = "select type::text, subject from reconciliation_breaks where closed_at is null"
-# Wipes a test's database. The triggers that keep what is append-only are the owner's to switch off.
+# Wipes a test's database; all of its pool may stand behind one cover. The triggers that keep what is
+# append-only are the owner's to switch off.
 FORGET = """
     set session_replication_role = replica;
     do $$ declare name text; begin
         for name in select tablename from pg_tables where schemaname = 'public'
             and tablename not in ('schema_migrations', 'order_moves', 'claim_moves', 'ledger_kinds',
-                'ledger_accounts')
+                'ledger_accounts', 'exposure_limits')
         loop execute format('delete from %I', name); end loop;
     end $$;
     update ledger_accounts set balance = 0;
+    update exposure_limits set share_bps = 10000;
     set session_replication_role = origin;
 """
 WAITING = "select exists (select from settle_queue) or exists (select from transfer_queue)"

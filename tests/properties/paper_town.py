@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from liqpass.claims.policy import CURRENT
+from liqpass.exposure.limits import Direction
 from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
 from liqpass.sandbox.anvil import wallet
@@ -78,6 +79,7 @@ class PaperTown(Town):
                     1,
                     CURRENT.version,
                     CHANCE,
+                    Direction.LONG,
                 ),
                 one_statement=True,
             )

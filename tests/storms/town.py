@@ -18,6 +18,7 @@ from liqpass.claims.policy import CURRENT
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN, Connection, open_database
 from liqpass.exchange.okx import Credentials, OkxGateway
 from liqpass.exchange.records import Position
+from liqpass.exposure.limits import Direction
 from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
 from liqpass.orders.priced import PricedPosition
@@ -33,6 +34,7 @@ from liqpass.vault.api_accounts import admit, store
 from liqpass.vault.keys import generate_key
 from liqpass.worker import tasks_of
 from tests.clock import SettableClock
+from tests.exposure.shares import all_of_it
 from tests.properties.paper_chain import CHAIN_ID, CHECKOUT, TREASURY, USDC, served
 from tests.properties.shown import Came, Paid, Tx
 from tests.storms.token_chain import TokenChain
@@ -96,7 +98,7 @@ class StormTown:
     # Before the storm
 
     async def open_books(self, capital: int) -> None:
-        """What the treasury has held from the beginning is this, and is the pool's."""
+        """What the treasury has held from the beginning is this, and is the pool's, which is all promised."""
         self.chain.held = capital
         await self.work()
         chain = self.of.settings.chain
@@ -105,6 +107,7 @@ class StormTown:
         await self.of.db.run(
             lambda conn: deposit(conn, self.clock(), ten, chain, by="the storm", amount=capital)
         )
+        await all_of_it(self.of.db)
 
     async def newcomer(self, number: int, covers: int) -> Holder:
         """An account with positions in all its slots; every fifth wallet has two accounts."""
@@ -161,6 +164,7 @@ class StormTown:
                     position.c_time_ms,
                     CURRENT.version,
                     CHANCE,
+                    Direction(position.side),
                 )
                 assert order is not None
                 held = holder.okx.slots[position.slot]

@@ -141,7 +141,7 @@ async def claimable(conn: Connection, purchase_order_id: bytes) -> Claimable | N
 
 @query(f"""
     with covered as (
-        select user_id, id, purchase_order_id from purchase_orders
+        select user_id, id, purchase_order_id, payout_amount from purchase_orders
         where user_id = $1 and id = $2 and status in ('ACTIVE', 'EXPIRED')
         for no key update
     ),
@@ -157,6 +157,11 @@ async def claimable(conn: Connection, purchase_order_id: bytes) -> Claimable | N
         insert into claim_events
             (user_id, claim_id, seq, from_status, to_status, reason, actor, by_name, details, at)
         select user_id, id, 1, null, 'OPEN', $6, $4::text, $7, '{{}}', $5 from opened where id = $3
+    ),
+    weighed as (
+        update order_risks r set claimed_at = $5, claimed = covered.payout_amount
+        from covered where r.purchase_order_id = covered.purchase_order_id
+          and exists (select from opened where id = $3)
     )
     select {CLAIM_COLUMNS} from opened c
 """)

@@ -72,7 +72,9 @@ Actor = Literal["WATCHER", "TRADER", "OPERATOR", "POLICY", "EXCHANGE", "CHAIN", 
 # The door: the end of every statement that moves claims. Before it stands `with wanted as (…)` with user_id,
 # claim_id, seq, from_status, to_status, reason, actor, by_name, details, at; after it a select. What else the
 # claim says after the move is written before it, in the same transaction, under the claim's lock: CHECKs
-# want a PAYABLE one to have an amount, an APPROVED one a payout, a PAID one a transaction.
+# want a PAYABLE one to have an amount, an APPROVED one a payout, a PAID one a transaction. What it weighs in
+# the sale of its direction (exposure/breaker.py): its whole payout while nobody knows, then what it takes. An
+# objection makes nothing more likely; what happens after an answer weighs from then on.
 MOVE = """
     moved as (
         update claims c
@@ -80,7 +82,19 @@ MOVE = """
         from wanted w
         where c.user_id = w.user_id and c.id = w.claim_id and c.status = w.from_status and c.event_seq = w.seq
         returning c.user_id, c.id, c.event_seq, w.from_status, w.to_status, w.reason, w.actor, w.by_name,
-            w.details, w.at
+            w.details, w.at, c.order_id, c.purchase_order_id, c.amount, c.approved_amount
+    ),
+    weighed as (
+        update order_risks r
+        set claimed = case
+                when m.to_status = 'IN_REVIEW' and m.from_status in ('NOT_COVERED', 'REFUSED') then r.claimed
+                when m.to_status in ('GATHERING', 'IN_REVIEW') then o.payout_amount
+                when m.to_status = 'PAYABLE' then greatest(m.amount, m.approved_amount)
+                else m.approved_amount end,
+            claimed_at = case when m.from_status in ('NOT_COVERED', 'REFUSED', 'PAID')
+                and m.to_status = 'GATHERING' then m.at else r.claimed_at end
+        from moved m join purchase_orders o on o.user_id = m.user_id and o.id = m.order_id
+        where r.purchase_order_id = m.purchase_order_id and r.claimed_at is not null
     ),
     told as (
         insert into claim_events

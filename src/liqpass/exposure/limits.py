@@ -5,6 +5,7 @@ Pure: the limits stand in the database (`exposure_limits`), which also holds the
 
 from enum import StrEnum
 
+CAPITAL = "CAPITAL"  # the limit that is no share: what is free
 SHARE = 10_000  # a share of the pool is in basis points
 
 
@@ -39,15 +40,6 @@ class Cause(StrEnum):
     """Claims passed their share of the pool."""
     OPERATOR = "OPERATOR"
     """Somebody stopped it by hand."""
-
-
-WORDS = {
-    Scope.DIRECTION: "one direction",
-    Scope.INSTRUMENT: "one instrument",
-    Scope.ACCOUNT: "one account of the exchange",
-    Scope.WALLET: "one wallet",
-    Scope.CLAIMS: "claims of 24 hours in one direction",
-}
 
 
 def most_of(pool: int, share_bps: int) -> int:

@@ -10,8 +10,8 @@ from liqpass.market import sql
 from liqpass.market.volatility import Volatility
 
 MAX_AGE = timedelta(hours=1)
-# For a statement of another slice that reads more in the same round trip: of the instruments $1 those that
-# were read since $2, as JSON for `by_instrument`.
+# For a statement of another slice that reads more in the same round trip: of the instruments {instruments}
+# those that were read since {since}, as JSON for `by_instrument`.
 NEWEST_AS_JSON = f"(select coalesce(json_agg(v), '[]')::text from ({sql.NEWEST}) v)"
 
 

@@ -7,13 +7,13 @@ import msgspec
 from liqpass.db import WAKE_CHANNEL, Connection, query
 from liqpass.market.volatility import Volatility
 
-# Of each of the instruments $1 the newest variances that were read at $2 or later: the columns of Volatility.
+# Of each of the instruments the newest variances that were read since a time: the columns of Volatility.
 NEWEST = """
-    select newest.* from unnest($1::text[]) as wanted (inst_id)
+    select newest.* from unnest({instruments}::text[]) as wanted (inst_id)
     cross join lateral (
         select v.inst_id, v.read_at, v.short_e12, v.long_e12,
             encode(v.candles_sha256, 'hex') as candles_sha256, v.source
-        from volatilities v where v.inst_id = wanted.inst_id and v.read_at >= $2
+        from volatilities v where v.inst_id = wanted.inst_id and v.read_at >= {since}
         order by v.read_at desc limit 1
     ) newest
 """
@@ -38,7 +38,7 @@ class KeptCandle(msgspec.Struct, frozen=True):
     close: str
 
 
-@query(NEWEST)
+@query(NEWEST.format(instruments="$1", since="$2"))
 async def newest(conn: Connection, inst_ids: list[str], since: datetime) -> list[Volatility]:
     """Of each instrument the newest variances that were read since then."""
     ...

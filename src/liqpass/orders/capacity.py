@@ -1,50 +1,70 @@
-"""What can still be covered when the free capital is short of a payout."""
+"""What can still be covered when a payout is more than the capital or a limit of exposure leaves."""
 
-from liqpass.db import Connection
-from liqpass.ledger.book import Account
-from liqpass.ledger.posting import balance
+from datetime import datetime
+from uuid import UUID
+
+from liqpass.db import Connection, Overtaken
+from liqpass.exposure.limits import Direction
+from liqpass.exposure.rooms import rooms
 from liqpass.money import usd
 from liqpass.orders.priced import PricedFrom
+from liqpass.positions.refusals import WhyNot
 from liqpass.pricing.premium import NotInsurable, Price, price
 from liqpass.pricing.skus import Products, Sku
 from liqpass.problems import Problem
 
 
-def fitting(products: Products, made_from: PricedFrom, free: int) -> list[tuple[Sku, Price]]:
-    """The products whose payout for this position is at most `free` micro-USDC, the largest first."""
+def fitting(products: Products, made_from: PricedFrom, room: int) -> list[tuple[Sku, Price]]:
+    """The products whose payout for this position is at most `room` micro-USDC, the largest first."""
     found = []
     for sku in products.sku:
         try:
             cost = price(sku, made_from.facts, made_from.volatility, made_from.at)
         except NotInsurable:
             continue
-        if cost.payout <= free:
+        if cost.payout <= room:
             found.append((sku, cost))
     return sorted(found, key=lambda pair: -pair[1].payout)
 
 
-def shortage(payout: int, free: int) -> str:
-    """That there is too little free capital, in words."""
-    return f"This cover pays {usd(payout)} USDC, and at present there is capital for {usd(free)} USDC."
-
-
-async def exhausted(conn: Connection, products: Products, made_from: PricedFrom, payout: int) -> Problem:
-    """The refusal of an order whose payout is not there, and which smaller cover would fit at this moment."""
-    free = await balance(conn, Account.POOL_FREE)
-    fits = fitting(products, made_from, free)
+async def refused(
+    conn: Connection,
+    now: datetime,
+    user: bytes,
+    api_account_id: UUID,
+    inst_id: str,
+    products: Products,
+    made_from: PricedFrom,
+    payout: int,
+) -> Problem:
+    """Why the database did not take an order: SALE_STOPPED, or CAPACITY_EXHAUSTED with the limit that leaves
+    least, and which smaller cover would fit at this moment. Raises Overtaken where this one fits by now."""
+    direction = Direction(made_from.facts.side)
+    left = await rooms(conn, now, user, api_account_id, [inst_id])
+    refusal = left.refusal(direction, inst_id, payout, now)
+    if refusal is None:
+        raise Overtaken
+    if refusal.code is WhyNot.SALE_STOPPED:
+        until = refusal.values["until"] or None
+        return Problem("SALE_STOPPED", refusal.words, field="bindId", direction=str(direction), until=until)
+    limit, room = left.least(direction, inst_id)
+    fits = fitting(products, made_from, room)
     if fits:
         names = ", ".join(f"{sku.id} (pays {usd(cost.payout)} USDC)" for sku, cost in fits)
         way = f"This would fit: {names}; bind the position again with that product."
-    elif free:
+    elif room:
         way = "A position with less margin would fit, or try again when other covers have ended."
     else:
         way = "Try again when other covers have ended."
     return Problem(
         "CAPACITY_EXHAUSTED",
-        f"{shortage(payout, free)} {way}",
+        f"{refusal.words} {way}",
         field="bindId",
-        largestPayoutAmount=str(free),
-        largestPayoutUsd=usd(free),
+        limit=limit,
+        room=str(room),
+        roomUsd=usd(room),
+        largestPayoutAmount=str(room),
+        largestPayoutUsd=usd(room),
         fits=[
             {
                 "sku": sku.id,

@@ -10,10 +10,12 @@ import msgspec
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
 from liqpass.db import Connection, Overtaken
+from liqpass.exposure.limits import Direction
+from liqpass.exposure.rooms import beyond_limits
 from liqpass.ledger.posting import overdrawn
 from liqpass.market.volatility import Volatility
 from liqpass.orders import sql
-from liqpass.orders.capacity import exhausted
+from liqpass.orders.capacity import refused
 from liqpass.orders.priced import priced
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
@@ -79,7 +81,8 @@ async def draft(
     """Make the order of a binding, or return the one that it has. `random` is 42 bytes: order id, row id.
 
     Raises what `priced` raises, BINDING_NOT_OPEN when the binding was changed meanwhile, and
-    CAPACITY_EXHAUSTED when the free capital is short of the payout.
+    CAPACITY_EXHAUSTED when the payout is more than the free capital or a limit of exposure leaves, and
+    SALE_STOPPED while its direction is not sold.
     """
     cost, made_from, sku = priced(binding, account, terms.products, volatility, now)
     try:
@@ -104,11 +107,13 @@ async def draft(
             binding.pos_created_ms,
             terms.claims_policy,
             cost.chance_ppm,
+            Direction(made_from.facts.side),
         )
     except asyncpg.CheckViolationError as error:
-        if not overdrawn(error):
+        if not (overdrawn(error) or beyond_limits(error)):
             raise
-        raise await exhausted(conn, terms.products, made_from, cost.payout) from None
+        where = (user, binding.api_account_id, binding.inst_id)
+        raise await refused(conn, now, *where, terms.products, made_from, cost.payout) from None
     if order is None:
         raise Problem(
             "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"

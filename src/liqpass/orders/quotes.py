@@ -8,13 +8,13 @@ import msgspec
 from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.exchange.rows import Unread
+from liqpass.exposure.limits import Direction
+from liqpass.exposure.rooms import Rooms, read
 from liqpass.market.reading import MAX_AGE, by_instrument
 from liqpass.market.volatility import Volatility
-from liqpass.money import usd
 from liqpass.orders import sql
-from liqpass.orders.capacity import shortage
 from liqpass.positions.readings import AccountReading
-from liqpass.positions.refusals import Refusal, WhyNot, unread_refusal
+from liqpass.positions.refusals import Refusal, unread_refusal
 from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
 from liqpass.pricing.skus import Products, Sku
 
@@ -49,13 +49,17 @@ async def quoted(
     """
     bindings = await sql.live_bindings(conn, user, api_account_id)
     living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in bindings}
-    on_sale = await sql.on_sale(conn, sorted(account.inst_ids), now - MAX_AGE)
-    known = by_instrument(on_sale.volatilities)
+    inst_ids = sorted(account.inst_ids)
+    on_sale = await sql.on_sale(conn, user, api_account_id, inst_ids, now, now - MAX_AGE)
+    known, left = by_instrument(on_sale.volatilities), read(on_sale.rooms)
     found = []
     for position in account.reading.positions:
         if not position.closed:
             facts, volatility = account.refusal or _facts(position), known.get(position.inst_id)
-            quotes = [Quote(sku, _offer(sku, facts, volatility, now, on_sale.free)) for sku in products.sku]
+            quotes = [
+                Quote(sku, _offer(sku, facts, volatility, now, left, position.inst_id))
+                for sku in products.sku
+            ]
             binding = living.get(position.slot)
             if binding and (binding.pos_id, binding.pos_created_ms) != (position.pos_id, position.c_time_ms):
                 binding = None
@@ -74,7 +78,7 @@ def _facts(position: Position) -> Facts | Refusal:
 
 
 def _offer(
-    sku: Sku, facts: Facts | Refusal, volatility: Volatility | None, now: datetime, free: int
+    sku: Sku, facts: Facts | Refusal, volatility: Volatility | None, now: datetime, left: Rooms, inst_id: str
 ) -> Price | Refusal:
     if isinstance(facts, Refusal):
         return facts
@@ -82,6 +86,4 @@ def _offer(
         cost = price(sku, facts, volatility, now)
     except NotInsurable as error:
         return error.refusal
-    if cost.payout > free:
-        return Refusal(WhyNot.CAPACITY_EXHAUSTED, shortage(cost.payout, free), {"freeUsd": usd(free)})
-    return cost
+    return left.refusal(Direction(facts.side), inst_id, cost.payout, now) or cost

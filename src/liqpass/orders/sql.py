@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 
 from liqpass.db import Connection, query
+from liqpass.exposure.limits import Direction
+from liqpass.exposure.rooms import ROOMS_AS_JSON
 from liqpass.market.reading import NEWEST_AS_JSON
 from liqpass.orders.states import MOVE, OrderStatus
 
@@ -144,10 +146,10 @@ class LiveBinding(msgspec.Struct, frozen=True):
 
 
 class OnSale(msgspec.Struct, frozen=True):
-    """What quotes are made of: the free capital in micro-USDC, and how instruments move
+    """What quotes are made of: what more may be sold (`exposure.rooms.read`), and how instruments move
     (`market.reading.by_instrument`)."""
 
-    free: int
+    rooms: str
     volatilities: str
 
 
@@ -172,7 +174,7 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
 
 @query(f"""
     with binding as (
-        select user_id, id from insured_bindings
+        select user_id, id, api_account_id, inst_id from insured_bindings
         where user_id = $1 and id = $4 and sku = $5 and status in ('DRAFT', 'ACTIVE')
           and pos_id = $15 and pos_created_ms = $16
         for update
@@ -199,6 +201,13 @@ async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Q
     tied as (
         update insured_bindings b set order_id = d.id
         from drafted d where d.id = $2 and b.user_id = d.user_id and b.id = d.binding_id
+    ),
+    risked as (
+        insert into order_risks (purchase_order_id, direction, inst_id, main_uid, wallet)
+        select d.purchase_order_id, $19, b.inst_id, a.main_uid, d.user_id
+        from drafted d join binding b on b.user_id = d.user_id and b.id = d.binding_id
+        join api_accounts a on a.user_id = b.user_id and a.id = b.api_account_id
+        where d.id = $2
     ),
     held as (
         insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at)
@@ -227,10 +236,12 @@ async def draft(
     pos_created_ms: int,
     claims_policy: str,
     chance_ppm: int,
+    direction: Direction,
 ) -> Order | None:
     """Insert or return the one open order of a binding, with its payout held out of the free capital; None
-    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError (never_overdrawn) when
-    there is not enough free capital: then nothing was stored."""
+    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError where there is not
+    enough free capital (never_overdrawn), where the payout is more than a limit leaves, or its direction is
+    not sold (`exposure.rooms.beyond_limits`): then nothing was stored."""
     ...
 
 
@@ -319,11 +330,20 @@ async def live_bindings(conn: Connection, user_id: bytes, api_account_id: UUID) 
     ...
 
 
-@query(f"""
-    select balance as free, {NEWEST_AS_JSON} as volatilities from ledger_accounts where id = 'POOL_FREE'
-""")
-async def on_sale(conn: Connection, inst_ids: list[str], read_since: datetime) -> OnSale:
-    """In one round trip."""
+_ROOMS = ROOMS_AS_JSON.format(user="$1::bytea", account="$2", instruments="$3", now="$4::timestamptz")
+_VOLATILITIES = NEWEST_AS_JSON.format(instruments="$3", since="$5")
+
+
+@query(f"select {_ROOMS} as rooms, {_VOLATILITIES} as volatilities")
+async def on_sale(
+    conn: Connection,
+    user_id: bytes,
+    api_account_id: UUID,
+    inst_ids: list[str],
+    now: datetime,
+    read_since: datetime,
+) -> OnSale:
+    """Of these instruments, for positions of the user's own account: in one round trip."""
     ...
 
 

@@ -48,7 +48,11 @@ class WhyNot(StrEnum):
     SHOWN_TWICE = "SHOWN_TWICE"
     """The exchange says two different things of it."""
     CAPACITY_EXHAUSTED = "CAPACITY_EXHAUSTED"
-    """The product takes it, but the free capital is short of the payout {freeUsd}; told in quotes only."""
+    """The product takes it, but its payout is more than a limit leaves {limit: CAPITAL, DIRECTION,
+    INSTRUMENT, ACCOUNT or WALLET; roomUsd, and the same as freeUsd}; told in quotes only."""
+    SALE_STOPPED = "SALE_STOPPED"
+    """No cover of its direction is sold at present {direction: long or short; until: a time, or empty while
+    nobody knows}; told in quotes only."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
