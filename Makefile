@@ -17,7 +17,7 @@ demo: deps ## play the story of two orders and a claim, and stay up; ONCE=1 ends
 	@$(IN_VENV) python -m liqpass demo $(if $(ONCE),--once) $(if $(STATE),--state "$(STATE)")
 
 test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one after the other
-	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 100 to 190 MB, wants 0.6 to 0.9 GB
 	@$(PYTHON) scripts/install.py conformance

@@ -22,6 +22,19 @@ from tests.clock import SettableClock
 from tests.world import TestWorld, running_world
 
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# The folders whose files take longest: begun last, one of these would keep a single worker busy to the end.
+LONG = (
+    "outages",
+    "storms",
+    "commands",
+    "web",
+    "properties",
+    "conformance",
+    "reconcile",
+    "exports",
+    "review",
+    "flows",
+)
 _numbers = count(1)
 
 # Nothing is timed in a test, no example of a property either: the machine may have other work to do.
@@ -35,6 +48,12 @@ def pytest_collection_finish() -> None:
     """eth-account (by way of py_ecc) lifts the limit of recursion to 100,000 when it is imported, and JSON
     nested that deep then overruns the C stack. `serve` and `work` do not import it; tests do."""
     sys.setrecursionlimit(1_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files go to whichever worker is free next, in this order."""
+    ranks = {Path(__file__).parent / folder: rank for rank, folder in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.parent, len(LONG)))
 
 
 def in_database(url: str, name: str) -> str:
