@@ -24,6 +24,7 @@ from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.edge import MAX_BODY_BYTES, edge
 from liqpass.exchange.okx import OkxGateway
+from liqpass.exposure.routes import exposure_router
 from liqpass.health import health_router
 from liqpass.orders.orders import Terms
 from liqpass.orders.routes import orders_router
@@ -141,6 +142,7 @@ def _for_operators(of: Clients, cookie: str) -> list[Router]:
     db, clock, admins = of.db, of.clock, of.settings.admin_wallets
     return [
         reconcile_router(db=db, clock=clock, cookie=cookie, admins=admins),
+        exposure_router(db=db, clock=clock, cookie=cookie, admins=admins),
         treasury_router(db=db, clock=clock, cookie=cookie, admins=admins, chain=chain, nodes=of.nodes),
         review_router(
             db=db, clock=clock, cookie=cookie, admins=admins, limits=limits, chain=chain, nodes=of.nodes

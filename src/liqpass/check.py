@@ -20,6 +20,8 @@ from liqpass.connecting import look, read_only
 from liqpass.db import Database, open_database
 from liqpass.exchange.errors import ExchangeError
 from liqpass.exchange.okx import OkxGateway
+from liqpass.exposure import told
+from liqpass.exposure.reading import shown
 from liqpass.health import WATCHER_LATE
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
 from liqpass.place import Place, named_database_errors
@@ -88,6 +90,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
             for finding in await _claims(db, system_clock):
                 yield finding
+            yield await _sale(db, system_clock)
             async with open_nodes(settings.chain) as nodes:
                 yield await _watcher(db, HeadsShown(nodes, settings.chain, system_clock))
     finally:
@@ -134,6 +137,14 @@ async def _claims(db: Database, clock: Clock) -> tuple[Finding, Finding]:
     slow = alarms.too_slow(found, now)
     kept = "; ".join(waiting) or f"{sum(one.claims for one in found.claims)}, none that waits too long"
     return Finding("covers", not slow, said), Finding("claims", not waiting, kept)
+
+
+async def _sale(db: Database, clock: Clock) -> Finding:
+    """What operators stopped themselves is in order."""
+    async with db.pool.acquire() as conn:
+        found = await shown(conn, clock())
+    said = " ".join(told.remarks(found)) or "both directions are sold, and have room"
+    return Finding("exposure", not told.tripped(found), said)
 
 
 async def _watcher(db: Database, heads: HeadsShown) -> Finding:

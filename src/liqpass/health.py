@@ -20,6 +20,8 @@ from liqpass.claims.states import ClaimStatus
 from liqpass.clock import Clock
 from liqpass.connecting import WrongSession, look, read_only, trouble
 from liqpass.db import Connection, Database
+from liqpass.exposure import told
+from liqpass.exposure.reading import Exposure, shown
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
@@ -93,6 +95,7 @@ class Seen(msgspec.Struct, frozen=True):
     books: Books
     reconciled: Standing
     alarms: Alarms
+    exposure: Exposure
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -119,6 +122,7 @@ class Watched:
         self._asking, self._looking = asyncio.Lock(), asyncio.Lock()
         self._counted: tuple[datetime, dict[OrderStatus, int]] | None = None
         self._alarmed: tuple[datetime, Alarms] | None = None
+        self._exposed: tuple[datetime, Exposure] | None = None
 
     async def sale(self) -> str:
         """ "ok", or why no premium can be paid at present."""
@@ -143,6 +147,7 @@ class Watched:
                     books=await book_checks.books(conn),
                     reconciled=await standing(conn),
                     alarms=await self.alarms(conn),
+                    exposure=await self.exposure(conn),
                 )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
@@ -154,6 +159,13 @@ class Watched:
         if self._alarmed is None or now - self._alarmed[0] > KEPT:
             self._alarmed = (now, await alarms.alarms(conn, now))
         return self._alarmed[1]
+
+    async def exposure(self, conn: Connection) -> Exposure:
+        """It looks at the sums of all accounts and wallets: as often."""
+        now = self.clock()
+        if self._exposed is None or now - self._exposed[0] > KEPT:
+            self._exposed = (now, await shown(conn, now))
+        return self._exposed[1]
 
     async def _count(self, conn: Connection) -> dict[OrderStatus, int]:
         """It reads the whole table: at most every fifteen seconds, however often it is asked for."""
@@ -190,6 +202,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
                 checks["books"] = book_checks.trouble(books)
                 remarks += book_checks.remarks(books, now)
                 remarks += alarms.remarks(await watched.alarms(conn), now)
+                remarks += told.remarks(await watched.exposure(conn))
     except MigrationError as error:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
@@ -274,6 +287,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     halt_gauge.set(cursor.halted is not None if cursor else NAN)
     _tell_books(seen, now)
     _tell_claims(seen.alarms if seen else None, now)
+    told.tell(seen.exposure if seen else None)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from liqpass.commands.limits import limits_cli, resume, stop
 from liqpass.commands.opened import By, counted, endpoints, opened
 from liqpass.commands.payouts import tell_next
 from liqpass.commands.suspense import Reason
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from liqpass.treasury.pool import Pool
 
 pool_cli = typer.Typer(
-    help="The capital behind covers.", no_args_is_help=True, epilog="Example: liqpass pool show"
+    help="The capital behind covers, and its limits.",
+    no_args_is_help=True,
+    epilog="Example: liqpass pool show",
 )
 
 
@@ -50,6 +53,11 @@ def withdraw(
 ) -> None:
     """Take free capital out. Nothing is sent: it is due, and goes into the next batch for the Safe."""
     run(lambda: _withdraw(amount, to, by, reason))
+
+
+pool_cli.add_typer(limits_cli, name="limits")
+pool_cli.command(epilog="Example: liqpass pool stop long --by Ada --reason 'the market falls'")(stop)
+pool_cli.command(epilog="Example: liqpass pool resume long --by Ada --reason 'looked at'")(resume)
 
 
 async def _show() -> None:

@@ -8,7 +8,8 @@ these hold the books against themselves, reconciliation holds them against the c
 from liqpass.reconcile.invariant import Invariant
 from liqpass.reconcile.rules_of_chain import CHAIN
 from liqpass.reconcile.rules_of_claims import CLAIMS
+from liqpass.reconcile.rules_of_exposure import EXPOSURE
 from liqpass.reconcile.rules_of_ledger import LEDGER
 from liqpass.reconcile.rules_of_orders import ORDERS
 
-INVARIANTS: tuple[Invariant, ...] = (*LEDGER, *ORDERS, *CLAIMS, *CHAIN)
+INVARIANTS: tuple[Invariant, ...] = (*LEDGER, *ORDERS, *CLAIMS, *EXPOSURE, *CHAIN)
