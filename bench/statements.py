@@ -24,9 +24,12 @@ THIRTY_TWO_RANDOM_BYTES = "int8send(:a) || int8send(:b) || int8send(:c) || int8s
 # (query, where its answer goes or None, parameters in order)
 SESSION = ("signin.sql.living_session", "", [TOKEN_SHA256_SQL.format(n=":user::bigint"), "now()"])
 READING = ("positions.sql.find_reading", None, [":user_id", ACCOUNT])
+INSTRUMENT = INSTRUMENT_SQL.format(k=":k")
+MARKET = ("market.sql.newest", None, [f"array[{INSTRUMENT}]", "now() - interval '1 hour'"])
 LOOP: list[tuple[str, str | None, list[str]]] = [
     SESSION,
     READING,
+    MARKET,
     (
         "positions.sql.bind",
         "bound_",
@@ -36,7 +39,7 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             ACCOUNT,
             "'okx'",
             ":user",
-            INSTRUMENT_SQL.format(k=":k"),
+            INSTRUMENT,
             "'isolated'",
             "'long'",
             ":sku",
@@ -51,6 +54,7 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
     SESSION,
     ("orders.sql.find_quotable", None, [":user_id", ":bound_id"]),
     READING,
+    MARKET,
     (
         "orders.sql.draft",
         "order_",
@@ -71,6 +75,9 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             "now()",
             ":pos_id",
             ":pos_created_ms",
+            ":claims_policy",
+            ":chance_ppm",
+            "'long'",
         ],
     ),
     SESSION,
@@ -89,7 +96,8 @@ DRAW = f"""\\set i :i + 1
 # The values of one real order, for what does not follow from a user's number.
 REAL_ORDER = """
     select o.sku, o.premium_amount, o.payout_amount, o.priced_from, o.coverage_delay_sec, o.duration_sec,
-        o.chain_id, o.checkout, b.pos_id, b.pos_created_ms, b.position_as_read, b.position_sha256, e.details
+        o.chain_id, o.checkout, o.claims_policy, o.chance_ppm, b.pos_id, b.pos_created_ms,
+        b.position_as_read, b.position_sha256, e.details
     from purchase_orders o
     join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
     join order_events e on e.user_id = o.user_id and e.order_id = o.id and e.reason = 'HASH_SUBMITTED'

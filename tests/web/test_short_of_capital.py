@@ -4,7 +4,8 @@ from playwright.async_api import expect
 
 from liqpass.ledger.book import Account, Entry, Kind, chain_ref
 from liqpass.ledger.posting import balance, post
-from tests.flows.newcomers import newcomer
+from tests.exposure.shares import all_of_it
+from tests.flows.newcomers import INST, newcomer
 from tests.web.town import Visit, new_fake_wallet
 from tests.world import TestWorld
 
@@ -20,8 +21,12 @@ async def leave_free(town: TestWorld, free: int) -> None:
 async def test_a_smaller_cover_is_offered_instead_of_one_that_became_too_large(
     town: TestWorld, visit: Visit
 ) -> None:
-    """Of this position the 30 days pay less than the 24 hours."""
+    """The 30 days pay no more than 1,000 USDC, the 24 hours up to 2,000."""
     async with newcomer(town) as alice:
+        town.exchange.books.open_position(alice.okx.uid, INST, contracts=195, lever=10)
+        town.clock.advance(seconds=1)
+        await alice.trader.positions(alice.account)
+        await all_of_it(town.db)
         visitor = await visit(await new_fake_wallet(town, alice.trader.wallet))
         await visitor.is_signed_in_as(alice.trader)
         page = await visitor.open()
@@ -29,6 +34,7 @@ async def test_a_smaller_cover_is_offered_instead_of_one_that_became_too_large(
         await page.get_by_role("radio", name="24 hours").check()
         quoted = await alice.trader.call("GET", "/api/insurance/quotes", apiAccountId=alice.account)
         payouts = {quote["sku"]: quote["payoutAmount"] for quote in quoted["positions"][0]["quotes"]}
+        assert int(payouts["LIQPASS_24H"]) > int(payouts["LIQPASS_30D"])
         await leave_free(town, int(payouts["LIQPASS_30D"]))
         await page.get_by_role("button", name="Get this price").click()
         said = page.get_by_role("alert").filter(has_text="there is capital for")
