@@ -23,6 +23,7 @@ from liqpass.exchange.okx import OkxGateway
 from liqpass.exposure import told
 from liqpass.exposure.reading import shown
 from liqpass.health import WATCHER_LATE
+from liqpass.market import standing as market
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
 from liqpass.place import Place, named_database_errors
 from liqpass.reconcile.invariants import Verdict, each
@@ -91,6 +92,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
             for finding in await _claims(db, system_clock):
                 yield finding
             yield await _sale(db, system_clock)
+            yield await _prices(db, system_clock)
             async with open_nodes(settings.chain) as nodes:
                 yield await _watcher(db, HeadsShown(nodes, settings.chain, system_clock))
     finally:
@@ -145,6 +147,17 @@ async def _sale(db: Database, clock: Clock) -> Finding:
         found = await shown(conn, clock())
     said = " ".join(told.remarks(found)) or "both directions are sold, and have room"
     return Finding("exposure", not told.tripped(found), said)
+
+
+async def _prices(db: Database, clock: Clock) -> Finding:
+    """Instruments that are not read because no worker runs are in order, as covers are."""
+    async with db.pool.acquire() as conn:
+        now = clock()
+        found = await market.standing(conn, now)
+    unpriced = found.unpriced(now)
+    all_well = f"{len(found.wanted)} instruments wanted, {len(found.wanted) - len(unpriced)} with a price"
+    said = "; ".join(market.remarks(found, now)) or all_well
+    return Finding("prices", not any(one.failures for one in unpriced), said)
 
 
 async def _watcher(db: Database, heads: HeadsShown) -> Finding:

@@ -24,6 +24,8 @@ from liqpass.exposure import told
 from liqpass.exposure.reading import Exposure, shown
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
+from liqpass.market import standing as market
+from liqpass.market.standing import Market
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.orders.orders import count_by_status
 from liqpass.orders.states import OrderStatus
@@ -96,6 +98,7 @@ class Seen(msgspec.Struct, frozen=True):
     reconciled: Standing
     alarms: Alarms
     exposure: Exposure
+    market: Market
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
@@ -148,6 +151,7 @@ class Watched:
                     reconciled=await standing(conn),
                     alarms=await self.alarms(conn),
                     exposure=await self.exposure(conn),
+                    market=await market.standing(conn, self.clock()),
                 )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
             log.warning("metrics_without_database", error=type(error).__name__)
@@ -203,6 +207,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
                 remarks += book_checks.remarks(books, now)
                 remarks += alarms.remarks(await watched.alarms(conn), now)
                 remarks += told.remarks(await watched.exposure(conn))
+                remarks += market.remarks(await market.standing(conn, now), now)
     except MigrationError as error:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
@@ -288,6 +293,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     _tell_books(seen, now)
     _tell_claims(seen.alarms if seen else None, now)
     told.tell(seen.exposure if seen else None)
+    market.tell(seen.market if seen else None, now)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

@@ -643,6 +643,7 @@ CREATE TABLE public.market_instruments (
     due_at timestamp with time zone NOT NULL,
     read_at timestamp with time zone,
     failures integer DEFAULT 0 NOT NULL,
+    doubted boolean DEFAULT false NOT NULL,
     trouble text,
     CONSTRAINT market_instruments_failures_check CHECK ((failures >= 0)),
     CONSTRAINT market_instruments_inst_id_check CHECK ((inst_id <> ''::text))

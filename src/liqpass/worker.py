@@ -24,6 +24,7 @@ from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.exposure import breaker
 from liqpass.gathering.step import gather_due
 from liqpass.ids import RANDOM_BYTES
+from liqpass.market.standing import forget
 from liqpass.market.step import read_due
 from liqpass.payments import settle
 from liqpass.positions import bindings
@@ -144,6 +145,7 @@ async def _watch_positions(of: Clients, memory: Memory) -> None:
 
 async def _purge(of: Clients) -> None:
     await of.db.run(lambda conn: sessions.purge(conn, of.clock()))
+    await of.db.run(lambda conn: forget(conn, of.clock()))
 
 
 def refuse_shared(way: Way) -> None:

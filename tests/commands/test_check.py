@@ -24,6 +24,8 @@ ALL = {
     "keys",
     "covers",
     "claims",
+    "prices",
+    "exposure",
     "watcher",
     "node",
     "contract",

@@ -7,7 +7,8 @@ import msgspec
 from liqpass.db import WAKE_CHANNEL, Connection, query
 from liqpass.market.volatility import Volatility
 
-# Of each of the instruments the newest variances that were read since a time: the columns of Volatility.
+# Of each of the instruments the newest variances that were read since a time, unless what was answered after
+# that cannot be trusted: the columns of Volatility.
 NEWEST = """
     select newest.* from unnest({instruments}::text[]) as wanted (inst_id)
     cross join lateral (
@@ -16,6 +17,9 @@ NEWEST = """
         from volatilities v where v.inst_id = wanted.inst_id and v.read_at >= {since}
         order by v.read_at desc limit 1
     ) newest
+    where not exists (
+        select from market_instruments m where m.inst_id = newest.inst_id and m.doubted
+    )
 """
 
 
@@ -25,6 +29,17 @@ class Due(msgspec.Struct, frozen=True):
     inst_id: str
     wanted_at: datetime
     failures: int
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """How reading a wanted instrument stands."""
+
+    inst_id: str
+    read_at: datetime | None
+    due_at: datetime
+    failures: int
+    doubted: bool
+    trouble: str | None
 
 
 class KeptCandle(msgspec.Struct, frozen=True):
@@ -147,7 +162,9 @@ async def keep_volatility(
 
 
 @query("""
-    update market_instruments set read_at = $2, due_at = $3, failures = 0, trouble = null where inst_id = $1
+    update market_instruments
+    set read_at = $2, due_at = $3, failures = 0, doubted = false, trouble = null
+    where inst_id = $1
 """)
 async def note_read(conn: Connection, inst_id: str, read_at: datetime, due_at: datetime) -> None:
     """Its variances were made."""
@@ -155,8 +172,49 @@ async def note_read(conn: Connection, inst_id: str, read_at: datetime, due_at: d
 
 
 @query("""
-    update market_instruments set due_at = $2, failures = failures + 1, trouble = $3 where inst_id = $1
+    update market_instruments
+    set due_at = $2, failures = failures + 1, doubted = doubted or $3, trouble = $4
+    where inst_id = $1
 """)
-async def note_failed(conn: Connection, inst_id: str, due_at: datetime, trouble: str) -> None:
-    """Why there are none, and when it is tried again."""
+async def note_failed(conn: Connection, inst_id: str, due_at: datetime, doubted: bool, trouble: str) -> None:
+    """Why there are none, and when it is tried again. `doubted`: nor are those from before good any more."""
+    ...
+
+
+@query("""
+    select inst_id, read_at, due_at, failures, doubted, trouble from market_instruments
+    where wanted_at > $1 order by inst_id
+""")
+async def wanted(conn: Connection, since: datetime) -> list[Wanted]:
+    """Instruments that somebody wanted since then."""
+    ...
+
+
+@query("""
+    with old as (
+        select v.inst_id, v.read_at from market_instruments m
+        join volatilities v on v.inst_id = m.inst_id and v.read_at < $1
+        limit $3
+    ),
+    old_candles as (
+        select c.inst_id, c.bar, c.start_at, c.read_at from market_instruments m
+        cross join unnest(array['1H', '1Dutc']) as bars (bar)
+        join mark_candles c on c.inst_id = m.inst_id and c.bar = bars.bar and c.start_at < $2
+        limit $3
+    ),
+    forgotten as (
+        delete from volatilities v using old where v.inst_id = old.inst_id and v.read_at = old.read_at
+        returning 1
+    ),
+    forgotten_candles as (
+        delete from mark_candles c using old_candles o
+        where (c.inst_id, c.bar, c.start_at, c.read_at) = (o.inst_id, o.bar, o.start_at, o.read_at)
+        returning 1
+    )
+    select (select count(*) from forgotten) + (select count(*) from forgotten_candles)
+""")
+async def forget(
+    conn: Connection, volatilities_before: datetime, candles_before: datetime, at_most: int
+) -> int:
+    """Delete what is older; how many rows."""
     ...

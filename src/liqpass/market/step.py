@@ -24,6 +24,7 @@ TAKEN = timedelta(minutes=1)
 FAILED_SOONEST = timedelta(seconds=5)
 # After so many in a row without an answer the others are left for the next step.
 SILENT = 3
+UNLISTED = "51001"
 
 log = structlog.get_logger()
 Bars = dict[datetime, Told]
@@ -69,7 +70,7 @@ async def _take(db: Database, now: datetime) -> list[sql.Due]:
 
 async def _read(db: Database, gateway: OkxGateway, clock: Clock, due: sql.Due) -> bool:
     """One instrument; whether the exchange answered. What goes wrong is told and tried again later."""
-    silent = False
+    silent = doubted = False
     try:
         await _read_and_keep(db, gateway, clock, due)
         return True
@@ -77,15 +78,16 @@ async def _read(db: Database, gateway: OkxGateway, clock: Clock, due: sql.Due) -
         raise
     except ExchangeError as error:
         silent = error.kind in (Kind.UNAVAILABLE, Kind.RATE_LIMITED)
-        why = "OKX lists no such instrument." if error.code == "51001" else error.message_for_user
+        doubted = error.code == UNLISTED
+        why = "OKX lists no such instrument." if doubted else error.message_for_user
     except Untrusted as untrusted:
-        why = f"{untrusted}."
+        why, doubted = f"{untrusted}.", True
     except Exception:
         log.exception("instrument_cannot_be_read", inst_id=due.inst_id)
         why = "Its candles cannot be read: the log of liqpass work says why."
     log.warning("instrument_not_read", inst_id=due.inst_id, why=why)
     again = clock() + min(LATER, FAILED_SOONEST * 2.0 ** min(due.failures, 16))
-    await db.run(lambda conn: sql.note_failed(conn, due.inst_id, again, why), one_statement=True)
+    await db.run(lambda conn: sql.note_failed(conn, due.inst_id, again, doubted, why), one_statement=True)
     return not silent
 
 

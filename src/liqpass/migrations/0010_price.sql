@@ -1,12 +1,14 @@
 -- The price: candles of each instrument, the volatility made of them, and what covers add up to.
 
--- Instruments that are held or quoted: which are read, and when again.
+-- Instruments that are held or quoted: which are read, and when again. `doubted`: what was answered last cannot
+-- be trusted, and no price is made of anything before it.
 create table market_instruments (
     inst_id text primary key check (inst_id <> ''),
     wanted_at timestamptz not null,
     due_at timestamptz not null,
     read_at timestamptz,
     failures integer not null default 0 check (failures >= 0),
+    doubted boolean not null default false,
     trouble text
 );
 create index market_instruments_due on market_instruments (due_at);
