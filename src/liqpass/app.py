@@ -107,7 +107,7 @@ def create_app(of: Clients) -> AsgiApp:
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
             claims_router(),
             *_for_operators(of, cookie),
-            pages_router(site=_site(of), admins=admins),
+            pages_router(site=_site(of), admins=admins, reader=reader),
             _operator(of, heads),
             static_file,
             health_router(

@@ -1,5 +1,6 @@
 """The price of a binding, and what it is made from."""
 
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -32,6 +33,13 @@ class PricedFrom(PricedPosition, frozen=True):
     facts: Facts
     volatility: Volatility
     at: datetime
+
+
+def stored_price(text: str) -> PricedPosition:
+    """What an order was priced from, as it is stored: a PricedFrom, but for orders from before 2026-11-30."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.json.decode(text, type=PricedFrom)
+    return msgspec.json.decode(text, type=PricedPosition)
 
 
 def priced(

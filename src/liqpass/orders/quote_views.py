@@ -10,7 +10,7 @@ from liqpass.orders import sql
 from liqpass.orders.quotes import Quote, QuotedPosition
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.refusals import Refusal, Values, WhyNot
-from liqpass.pricing.premium import Price
+from liqpass.pricing.premium import MadeOf, Price, made_of
 
 
 class OrderOfPosition(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,6 +22,16 @@ class OrderOfPosition(msgspec.Struct, frozen=True, rename="camel"):
     pay_before: datetime
     coverage_start_at: datetime | None
     coverage_end_at: datetime | None
+
+
+class MadeOfView(msgspec.Struct, frozen=True, rename="camel"):
+    """What a premium is made of, in micro-USDC that add up to it: payout × chance, the load on that, the fee,
+    and what is missing to the smallest premium."""
+
+    risk_amount: str
+    load_amount: str
+    fee_amount: str
+    least_amount: str
 
 
 class QuoteView(msgspec.Struct, frozen=True, rename="camel"):
@@ -37,6 +47,7 @@ class QuoteView(msgspec.Struct, frozen=True, rename="camel"):
     payout_amount: str | None
     payout_usd: str | None
     chance_ppm: int | None
+    made_of: MadeOfView | None
     coverage_start_at: datetime
     coverage_end_at: datetime
     reason: str | None
@@ -89,11 +100,18 @@ def _quote(quote: Quote, now: datetime) -> QuoteView:
         payout_amount=str(cost.payout) if cost else None,
         payout_usd=usd(cost.payout) if cost else None,
         chance_ppm=cost.chance_ppm if cost else None,
+        made_of=_made_of(made_of(sku, cost)) if cost else None,
         coverage_start_at=start,
         coverage_end_at=start + timedelta(seconds=sku.duration_sec),
         reason=refusal.words if refusal else None,
         reason_code=refusal.code if refusal else None,
         reason_values=refusal.values if refusal else {},
+    )
+
+
+def _made_of(of: MadeOf) -> MadeOfView:
+    return MadeOfView(
+        risk_amount=str(of.risk), load_amount=str(of.load), fee_amount=str(of.fee), least_amount=str(of.least)
     )
 
 

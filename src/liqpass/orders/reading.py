@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-import msgspec
-
 from liqpass.db import Connection
 from liqpass.orders import sql
 from liqpass.orders.orders import order_not_found
-from liqpass.orders.priced import PricedPosition
+from liqpass.orders.priced import PricedPosition, stored_price
 from liqpass.orders.views import OrderList, OrderView, order_view
 from liqpass.settings import ChainSettings
 
@@ -42,8 +40,11 @@ async def open_orders(conn: Connection, user: bytes, limit: int) -> list[OrderVi
 
 
 async def priced_position(conn: Connection, user: bytes, order_id: bytes) -> PricedPosition:
-    """The position as it was when the order was priced. Raises ORDER_NOT_FOUND."""
+    """The position as it was when the order was priced, and with it how (PricedFrom), but for old orders.
+
+    Raises ORDER_NOT_FOUND.
+    """
     stored = await sql.priced_from(conn, user, order_id)
     if stored is None:
         raise order_not_found()
-    return msgspec.json.decode(stored, type=PricedPosition)
+    return stored_price(stored)

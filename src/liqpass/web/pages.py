@@ -13,14 +13,18 @@ from litestar.response import Redirect
 
 from liqpass import hexes
 from liqpass.db import Connection, Database
-from liqpass.exchange.records import Position
+from liqpass.market.reading import volatilities
 from liqpass.orders import reading
+from liqpass.orders.priced import PricedPosition
 from liqpass.orders.views import OrderView
+from liqpass.positions.bindings import READING_MAX_AGE
+from liqpass.positions.readings import PositionReader
+from liqpass.pricing.premium import Price
 from liqpass.problems import Problem
 from liqpass.review.reading import claim_of_order, receipts
 from liqpass.vault.api_accounts import own_accounts
 from liqpass.watching.own_cover import own_cover
-from liqpass.web import claim_sight, texts, timeline
+from liqpass.web import claim_sight, price_sight, texts, timeline
 from liqpass.web.refusals import answer_page
 from liqpass.web.rendering import page, preference
 from liqpass.web.rules_page import what_is_covered
@@ -60,6 +64,27 @@ async def buy(
     )
 
 
+@get("/prices/picture")
+async def picture(
+    viewer: Looking,
+    site: Of,
+    reader: NamedDependency[PositionReader],
+    api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
+    inst_id: Annotated[str, QueryParameter(name="instId")],
+    mgn_mode: Annotated[str, QueryParameter(name="mgnMode")],
+    pos_side: Annotated[str, QueryParameter(name="posSide")],
+) -> Response[str]:
+    """Part of step 3: how the prices of a position change with distance and time; nothing without any."""
+    account = await reader.recent(_signed_in(viewer), api_account_id, READING_MAX_AGE)
+    now, sight = reader.clock(), None
+    position = account.reading.open_position(inst_id, mgn_mode, pos_side)
+    if position is not None:
+        async with reader.db.pool.acquire() as conn:
+            known = await volatilities(conn, [inst_id], now)
+        sight = price_sight.of_position(site.products, position, known.get(inst_id), now)
+    return page(viewer, "offers_picture.html", sight=sight)
+
+
 @get("/orders/{purchase_order_id:str}")
 async def order(
     viewer: Looking,
@@ -71,9 +96,10 @@ async def order(
     """Steps 4 and 5, and for ever after: one order."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found, held = await _found(conn, user, order_id, site)
+        found, priced = await _found(conn, user, order_id, site)
         claim = await claim_of_order(conn, user, order_id)
         cover = await own_cover(conn, user, order_id)
+    held = claim_sight.position_of(priced)
     return page(
         viewer,
         "order.html",
@@ -86,6 +112,7 @@ async def order(
         phase=timeline.phase_of(found, now),
         timeline=timeline.timeline_of(found, now),
         next_change=timeline.next_change(found, now),
+        sight=_how_priced(site, priced, found),
         **claim_sight.sight(found, claim, cover, held, now),
     )
 
@@ -97,9 +124,10 @@ async def receipt(
     """What was paid for what, to print."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found, held = await _found(conn, user, order_id, site)
+        found, priced = await _found(conn, user, order_id, site)
     if found.paid_at is None:
         raise NotFoundException
+    held = claim_sight.position_of(priced)
     return page(viewer, "receipt.html", here="/cover", site=site, order=found, position=held)
 
 
@@ -114,7 +142,7 @@ async def payout(
     """What a claim was paid, to print: the first payout is number 1."""
     user, order_id = _signed_in(viewer), _order_id(purchase_order_id)
     async with db.transaction() as conn:
-        found, held = await _found(conn, user, order_id, site)
+        found, priced = await _found(conn, user, order_id, site)
         claim = await claim_of_order(conn, user, order_id)
     paid = receipts(claim) if claim else []
     if not 0 < number <= len(paid):
@@ -125,7 +153,7 @@ async def payout(
         here="/cover",
         site=site,
         order=found,
-        position=held,
+        position=claim_sight.position_of(priced),
         claim=claim,
         receipt=paid[number - 1],
         number=number,
@@ -191,10 +219,17 @@ def own_path(path: str) -> str:
 
 async def _found(
     conn: Connection, user: bytes, order_id: bytes, site: Site
-) -> tuple[OrderView, Position | None]:
-    """The user's own order, and its position as it was priced. Raises ORDER_NOT_FOUND."""
+) -> tuple[OrderView, PricedPosition]:
+    """The user's own order, and what it was priced from. Raises ORDER_NOT_FOUND."""
     found = await reading.shown(conn, user, order_id, site.chain)
-    return found, claim_sight.position_of(await reading.priced_position(conn, user, order_id))
+    return found, await reading.priced_position(conn, user, order_id)
+
+
+def _how_priced(site: Site, priced: PricedPosition, order: OrderView) -> price_sight.PriceSight | None:
+    if order.chance_ppm is None:
+        return None
+    sold = Price(int(order.premium_amount), int(order.payout_amount), order.chance_ppm)
+    return price_sight.of_order(site.products, priced, sold)
 
 
 def _order_id(text: str) -> bytes:
@@ -210,14 +245,15 @@ def _signed_in(viewer: Viewer) -> bytes:
     return viewer.user
 
 
-def pages_router(*, site: Site, admins: Admins) -> Router:
+def pages_router(*, site: Site, admins: Admins, reader: PositionReader) -> Router:
     """For everybody; `db`, `now` and `session_cookie` are provided by the app."""
     return Router(
         path="/",
-        route_handlers=[buy, order, receipt, payout, cover, keys, what_is_covered, preferences],
+        route_handlers=[buy, picture, order, receipt, payout, cover, keys, what_is_covered, preferences],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
             "admins": Provide(lambda: admins, sync_to_thread=False),
+            "reader": Provide(lambda: reader, sync_to_thread=False),
             "viewer": Provide(viewer_of),
         },
         exception_handlers={Exception: answer_page},

@@ -69,6 +69,7 @@ def templates(tag: str) -> Environment:
         "utc": partial(utc, language),
         "span": partial(span, language),
         "number": partial(number, language),
+        "percent": partial(percent, language),
         "short": short,
         "eip55": checksum,
         "plain": usd,
@@ -121,6 +122,12 @@ def number(language: Language, value: int | Decimal) -> str:
     pattern = "#,##0.######" if not value or abs(Decimal(value)) >= 1 else "@######"
     with localcontext(prec=LONGEST_NUMBER):
         return format_decimal(value, pattern, locale=language.locale)
+
+
+def percent(language: Language, ppm: int) -> str:
+    """Millionths as a percentage, with two decimals below five percent, else one; as texts.js says it."""
+    pattern = "#,##0.##%" if ppm < 50_000 else "#,##0.#%"
+    return format_decimal(Decimal(ppm) / 1_000_000, pattern, locale=language.locale)
 
 
 def moment(language: Language, at: datetime) -> Markup:

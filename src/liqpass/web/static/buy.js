@@ -3,7 +3,7 @@
 import { Refusal, call } from "./api.js"
 import { showOffers } from "./offers.js"
 import { busy, find } from "./page.js"
-import { fill, keyOf } from "./positions.js"
+import { PRICE_UNAVAILABLE, fill, keyOf } from "./positions.js"
 import { _, clock } from "./texts.js"
 
 /**
@@ -12,6 +12,8 @@ import { _, clock } from "./texts.js"
  */
 
 const REFRESH_MS = 30_000
+/** A coin that was never priced before has a price within seconds; asked at growing pauses. */
+const SOON_MS = [2_000, 4_000, 8_000, 16_000]
 const ACCOUNT = "liqpass-account"
 const ABOUT_THE_KEY = ["API_KEY_REJECTED", "API_KEY_UNKNOWN", "API_ACCOUNT_NOT_FOUND"]
 
@@ -28,6 +30,7 @@ const cards = new Map()
 let made = 0
 /** Which answer is still wanted: only that of the last question. */
 let asked = 0
+let waited = 0
 
 /** @param {string} selector @param {boolean} isShown */
 const show = (selector, isShown) => { find(selector).hidden = !isShown }
@@ -52,12 +55,24 @@ async function read() {
     if (question !== asked) return
     show("#failed", false)
     showPositions(positions, quoted)
+    lookAgainSoon(positions)
     find("#read-at").textContent = _("Read from OKX at %(time)s", { time: clock(readAt) })
   } catch (error) {
     if (question === asked) showFailure(/** @type {Error} */ (error))
   } finally {
     if (question === asked) show("#loading", false)
   }
+}
+
+/**
+ * Read again while a price is being worked out.
+ * @param {Position[]} positions
+ */
+function lookAgainSoon(positions) {
+  const isWaiting = positions.some(({ reasonCode }) => reasonCode === PRICE_UNAVAILABLE)
+  const pause = isWaiting ? SOON_MS[waited++] : undefined
+  if (!isWaiting) waited = 0
+  if (pause) setTimeout(() => { if (choice.hidden) busy(refresh, read) }, pause)
 }
 
 /**

@@ -3,7 +3,7 @@
 import { Refusal, call } from "./api.js"
 import { busy, find } from "./page.js"
 import { keyOf, reasonOf } from "./positions.js"
-import { _, minute, span, usdc } from "./texts.js"
+import { _, minute, percentOf, span, usdc } from "./texts.js"
 
 /**
  * @typedef {import("./positions.js").Quoted} Quoted
@@ -25,6 +25,58 @@ export function showOffers(apiAccountId, quoted) {
   shown = { apiAccountId, quoted }
   said.replaceChildren()
   find("#offers").replaceChildren(...quoted.quotes.map(cardOf))
+  const priced = quoted.quotes.filter((quote) => quote.madeOf)
+  find("#made-of").hidden = !priced.length
+  showParts(priced)
+  showPicture(apiAccountId, quoted)
+}
+
+/**
+ * What each premium is made of, a column for each.
+ * @param {Quote[]} priced
+ */
+function showParts(priced) {
+  const table = find("#made-of table")
+  for (const cell of table.querySelectorAll("tr > :not(:first-child)")) cell.remove()
+  for (const { durationSec, chancePpm, madeOf, premiumAmount } of priced) {
+    /** @type {Record<string, string>} */
+    const parts = {
+      chance: percentOf((chancePpm ?? 0) / 1_000_000),
+      risk: usdc(madeOf?.riskAmount ?? 0),
+      load: usdc(madeOf?.loadAmount ?? 0),
+      fee: usdc(madeOf?.feeAmount ?? 0),
+      least: usdc(madeOf?.leastAmount ?? 0),
+      premium: usdc(premiumAmount ?? 0),
+    }
+    const title = document.createElement("th")
+    title.scope = "col"
+    title.className = "number"
+    title.textContent = span(durationSec)
+    find("thead tr", table).append(title)
+    for (const [name, text] of Object.entries(parts)) {
+      const cell = document.createElement("td")
+      cell.className = "number"
+      cell.textContent = text
+      find(`[data-part=${name}]`, table).append(cell)
+    }
+  }
+  find("[data-part=least]", table).hidden = priced.every(({ madeOf }) => madeOf?.leastAmount === "0")
+}
+
+/**
+ * How the prices change with distance and time, as the server draws it; without the picture all else stands.
+ * @param {string} apiAccountId
+ * @param {Quoted} quoted
+ */
+async function showPicture(apiAccountId, quoted) {
+  const place = find("#picture")
+  place.replaceChildren()
+  const { instId, mgnMode, posSide } = quoted
+  const query = new URLSearchParams({ apiAccountId, instId, mgnMode, posSide })
+  const answer = await fetch(`/prices/picture?${query}`, { headers: { accept: "text/html" } }).catch(() => null)
+  if (!answer?.ok || answer.redirected || shown?.quoted !== quoted) return
+  const drawn = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("figure")
+  if (drawn && shown.quoted === quoted) place.replaceChildren(document.importNode(drawn, true))
 }
 
 /**
@@ -50,6 +102,7 @@ function cardOf(quote, number) {
   if (quote.premiumAmount !== null && quote.payoutAmount !== null) {
     text("premium", usdc(quote.premiumAmount))
     text("payout", `${usdc(quote.payoutAmount)} USDC`)
+    text("chance", percentOf((quote.chancePpm ?? 0) / 1_000_000))
     text("begins", minute(quote.coverageStartAt))
     text("ends", minute(quote.coverageEndAt))
     text("delay", _("Begins %(span)s after the payment.", { span: span(quote.coverageDelaySec) }))

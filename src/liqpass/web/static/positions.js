@@ -3,7 +3,7 @@
 import { find, present } from "./page.js"
 import { priceScale } from "./pricescale.js"
 import { whyNot } from "./refusals.js"
-import { _, language, minute } from "./texts.js"
+import { _, language, minute, percentOf } from "./texts.js"
 
 /**
  * @typedef {{instId: string, mgnMode: string, posSide: string, ccy: string, lever: string, pos: string,
@@ -11,12 +11,16 @@ import { _, language, minute } from "./texts.js"
  *   distanceBps: number | null, insurable: boolean, reason: string | null, reasonCode: string | null,
  *   reasonValues: Record<string, any>}} Position
  * @typedef {{sku: string, title: string, durationSec: number, coverageDelaySec: number,
- *   premiumAmount: string | null, payoutAmount: string | null, coverageStartAt: string, coverageEndAt: string,
+ *   premiumAmount: string | null, payoutAmount: string | null, chancePpm: number | null,
+ *   madeOf: {riskAmount: string, loadAmount: string, feeAmount: string, leastAmount: string} | null, coverageStartAt: string, coverageEndAt: string,
  *   reason: string | null, reasonCode: string | null, reasonValues: Record<string, any>}} Quote
  * @typedef {{purchaseOrderId: string, status: string, payBefore: string, coverageEndAt: string | null}} LiveOrder
  * @typedef {{instId: string, mgnMode: string, posSide: string, bindId: string | null, order: LiveOrder | null,
  *   quotes: Quote[]}} Quoted
  */
+
+/** The reason that passes by itself, as soon as the market was read. */
+export const PRICE_UNAVAILABLE = "PRICE_UNAVAILABLE"
 
 /** @param {{instId: string, mgnMode: string, posSide: string}} of */
 export const keyOf = (of) => [of.instId, of.mgnMode, of.posSide].join(" ")
@@ -49,8 +53,7 @@ const money = (text, digits = 2) =>
 const known = (text) => (text === "" ? null : Number(text))
 
 /** @param {number} bps */
-const percent = (bps) =>
-  (bps / 10_000).toLocaleString(language, { style: "percent", maximumFractionDigits: bps < 500 ? 2 : 1 })
+const percent = (bps) => percentOf(bps / 10_000)
 
 /**
  * Write a position into its card; again writes over it. One that cannot be read has a name and no side.
@@ -155,6 +158,8 @@ function verdictOf(position, quoted) {
     const text = order.status === "DRAFT" ? _("An order is waiting for its payment") : _("A payment is on its way")
     return { mark: "waiting", text, why: "" }
   }
+  const isPriced = position.reasonCode !== PRICE_UNAVAILABLE && !quoted?.quotes.some((one) => one.reasonCode === PRICE_UNAVAILABLE)
+  if (!isPriced) return { mark: "waiting", text: _("Its price is being worked out"), why: _("We are reading how much this coin moves. The price shows up here by itself.") }
   if (!position.insurable) return { mark: "", text: _("Cannot be covered"), why: reasonOf(position) }
   const refusals = quoted?.quotes ?? []
   if (refusals.length && refusals.every((quote) => quote.premiumAmount === null)) {

@@ -32,7 +32,9 @@ const NOT_INSURABLE = {
   TOO_CLOSE: ({ limitBps }) => limitBps
     ? _("It is too close to its liquidation price: less than %(percent)s away.", { percent: percent(limitBps) })
     : _("It is too close to its liquidation price."),
-  NOT_WORTH_IT: () => _("It is not worth it: the premium would be more than the payout."),
+  TOO_RISKY: ({ chancePpm, limitBps }) => _("It is too likely to be liquidated within this cover: a chance of %(chance)s, and %(limit)s is the most that is covered.", { chance: `${Math.ceil(Number(chancePpm) / 1000) / 10}%`, limit: percent(limitBps) }),
+  NOT_WORTH_IT: ({ limitBps }) => _("It is not worth it: the premium would be more than %(percent)s of the payout. Its margin is too small, or it is too risky.", { percent: percent(limitBps) }),
+  PRICE_UNAVAILABLE: () => _("Its price is not known at present: how much this coin moves has not been read within the hour. Try again in a minute."),
   DEMO_TRADING: () => _("Positions of demo trading are not covered."),
   UNREADABLE: (values) => _("What OKX says of it cannot be read with certainty: its field %(field)s is not as we know it. Your other positions are not affected.", values),
   SHOWN_TWICE: () => _("OKX says two different things of it, so that neither is certain. Your other positions are not affected."),
@@ -118,6 +120,7 @@ export const BY_CODE = {
   API_ACCOUNT_UNREADABLE: () => _("We cannot read this key at present. The fault is ours; try again later."),
   BIND_CREATE_FAILED: () => _("That did not work just now. Try again."),
   DATABASE_UNAVAILABLE: () => _("Our database does not answer. Nothing was changed; try again in a moment."),
+  PRICE_UNAVAILABLE: () => NOT_INSURABLE.PRICE_UNAVAILABLE({}),
   EXCHANGE_UNAVAILABLE: () => _("OKX does not answer as it should. Nothing was changed; try again in a moment."),
   NODE_UNAVAILABLE: () => _("The chain does not answer at present. Nothing was changed; try again in a moment."),
 }

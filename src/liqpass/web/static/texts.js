@@ -29,6 +29,14 @@ export function usdc(micro) {
 }
 
 /**
+ * A share of one as a percentage: two decimals below five percent, else one.
+ * @param {number} share
+ * @returns {string}
+ */
+export const percentOf = (share) =>
+  share.toLocaleString(language, { style: "percent", maximumFractionDigits: share < 0.05 ? 2 : 1 })
+
+/**
  * A length of time in its largest unit: 8 hours, 30 days.
  * @param {number} seconds
  * @returns {string}
