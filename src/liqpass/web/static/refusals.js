@@ -1,6 +1,6 @@
 // Refusals in the reader's words, by their codes (problems.py, exchange/errors.py, pricing/premium.py).
 
-import { _ } from "./texts.js"
+import { _, minute } from "./texts.js"
 
 /**
  * Why a position cannot be covered; `otherwise` for a code that we do not know.
@@ -38,7 +38,28 @@ const NOT_INSURABLE = {
   DEMO_TRADING: () => _("Positions of demo trading are not covered."),
   UNREADABLE: (values) => _("What OKX says of it cannot be read with certainty: its field %(field)s is not as we know it. Your other positions are not affected.", values),
   SHOWN_TWICE: () => _("OKX says two different things of it, so that neither is certain. Your other positions are not affected."),
-  CAPACITY_EXHAUSTED: (values) => _("There is not enough free capital for its payout at present: %(freeUsd)s USDC.", values),
+  CAPACITY_EXHAUSTED: (values) => tooMuch(values),
+  SALE_STOPPED: (values) => notSold(values),
+}
+
+/**
+ * Of all that limits one more cover what leaves least (exposure/rooms.py).
+ * @param {Record<string, any>} values
+ */
+function tooMuch({ limit, roomUsd }) {
+  const room = { room: roomUsd }
+  if (limit === "DIRECTION") return _("So much is covered in this direction of the market that its payout is too large at present: there is room for %(room)s USDC.", room)
+  if (limit === "INSTRUMENT") return _("So much is covered in this coin that its payout is too large at present: there is room for %(room)s USDC.", room)
+  if (limit === "ACCOUNT") return _("So much is covered for this exchange account and its sub-accounts that its payout is too large: there is room for %(room)s USDC.", room)
+  if (limit === "WALLET") return _("So much is covered for this wallet that its payout is too large: there is room for %(room)s USDC.", room)
+  return _("There is not enough free capital for its payout at present: %(room)s USDC.", room)
+}
+
+/** @param {Record<string, any>} values */
+function notSold({ direction, until }) {
+  const time = until ? minute(until) : ""
+  if (direction === "long") return time ? _("No cover of long positions is sold until %(time)s.", { time }) : _("No cover of long positions is sold at present.")
+  return time ? _("No cover of short positions is sold until %(time)s.", { time }) : _("No cover of short positions is sold at present.")
 }
 
 /** @type {Record<string, () => string>} */
@@ -97,7 +118,7 @@ export const BY_CODE = {
   API_ACCOUNT_ON_HOLD: () => _("This key is on hold: it is not used at present. Your keys show why."),
   BINDING_HAS_OTHER_SKU: () => _("This position has an open order for another product. Pay or cancel that one first."),
   BINDING_NOT_OPEN: () => _("This choice has ended meanwhile. Choose the position again."),
-  CAPACITY_EXHAUSTED: ({ largestPayoutUsd }) => _("There is not enough free capital for this payout at present: %(free)s USDC.", { free: largestPayoutUsd }),
+  CAPACITY_EXHAUSTED: (document) => tooMuch(document),
   CAPITAL_SHORT: () => _("There is not enough free capital for this payout. Bring capital into the pool, then approve it again."),
   CLAIM_NOT_OPEN: () => _("The claim has moved on meanwhile. Reload the page to see where it stands."),
   OBJECTION_ALREADY_MADE: () => _("You have objected already. An operator answers it."),
@@ -108,6 +129,7 @@ export const BY_CODE = {
   ORDER_ALREADY_HAS_DIFFERENT_TX: () => _("Another payment is on its way for this order already. Wait until it is through."),
   ORDER_NOT_CANCELLABLE: () => _("This order cannot be cancelled any more: only an unpaid one can."),
   ORDER_NOT_PAYABLE: () => _("This order can no longer be paid: its price has run out. You can get a new one within a few minutes."),
+  SALE_STOPPED: (document) => notSold(document),
   TX_ALREADY_SUBMITTED: () => _("This transaction was named for another order already."),
   PERMIT_UNAVAILABLE: () => _("A signed permit cannot be used here. Approve the amount instead."),
   PERMIT_REJECTED: () => _("The permit was not signed by the payer’s account. Try again."),
