@@ -632,9 +632,11 @@ CREATE TABLE public.mark_candles (
     high text NOT NULL,
     low text NOT NULL,
     close text NOT NULL,
+    source text NOT NULL,
     answer_sha256 bytea NOT NULL,
     CONSTRAINT mark_candles_answer_sha256_check CHECK ((length(answer_sha256) = 32)),
-    CONSTRAINT mark_candles_bar_check CHECK ((bar = ANY (ARRAY['1H'::text, '1Dutc'::text])))
+    CONSTRAINT mark_candles_bar_check CHECK ((bar = ANY (ARRAY['1H'::text, '1Dutc'::text]))),
+    CONSTRAINT mark_candles_source_check CHECK ((source <> ''::text))
 );
 
 CREATE TABLE public.market_instruments (

@@ -29,6 +29,7 @@ class Due(msgspec.Struct, frozen=True):
     inst_id: str
     wanted_at: datetime
     failures: int
+    trouble: str | None
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ async def want(
         for update skip locked
     )
     update market_instruments m set due_at = $3 from due where m.inst_id = due.inst_id
-    returning m.inst_id, m.wanted_at, m.failures
+    returning m.inst_id, m.wanted_at, m.failures, m.trouble
 """)
 async def take_due(
     conn: Connection, now: datetime, wanted_since: datetime, until: datetime, at_most: int
@@ -120,8 +121,9 @@ async def kept(
 
 
 @query("""
-    insert into mark_candles (inst_id, bar, read_at, answer_sha256, start_at, open, high, low, close)
-    select $1, $2, $3, $4, * from unnest($5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[])
+    insert into mark_candles (inst_id, bar, read_at, source, answer_sha256, start_at, open, high, low, close)
+    select $1, $2, $3, $4, $5,
+        * from unnest($6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[])
     on conflict do nothing
 """)
 async def keep_candles(
@@ -129,6 +131,7 @@ async def keep_candles(
     inst_id: str,
     bar: str,
     read_at: datetime,
+    source: str,
     answer_sha256: bytes,
     starts: list[datetime],
     opens: list[str],
@@ -141,10 +144,14 @@ async def keep_candles(
 
 
 @query("""
+    with before as (
+        select remarks from volatilities where inst_id = $1 order by read_at desc limit 1
+    )
     insert into volatilities
         (inst_id, read_at, short_e12, long_e12, candles_sha256, source, running, remarks)
     values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict do nothing
+    returning remarks is distinct from coalesce((select remarks from before), '{}') as odd
 """)
 async def keep_volatility(
     conn: Connection,
@@ -156,8 +163,8 @@ async def keep_volatility(
     source: str,
     running: str,
     remarks: list[str],
-) -> None:
-    """Keep what was made of the candles of a time."""
+) -> bool | None:
+    """Keep what was made of the candles of a time; whether the remarks are other ones than last time."""
     ...
 
 

@@ -85,8 +85,10 @@ async def _read(db: Database, gateway: OkxGateway, clock: Clock, due: sql.Due) -
     except Exception:
         log.exception("instrument_cannot_be_read", inst_id=due.inst_id)
         why = "Its candles cannot be read: the log of liqpass work says why."
-    log.warning("instrument_not_read", inst_id=due.inst_id, why=why)
-    again = clock() + min(LATER, FAILED_SOONEST * 2.0 ** min(due.failures, 16))
+    if why != due.trouble:  # said once: it may last
+        log.warning("instrument_not_read", inst_id=due.inst_id, why=why)
+    # When the exchange is back, prices are back within the minute.
+    again = clock() + min(SOON if silent else LATER, FAILED_SOONEST * 2.0 ** min(due.failures, 16))
     await db.run(lambda conn: sql.note_failed(conn, due.inst_id, again, doubted, why), one_statement=True)
     return not silent
 
@@ -177,6 +179,7 @@ async def _keep(
             inst_id,
             of.bar,
             now,
+            page.source,
             page.sha256,
             [told.start_at for told in new],
             [told.open for told in new],
@@ -192,9 +195,9 @@ async def _keep_made(
     of = made.volatility
     running = msgspec.json.encode(market.running).decode()
     sha256 = bytes.fromhex(of.candles_sha256)
-    await sql.keep_volatility(
+    other = await sql.keep_volatility(
         conn, of.inst_id, of.read_at, of.short_e12, of.long_e12, sha256, of.source, running, remarks
     )
     await sql.note_read(conn, of.inst_id, of.read_at, again)
-    if remarks:
+    if other:
         log.warning("odd_candles", inst_id=of.inst_id, remarks=remarks)

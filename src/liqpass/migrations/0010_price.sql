@@ -24,6 +24,7 @@ create table mark_candles (
     high text not null,
     low text not null,
     close text not null,
+    source text not null check (source <> ''),
     answer_sha256 bytea not null check (length(answer_sha256) = 32),
     primary key (inst_id, bar, start_at, read_at)
 );
