@@ -22,6 +22,7 @@ from liqpass.chain.rpc import Node, first_answer
 from liqpass.claims import policy as claims_policy
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
+from liqpass.disclosure.routes import disclosure_router
 from liqpass.edge import MAX_BODY_BYTES, edge
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exposure.routes import exposure_router
@@ -106,6 +107,7 @@ def create_app(of: Clients) -> AsgiApp:
             orders_router(reader=reader, terms=terms),
             payments_router(clock=clock, chain=chain, nodes=of.nodes),
             claims_router(),
+            disclosure_router(products=of.products, chain=chain),
             *_for_operators(of, cookie),
             pages_router(site=_site(of), admins=admins, reader=reader),
             _operator(of, heads),

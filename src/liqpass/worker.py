@@ -21,6 +21,7 @@ from liqpass.chain import watcher
 from liqpass.claims import settling
 from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
+from liqpass.disclosure.figures import publish_due
 from liqpass.exposure import breaker
 from liqpass.gathering.step import gather_due
 from liqpass.ids import RANDOM_BYTES
@@ -91,6 +92,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(6, "purge", 60.0, False, partial(_purge, of)),
         Task(11, "reconcile", 60.0, False, partial(reconcile_due, of.db, of.nodes, chain, of.clock)),
         Task(14, "gather evidence", 1.0, False, partial(gather_due, of.db, of.gateway, of.keyring, of.clock)),
+        Task(21, "publish figures", 60.0, False, partial(publish_due, of.db, of.clock, chain.chain_id)),
         Task(12, "check books", 30.0, False, partial(book_checks.check_due, of.db, of.clock)),
         Task(20, "watch claims", 1.0, True, partial(_watch_claims, of)),
         Task(13, "watch positions", 1.0, False, partial(_watch_positions, of, Memory())),

@@ -5,7 +5,7 @@ import pkgutil
 import re
 import types
 import typing
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from liqpass.orders.states import OrderStatus
 POSTGRES_TYPES: dict[Any, set[str]] = {
     bool: {"bool"},
     bytes: {"bytea"},
+    date: {"date"},
     datetime: {"timestamptz"},
     int: {"int2", "int4", "int8"},
     str: {"text"},
@@ -149,6 +150,10 @@ OVER_ALL_USERS = {
     "liqpass.claims.covers.sql.lock_settleable",  # frees capital, whosever cover it stood behind
     "liqpass.claims.covers.sql.lock_claims_of",
     "liqpass.claims.covers.sql.settle",
+    "liqpass.disclosure.sql.ended",  # told to everybody, and of no user alone (disclosure/figures.py)
+    "liqpass.disclosure.sql.holders",
+    "liqpass.disclosure.sql.open_by_direction",
+    "liqpass.disclosure.sql.totals",
     "liqpass.gathering.sql.due_claims",  # whose turn it is; each is then read by its user
     "liqpass.orders.sql.count_by_status",  # counts for the metrics
     "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names

@@ -85,6 +85,8 @@ def all_pages(shown: Scene) -> list[tuple[Trader | None, Sights]]:
         ("no wallet", "/", finds_no_wallet),
         ("nothing there", "/nowhere", as_it_is),
         ("what is covered", "/what-is-covered", as_it_is),
+        ("price", "/price", unfolded),
+        ("reserve", "/reserve", as_it_is),
     ]
     newcomer: Sights = [
         ("no key yet", "/", as_it_is),

@@ -59,6 +59,11 @@ async def newest_whole(conn: Connection) -> sql.Run | None:
     return await sql.last_whole(conn)
 
 
+async def newest_measured(conn: Connection, chain_id: int) -> sql.Run | None:
+    """The newest run over everything at which the chain said what the treasury holds."""
+    return await sql.last_measured(conn, chain_id)
+
+
 async def newest(conn: Connection, at_most: int) -> list[sql.Run]:
     """The newest runs."""
     return await sql.runs_before(conn, NEWEST, at_most)

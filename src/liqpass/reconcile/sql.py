@@ -127,6 +127,16 @@ async def last_whole(conn: Connection) -> Run | None:
     ...
 
 
+@query(f"""
+    select {_RUN} from reconciliation_runs
+    where num_nonnulls(period_from, period_to) = 0 and chain_id = $1 and chain_balance is not null
+    order by id desc limit 1
+""")
+async def last_measured(conn: Connection, chain_id: int) -> Run | None:
+    """The newest run over everything at which the chain said what the treasury holds."""
+    ...
+
+
 class StoredBreak(msgspec.Struct, frozen=True):
     """What is or was broken. Amounts in micro-USDC."""
 

@@ -25,8 +25,10 @@ from liqpass.review.reading import claim_of_order, receipts
 from liqpass.vault.api_accounts import own_accounts
 from liqpass.watching.own_cover import own_cover
 from liqpass.web import claim_sight, price_sight, texts, timeline
+from liqpass.web.price_page import show_price
 from liqpass.web.refusals import answer_page
 from liqpass.web.rendering import page, preference
+from liqpass.web.reserve_page import show_reserve
 from liqpass.web.rules_page import what_is_covered
 from liqpass.web.site import Site
 from liqpass.web.viewing import THEME_COOKIE, THEMES, Admins, Viewer, viewer_of
@@ -249,7 +251,10 @@ def pages_router(*, site: Site, admins: Admins, reader: PositionReader) -> Route
     """For everybody; `db`, `now` and `session_cookie` are provided by the app."""
     return Router(
         path="/",
-        route_handlers=[buy, picture, order, receipt, payout, cover, keys, what_is_covered, preferences],
+        route_handlers=[
+            *(buy, picture, order, receipt, payout, cover, keys, preferences),
+            *(what_is_covered, show_price, show_reserve),
+        ],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
             "admins": Provide(lambda: admins, sync_to_thread=False),

@@ -1,0 +1,1 @@
+"""What everybody may know: how good prices were, and that every open cover can be paid."""
