@@ -7,8 +7,10 @@ AT_ONCE ?= $(shell expr $$(nproc) + 1)
 # Machines for containers often forbid Python to keep what it compiled: every start would then compile everything again
 IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 
+CANDLES ?= ../shared/market_data
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-watching screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-watching calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -44,6 +46,9 @@ bench-pages: deps-dev ## how long each page takes and what it weighs, with 100,0
 
 bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
 	@$(IN_VENV) python -m bench.watching $(ARGS)
+
+calibrate: deps ## fit the price on the older half of candles, report on the newer: CANDLES=folder
+	@$(IN_VENV) python -m liqpass price calibrate "$(CANDLES)" $(ARGS)
 
 screenshots: deps-dev ## play a trader's and an operator's story in a browser, and write docs/screenshots/ anew
 	@$(IN_VENV) python -m scripts.screenshots

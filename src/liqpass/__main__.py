@@ -16,6 +16,7 @@ import typer
 from liqpass.commands.claims import claims_cli
 from liqpass.commands.export import export_cli
 from liqpass.commands.pool import pool_cli
+from liqpass.commands.price import price_cli
 from liqpass.commands.reconcile import reconcile_cli
 from liqpass.commands.suspense import suspense_cli
 from liqpass.logs import configure_logs
@@ -41,6 +42,7 @@ cli.add_typer(contract_cli, name="contract")
 cli.add_typer(claims_cli, name="claims")
 cli.add_typer(export_cli)
 cli.add_typer(pool_cli, name="pool")
+cli.add_typer(price_cli, name="price")
 cli.add_typer(suspense_cli, name="suspense")
 cli.add_typer(reconcile_cli, name="reconcile")
 

@@ -50,7 +50,7 @@ def short_variance_e12(hourly: Sequence[Candle]) -> int:
     that a quiet Sunday does not promise a quiet Monday."""
     last = hourly[-BARS:]
     of_bars = [log(bar.high / bar.low) ** 2 / (4 * log(2)) for bar in last]
-    weights = _decaying(len(last), SHORT_HALF_LIFE_BARS)
+    weights = decaying(len(last), SHORT_HALF_LIFE_BARS)
     hours = sum(share * weight(bar.start_at) for share, bar in zip(weights, last, strict=True)) / MILLI
     return _e12(_clipped_sum(of_bars, weights, SHORT_MOST_SHARE) / hours)
 
@@ -61,11 +61,11 @@ def long_variance_e12(daily: Sequence[Candle]) -> int:
     of_bars = [
         0.5 * log(bar.high / bar.low) ** 2 - (2 * log(2) - 1) * log(bar.close / bar.open) ** 2 for bar in last
     ]
-    weights = _decaying(len(last), LONG_HALF_LIFE_BARS)
+    weights = decaying(len(last), LONG_HALF_LIFE_BARS)
     return _e12(_clipped_sum(of_bars, weights, LONG_MOST_SHARE) / HOURS_A_DAY)
 
 
-def _decaying(bars: int, half_life: int) -> list[float]:
+def decaying(bars: int, half_life: int) -> list[float]:
     """Shares that sum to 1, each half of the one `half_life` bars after it."""
     falling = [0.5 ** ((bars - 1 - at) / half_life) for at in range(bars)]
     return [one / sum(falling) for one in falling]

@@ -1,0 +1,118 @@
+"""`liqpass price`: how the price does on candles of the past."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liqpass.terminal import fail, tell
+
+if TYPE_CHECKING:
+    from liqpass.pricing.skus import Products
+
+price_cli = typer.Typer(
+    help="The price, held against candles of the past.",
+    no_args_is_help=True,
+    epilog="Example: liqpass price backtest candles/ --out report/",
+)
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        help="A .parquet or .csv file for each instrument, with the columns time (UTC), open, high, low, "
+        "close; an hour or less a candle.",
+    ),
+]
+SkusFile = Annotated[
+    Path | None, typer.Option("--skus", metavar="FILE", help="The products; LiqPass's own if left away.")
+]
+
+
+@price_cli.command(epilog="Example: liqpass price backtest candles/ --out report/")
+def backtest(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where to write report.json, report.html and its pictures; nothing if left away.",
+        ),
+    ] = None,
+    skus: SkusFile = None,
+    unseen_from: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            help="Where the part begins that the numbers have not seen; 2023-01-01 if left away.",
+        ),
+    ] = None,
+) -> None:
+    """Hold chances against what was seen, and premiums against payouts.
+
+    The same candles and products give the same bytes.
+    """
+    from liqpass.backtest import page, report
+    from liqpass.backtest.files import Unusable
+
+    products = _products(skus)
+    first = unseen_from.date() if unseen_from else report.UNSEEN_FROM
+    try:
+        document = report.report(folder, products, tell, unseen_from=first)
+        for line in page.table(document):
+            typer.echo(line)
+        for path in page.write(document, out) if out else ():
+            tell(f"written: {path}")
+    except (Unusable, OSError) as error:
+        fail(str(error))
+
+
+@price_cli.command(epilog="Example: liqpass price calibrate candles/ --until 2023-01-01")
+def calibrate(
+    folder: Folder,
+    skus: SkusFile = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            help="Covers that ended before it are fitted, later ones looked at; 2023-01-01 if left away.",
+        ),
+    ] = None,
+) -> None:
+    """Fit k, ν and w on the older candles, report on the newer ones, and print the lines for skus.toml."""
+    from liqpass.backtest.files import Unusable
+    from liqpass.backtest.fitting import fit
+    from liqpass.backtest.report import UNSEEN_FROM
+
+    try:
+        for found in fit(folder, _products(skus), until.date() if until else UNSEEN_FROM, tell):
+            was = found.sku.model
+            typer.echo(
+                f"# {found.sku.id}, fitted on {found.samples:,} covers: log loss {found.fitted[0]:.5f}, ",
+                nl=False,
+            )
+            typer.echo(f"Brier {found.fitted[1]:.4f}")
+            if found.unseen and found.delivered_unseen:
+                typer.echo(
+                    f"# unseen: log loss {found.unseen[0]:.5f}, Brier {found.unseen[1]:.4f}; with ", nl=False
+                )
+                typer.echo(f"{was.short_weight_bps}, {was.scale_bps}, {was.spread_bps}: ", nl=False)
+                typer.echo(f"{found.delivered_unseen[0]:.5f}, {found.delivered_unseen[1]:.4f}")
+            typer.echo("[sku.model]")
+            for name in ("short_weight_bps", "scale_bps", "spread_bps"):
+                typer.echo(f"{name} = {getattr(found.model, name):_}")
+    except (Unusable, OSError) as error:
+        fail(str(error))
+
+
+def _products(path: Path | None) -> "Products":
+    from liqpass.pricing.skus import load_products
+    from liqpass.settings import SettingError
+
+    try:
+        return load_products(path)
+    except SettingError as error:
+        fail(str(error))
