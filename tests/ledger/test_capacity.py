@@ -10,7 +10,7 @@ from liqpass.ledger.posting import post
 from liqpass.money import usd
 from liqpass.sandbox.trader import Refused
 from tests.exposure.shares import all_of_it
-from tests.flows.newcomers import Newcomer, newcomer
+from tests.flows.newcomers import INST, Newcomer, newcomer
 from tests.ledger.books import books
 from tests.races.crowd import all_told, counted
 from tests.world import TestWorld
@@ -22,6 +22,13 @@ async def leave_free(world: TestWorld, free: int) -> None:
     entry = Entry(Kind.CAPITAL, chain_ref(world.chain.chain_id), free)
     await world.db.run(lambda conn: post(conn, world.clock.now, [entry]))
     assert (await books(world))[Account.POOL_FREE] == free
+
+
+async def is_large(world: TestWorld, alice: Newcomer) -> None:
+    """Her margin becomes 12,000: the 30 days pay no more than 1,000 USDC for it, the 24 hours 2,000."""
+    world.exchange.books.open_position(alice.okx.uid, INST, contracts=195, lever=10)
+    world.clock.advance(seconds=1)
+    await alice.trader.positions(alice.account)
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ async def test_an_order_that_would_oversell_is_refused_and_leaves_nothing(
 async def test_the_refusal_names_a_smaller_cover_that_then_can_be_bought(
     world: TestWorld, alice: Newcomer
 ) -> None:
-    """Of this position the 30 days pay less than the 24 hours."""
+    await is_large(world, alice)
     dear = await alice.order("LIQPASS_24H")
     await alice.trader.call("POST", "/api/insurance/cancel", {"purchaseOrderId": dear["purchaseOrderId"]})
     cheap = await alice.order("LIQPASS_30D")
@@ -67,9 +74,12 @@ async def test_the_refusal_names_a_smaller_cover_that_then_can_be_bought(
 
 
 async def test_a_quote_says_that_the_free_capital_is_short_of_its_payout(
-    world: TestWorld, alice: Newcomer, payout: int
+    world: TestWorld, alice: Newcomer
 ) -> None:
-    free = payout - 10_000
+    await is_large(world, alice)
+    dear = await alice.order("LIQPASS_24H")
+    await alice.trader.call("POST", "/api/insurance/cancel", {"purchaseOrderId": dear["purchaseOrderId"]})
+    free = int(dear["payoutAmount"]) - 10_000
     await leave_free(world, free)
     told = await alice.trader.call("GET", "/api/insurance/quotes", apiAccountId=alice.account)
     quotes = {quote["sku"]: quote for quote in told["positions"][0]["quotes"]}
