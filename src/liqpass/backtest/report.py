@@ -82,7 +82,9 @@ def curve(document: Document) -> Document:
                 "sku": one["sku"],
                 **{name: one[name] for name in ("samples", "brierPpm", "brierBeforePpm", "brierConstantPpm")},
                 "lossRatioBps": one["lossRatioBps"],
-                "worstDayHitBps": max((day["hitBps"] for day in one["worstDays"]), default=None),
+                "worstDayHitBps": next(
+                    (day["hitBps"] for day in one["worstDays"] if day["side"] == "long"), None
+                ),
                 "points": [
                     {name: point[name] for name in ("fromPpm", "toPpm", "samples", "predictedPpm", "seenPpm")}
                     for point in one["reliability"]
