@@ -14,6 +14,7 @@ from liqpass.chain.view import Stage
 from liqpass.claims import states as claim_states
 from liqpass.claims.states import ClaimStatus, Opener
 from liqpass.connecting import APP_ROLE
+from liqpass.exposure.limits import Cause, Direction, Scope
 from liqpass.orders.states import LEGAL_MOVES, OrderStatus
 from liqpass.payments.matching import Outcome
 from liqpass.positions.sql import BindingStatus
@@ -76,6 +77,9 @@ async def test_the_legal_moves_of_claims_are_the_same_in_python_and_in_the_datab
         ("claim_status", ClaimStatus),
         ("claim_opener", Opener),
         ("disbursement_purpose", Purpose),
+        ("cover_direction", Direction),
+        ("exposure_scope", Scope),
+        ("stop_cause", Cause),
     ],
 )
 async def test_an_enum_has_the_same_members_in_python_and_in_the_database(
