@@ -73,18 +73,25 @@ def _lines(products: Sequence[Document]) -> Iterator[tuple[str, ...]]:
         yield (f"Brier score of {name}", *(_thousandths(one[key]) for one in products))
     yield (f"buckets off by over {MOST_OFF_PERCENT} %", *(str(len(off_buckets(one))) for one in products))
     yield ("sold of all positions", *(_percent(one["offeredBps"]) for one in products))
-    yield ("payouts ÷ premiums", *(_percent(one["lossRatioBps"]) for one in products))
-    for at, buyers in enumerate(products[0]["buyers"]):
-        yield (
-            f"  its worst year, bought {_words(buyers['of'])}",
-            *(_percent(_worst(one["buyers"][at])) for one in products),
-        )
-    yield ("  its worst hour of purchase", *(_percent(_most(one["byHour"])) for one in products))
+    yield from _losses(products)
+    yield (
+        "  in the worst hour of purchase",
+        *(_percent(_most(one["byHour"])) for one in products),
+    )
     yield ("worst day", *(one["worstDays"][0]["of"] if one["worstDays"] else "-" for one in products))
     yield (
         "  hit of those covers",
         *(_percent(one["worstDays"][0]["hitBps"]) if one["worstDays"] else "-" for one in products),
     )
+
+
+def _losses(products: Sequence[Document]) -> Iterator[tuple[str, ...]]:
+    for at, first in enumerate(products[0]["buyers"]):
+        of = [one["buyers"][at] for one in products]
+        who = "by everybody" if first["of"] == "everybody" else first["of"]
+        yield (f"payouts ÷ premiums, bought {who}", *(_percent(one["lossRatioBps"]) for one in of))
+        yield ("  in the worst year", *(_percent(_most(one["years"])) for one in of))
+        yield ("  with the table before", *(_percent(one["lossRatioBeforeBps"]) for one in of))
 
 
 def html(document: Document) -> str:
@@ -164,16 +171,8 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f"<table><tr>{head}</tr>{lines}</table>"
 
 
-def _worst(buyers: Document) -> int | None:
-    return _most(buyers["years"])
-
-
 def _most(rows: Sequence[Document]) -> int | None:
     return max((row["lossRatioBps"] for row in rows if row["lossRatioBps"] is not None), default=None)
-
-
-def _words(buyers: str) -> str:
-    return "by everybody" if buyers == "everybody" else buyers
 
 
 def _percent(bps: int | None) -> str:

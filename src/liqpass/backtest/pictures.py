@@ -8,7 +8,7 @@ from liqpass.pricing.model import BPS, PPM
 
 Document = dict[str, Any]
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 34, 46
+LEFT, RIGHT, TOP, BOTTOM = 52, 22, 40, 46
 INK, GRID, OURS, OTHERS = "#1c2733", "#d5dbe1", "#0b6e99", ("#b0540a", "#7a8794", "#5c3d99")
 COLOURS = (OURS, *OTHERS)
 
@@ -163,13 +163,13 @@ def _line(
 
 
 def _legend(names: Sequence[str]) -> list[str]:
-    parts, x = [], LEFT
+    parts, x = [], 8
     for colour, name in zip(COLOURS, names, strict=False):
         parts.append(
             f'<rect x="{x}" y="{HEIGHT - 14}" width="10" height="10" fill="{colour}"/>'
-            f'<text x="{x + 14}" y="{HEIGHT - 5}">{escape(name)}</text>'
+            f'<text x="{x + 14}" y="{HEIGHT - 5}" font-size="10">{escape(name)}</text>'
         )
-        x += 24 + 6 * len(name)
+        x += 24 + round(5.3 * len(name))
     return parts
 
 

@@ -137,6 +137,7 @@ def _product(sku_id: str, title: str, tally: Tally) -> Document:
         "buyers": [
             {
                 **_row(name.value, tally.sold["buyers"].get(name, Sums())),
+                "lossRatioBeforeBps": _ratio(tally.sold["before"].get(name, Sums())),
                 "years": _rows(tally.sold[f"year {name}"]),
             }
             for name in Buyers

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from liqpass.backtest import selection
-from liqpass.backtest.before import chance_before_bps
-from liqpass.backtest.covers import SIDES, Bools, Cell, Starts, cells
+from liqpass.backtest.before import chance_before_bps, sold_before
+from liqpass.backtest.covers import MARGIN_MICRO, SIDES, Bools, Cell, Starts, cells
 from liqpass.backtest.files import Ints
 from liqpass.backtest.hourly import Series
 from liqpass.pricing.model import BPS, LEAST_PPM, PPM
@@ -73,12 +73,25 @@ def add(tally: Tally, sku: Sku, series: Series, begun: Starts, unseen_from_hour:
         for name, chosen in buyers.items():
             by_year[name].add(cell, cell.sold & chosen)
             _plus(tally.sold["buyers"][name], cell, sold & chosen)
+            _before(tally.sold["before"][name], sku, cell, unseen & chosen)
     by_hour.into(tally.sold["hour"])
     by_quarter.into(tally.sold["quarter"])
     for side, days in by_day.items():
         days.into(tally.sold[f"day {side}"])
     for name, of_years in by_year.items():
         of_years.into(tally.sold[f"year {name}"])
+
+
+def _before(to: Sums, sku: Sku, cell: Cell, which: Bools) -> None:
+    """What the table before would have asked and paid for the same positions."""
+    sold = sold_before(sku.id, cell.leverage, MARGIN_MICRO)
+    if sold:
+        premium, payout = sold
+        covers, hits = int(np.count_nonzero(which)), int(np.count_nonzero(cell.hit & which))
+        to.covers += covers
+        to.hits += hits
+        to.premium += covers * premium
+        to.payout += hits * payout
 
 
 class Division:
