@@ -8,7 +8,7 @@ from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from rlp import encode as rlp_encode  # type: ignore[import-untyped]
+from rlp import encode as rlp_encode
 
 from liqpass.chain.deploy import DeployError, created_by, deploy, environment, prepare
 from liqpass.chain.rpc import Node
