@@ -1,14 +1,20 @@
-"""Many in one transaction; and when that fails, each in one of its own, so that one that cannot be done holds
-up no other. It stays where it is, and why in the log."""
+"""Work that is due. What the database does: many in one transaction, and when that fails each in one of its
+own, so that one that cannot be done holds up no other; it stays where it is, and why in the log. What the
+outside world is asked: some at a time, so that a slow one holds up no other."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from liqpass.db import DATABASE_AWAY, Database
 
+LOOK_AGAIN_SEC = 1.0
+
 log = structlog.get_logger()
+T = TypeVar("T")
 
 Step = Callable[..., Awaitable[int]]
 """(conn, at_most=, passing_over=) → how many were done, of those after the first so many; what is not
@@ -48,3 +54,32 @@ async def _one_by_one(db: Database, step: Step, passes: Callable[[Exception], bo
                 log.warning("one_has_to_wait", in_the_way=failed)
             else:
                 log.exception("one_cannot_be_done", in_the_way=failed)
+
+
+async def some_at_a_time(
+    take: Callable[[int], Awaitable[list[T]]], do: Callable[[T], Coroutine[Any, Any, None]], at_once: int
+) -> int:
+    """Do what `take` gives, which is asked for as many as there is room for, until it gives none and all are
+    done; how many were begun.
+
+    A slow one holds up no other: its place is one of many. Raises what `do` raises first; the others are
+    cancelled then.
+    """
+    running, begun = set[asyncio.Task[None]](), 0
+    try:
+        while True:
+            for taken in await take(at_once - len(running)):
+                running.add(asyncio.create_task(do(taken)))
+                begun += 1
+            if not running:
+                return begun
+            ended, running = await asyncio.wait(
+                running, timeout=LOOK_AGAIN_SEC, return_when=asyncio.FIRST_COMPLETED
+            )
+            failed = [error for one in ended if (error := one.exception()) is not None]
+            if failed:  # each was asked for: of one that nobody asks for, asyncio says so beside our log
+                raise failed[0]
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

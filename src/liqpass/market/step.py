@@ -1,6 +1,5 @@
 """One step of reading the market: the instruments that are due, those that are due longest first."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from liqpass.batches import some_at_a_time
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exchange.candles import CandlePage
@@ -18,7 +18,7 @@ from liqpass.market.judging import DAYS, HOURS, Answered, Series, Told, Untruste
 from liqpass.market.volatility import Volatility, long_variance_e12, short_variance_e12
 from liqpass.market.wanting import LATER, LIVELY, SOON, WANTED
 
-AT_ONCE = 4
+AT_ONCE = 6
 # Longer than an instrument takes: then somebody else may take it.
 TAKEN = timedelta(minutes=1)
 FAILED_SOONEST = timedelta(seconds=5)
@@ -46,26 +46,27 @@ class Made(msgspec.Struct, frozen=True):
 
 
 async def read_due(db: Database, gateway: OkxGateway, clock: Clock) -> int:
-    """Read every wanted instrument that is due, a few at a time; how many were tried.
+    """Read every wanted instrument that is due, some at a time; how many were tried.
 
-    What is wrong with one is its own. When none of some gets an answer, the exchange is away, and the others
-    are not tried in this step.
+    What is wrong with one is its own. When some in a row get no answer the exchange is away, and the others
+    are left for the next step.
     """
-    tried = silent = 0
-    while silent < SILENT:
-        due = await _take(db, clock())
-        if not due:
-            break
-        tried += len(due)
-        answers = await asyncio.gather(*(_read(db, gateway, clock, one) for one in due))
-        silent = 0 if any(answers) else silent + len(due)
-    return tried
+    silent = 0
 
+    async def take(free: int) -> list[sql.Due]:
+        now = clock()
+        if not free or silent >= SILENT:
+            return []
+        return await db.run(
+            lambda conn: sql.take_due(conn, now, now - WANTED, now + TAKEN, free),
+            one_statement=True,
+        )
 
-async def _take(db: Database, now: datetime) -> list[sql.Due]:
-    return await db.run(
-        lambda conn: sql.take_due(conn, now, now - WANTED, now + TAKEN, AT_ONCE), one_statement=True
-    )
+    async def read(due: sql.Due) -> None:
+        nonlocal silent
+        silent = 0 if await _read(db, gateway, clock, due) else silent + 1
+
+    return await some_at_a_time(take, read, AT_ONCE)
 
 
 async def _read(db: Database, gateway: OkxGateway, clock: Clock, due: sql.Due) -> bool:

@@ -1,6 +1,5 @@
 """One step of watching: the accounts that are due are read again, those that are due longest first."""
 
-import asyncio
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from liqpass.batches import some_at_a_time
 from liqpass.clock import Clock
 from liqpass.db import DATABASE_AWAY, Database
 from liqpass.exchange.errors import ExchangeError, Kind
@@ -23,7 +23,6 @@ from liqpass.watching.noting import Random, Read, note
 
 AT_ONCE = 16
 ACCOUNTS_PER_STEP = 1_000
-LOOK_AGAIN_SEC = 1.0
 # Longer than a reading with a key or two takes: then somebody else may take the account.
 TAKEN = timedelta(minutes=1)
 NO_KEY = "No key of this account of the exchange can be used: each was revoked, or is on hold."
@@ -65,29 +64,18 @@ async def watch_due(
 ) -> int:
     """Read every account that is due, `at_once` at a time; how many were read or tried.
 
-    A slow one holds up no other: its place is one of many. Raises what the database says while it is away;
-    then each account that was begun is due again within a minute.
+    A slow one holds up no other. Raises what the database says while it is away; then each account that was
+    begun is due again within a minute.
     """
-    watcher = Watcher(db, gateway, keyring, clock, memory or pace.Memory())
-    running, begun = set[asyncio.Task[None]](), 0
-    try:
-        while True:
-            free = min(at_once - len(running), at_most - begun)
-            for due in await _take(watcher, free):
-                running.add(asyncio.create_task(_watch(watcher, due)))
-                begun += 1
-            if not running:
-                return begun
-            ended, running = await asyncio.wait(
-                running, timeout=LOOK_AGAIN_SEC, return_when=asyncio.FIRST_COMPLETED
-            )
-            failed = [error for one in ended if (error := one.exception()) is not None]
-            if failed:  # each was asked for: of one that nobody asks for, asyncio says so beside our log
-                raise failed[0]
-    finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+    watcher, left = Watcher(db, gateway, keyring, clock, memory or pace.Memory()), at_most
+
+    async def take(free: int) -> list[sql.Due]:
+        nonlocal left
+        due = await _take(watcher, min(free, left))
+        left -= len(due)
+        return due
+
+    return await some_at_a_time(take, partial(_watch, watcher), at_once)
 
 
 async def _take(watcher: Watcher, at_most: int) -> list[sql.Due]:
