@@ -9,6 +9,8 @@ import msgspec
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.db import Connection
+from liqpass.exposure import reading as exposure
+from liqpass.exposure.reading import Exposure
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.orders.states import OrderStatus
@@ -83,6 +85,7 @@ class Figures(msgspec.Struct, frozen=True):
     cursor: Cursor | None
     keys: sql.Keys
     claims_to_decide: int
+    exposure: Exposure
     days: list[Day]
     counted_at: datetime
     """The days are not of the same moment as the rest: see `Month`."""
@@ -108,6 +111,7 @@ async def figures(conn: Connection, now: datetime, chain: ChainSettings, month: 
         cursor=await cursor_of(conn, chain.chain_id),
         keys=await sql.keys(conn),
         claims_to_decide=sum(one.claims for one in await sql.claims_by_status(conn) if one.status in WAITING),
+        exposure=await exposure.shown(conn, now),
         days=days,
         counted_at=counted_at,
     )

@@ -35,6 +35,7 @@ from liqpass.web.operator_words import (
     SAID_OF_BREAK,
     SAID_OF_HELD,
     SAID_OF_PURPOSE,
+    SAID_OF_SCOPE,
     SAID_OF_WHY,
     coded,
 )
@@ -135,7 +136,8 @@ def _page(viewer: Viewer, name: str, site: Site, now: datetime, **shown: Any) ->
     return page(
         viewer, name, here=HERE, site=site, now=now, coded=coded, charts=charts, batch_most=BATCH_MOST,
         said_of_break=SAID_OF_BREAK, said_of_account=SAID_OF_ACCOUNT, said_of_why=SAID_OF_WHY,
-        said_of_purpose=SAID_OF_PURPOSE, said_of_held=SAID_OF_HELD, next_steps=NEXT_STEPS, **shown,
+        said_of_purpose=SAID_OF_PURPOSE, said_of_held=SAID_OF_HELD, said_of_scope=SAID_OF_SCOPE,
+        next_steps=NEXT_STEPS, **shown,
     )  # fmt: skip
 
 

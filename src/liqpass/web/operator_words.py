@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from liqpass.exposure.limits import Scope
 from liqpass.ledger.book import Account
 from liqpass.reconcile.checks import BreakType
 from liqpass.treasury.holding import Code
@@ -31,6 +32,14 @@ SAID_OF_BREAK: Mapping[str, str] = {
     BreakType.CLAIM_PAID_TWICE: N_("Claim paid more than approved"),
     BreakType.CLAIM_PAID_TO_ANOTHER: N_("Claim paid to somebody else"),
     BreakType.CLAIM_OVERDUE: N_("Approved claim not paid yet"),
+}
+
+SAID_OF_SCOPE: Mapping[str, str] = {
+    Scope.DIRECTION: N_("One direction"),
+    Scope.INSTRUMENT: N_("One instrument"),
+    Scope.ACCOUNT: N_("One exchange account"),
+    Scope.WALLET: N_("One wallet"),
+    Scope.CLAIMS: N_("Claims of 24 hours, one direction"),
 }
 
 SAID_OF_ACCOUNT: Mapping[str, str] = {
