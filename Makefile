@@ -26,14 +26,25 @@ conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 1
 	@$(IN_VENV) python -m pytest -q -n 0 tests/conformance $(ARGS)
 
 check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode, the pins
+	@$(MAKE) --no-print-directory --silent --jobs=$(patsubst 0,1,$(AT_ONCE)) --output-sync=target types pins style imports migrations bytecode pages
+
+# the parts of a check, the longest first; for `check` alone: what they need has to be installed
+.PHONY: types pins style imports migrations bytecode pages
+types:
+	@$(IN_VENV) mypy
+pins:
+	@$(IN_VENV) python -m scripts.wheels
+style:
 	@$(IN_VENV) ruff check
 	@$(IN_VENV) ruff format --check
-	@$(IN_VENV) mypy
+imports:
 	@$(IN_VENV) lint-imports
+migrations:
 	@$(IN_VENV) squawk src/liqpass/migrations/*.sql
+bytecode:
 	@$(IN_VENV) node contracts/build.mjs --check
+pages:
 	@$(IN_VENV) node tests/web/node_modules/typescript/bin/tsc -p tests/web
-	@$(IN_VENV) python -m scripts.wheels
 
 bench: deps-dev ## the order loop's speed beside pgbench on the same server
 	@$(IN_VENV) python -m bench.loop $(ARGS)
