@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from liqpass.chain.balances import BALANCE_OF
+from liqpass.disclosure.reserve import at_most
 from liqpass.sandbox.chain import USDC
 from tests.conftest import in_database
 from tests.flows.newcomers import Newcomer, newcomer, shared_world
@@ -66,6 +67,23 @@ async def looked(world: TestWorld) -> dict[str, Any]:
 
 def added_up(look: dict[str, Any]) -> int:
     return sum(int(look[name]) for name in IN) - sum(int(look[name]) for name in OUT)
+
+
+@pytest.mark.parametrize(
+    ("held", "capital", "there", "told"),
+    [
+        (0, 10_000, 10_000, 0),
+        (1, 10_000, 10_000, 1_000),
+        (1_000, 10_000, 10_000, 1_000),
+        (1_001, 1_500, 10_000, 1_500),  # never more than all the capital
+        (1_001, 10_000, 1_700, 1_700),  # nor a number that seems short where nothing is
+        (1_701, 10_000, 1_700, 2_000),
+    ],
+)
+def test_what_is_held_is_rounded_up_and_never_seems_short_where_it_is_not(
+    held: int, capital: int, there: int, told: int
+) -> None:
+    assert at_most(held * USDC, capital * USDC, there * USDC) == told * USDC
 
 
 async def test_before_the_first_look_there_is_none(world: TestWorld) -> None:

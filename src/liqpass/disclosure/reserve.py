@@ -129,7 +129,7 @@ def _judged(found: Kept, now: datetime, chain: ChainSettings) -> tuple[Standing,
             Account.SUSPENSE,
         )
     )
-    held_at_most = min(capital, ceil_div(held, STEP) * STEP)
+    held_at_most = at_most(held, capital, balance + not_final - owed)
     looked = Looked(
         run=run.id,
         finished_at=run.finished_at,
@@ -155,6 +155,13 @@ def _judged(found: Kept, now: datetime, chain: ChainSettings) -> tuple[Standing,
     if difference and not _on_its_way(found.document):
         return Standing.DIFFERS, looked
     return Standing.LATE if now - run.finished_at > LATE else Standing.GOOD, looked
+
+
+def at_most(held: int, capital: int, there: int) -> int:
+    """What is held, rounded up, but to no more than there is. `there`: held by the treasury beyond what is
+    owed."""
+    rounded = min(capital, ceil_div(held, STEP) * STEP)
+    return rounded if there < held else min(rounded, there)
 
 
 def _on_its_way(document: dict[str, Any]) -> bool:

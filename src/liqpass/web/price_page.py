@@ -58,6 +58,7 @@ async def show_price(
         own=_own(told.figures, products) if told else [],
         titles={sku.id: sku for sku in products.sku},
         percent=lambda ppm: percent(viewer, ppm),
+        brier=lambda ppm: number(viewer.language, round(Decimal(ppm) / PPM, 4)),
         least_ppm=LEAST_PPM,
     )
 
