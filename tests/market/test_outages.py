@@ -1,8 +1,10 @@
 """An exchange that is away for an hour, one instrument that is out of order, workers that die on the way."""
 
+import math
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from liqpass.market import standing
 from liqpass.market.sql import take_due
@@ -76,6 +78,31 @@ async def test_what_a_worker_took_that_died_is_due_again_in_a_minute(market: Mar
     assert [one.inst_id for one in taken] == [market.inst_id]
     assert await market.read(seconds=59) is None
     assert await market.read(seconds=1) is not None
+
+
+async def test_metrics_tell_of_each_instrument_and_of_nothing_while_the_database_is_away(
+    market: Market,
+) -> None:
+    def shown(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"liqpass_{name}", labels)
+
+    async def told() -> None:
+        async with market.db.pool.acquire() as conn:
+            standing.tell(await standing.standing(conn, market.clock()), market.clock())
+
+    await told()
+    of = {"instrument": market.inst_id}
+    assert (shown("instruments_wanted"), shown("instruments_unpriced")) == (1, 1)
+    assert math.isnan(shown("volatility_age_seconds", **of) or 0)
+    await market.read()
+    market.okx.books.delist_instrument(market.inst_id)
+    await market.read(seconds=61)
+    await told()
+    assert (shown("instruments_wanted"), shown("instruments_unpriced")) == (1, 1)
+    assert (shown("volatility_age_seconds", **of), shown("volatility_failures", **of)) == (61, 1)
+    standing.tell(None, market.clock())
+    assert math.isnan(shown("instruments_wanted") or 0)
+    assert shown("volatility_age_seconds", **of) is None
 
 
 async def test_without_a_worker_it_is_said_what_to_do(market: Market) -> None:

@@ -141,6 +141,7 @@ async def test_a_hundred_positions_are_one_reading(town: TestWorld) -> None:
             name = f"COIN{number}-USDT-SWAP"
             books.list_instrument(name, mark="10")
             books.open_position(who.okx.uid, name, contracts=5, lever=10)
+        await town.read_market()
         slot = {"instId": "COIN50-USDT-SWAP", "mgnMode": "isolated", "posSide": "long"}
         await who.trader.positions(who.account)
         town.clock.advance(minutes=1)  # what was read before is too old

@@ -221,7 +221,7 @@ class OkxGateway:
         nobody = Credentials("", "", "", region, demo=False)
         answer = await self._read(nobody, MARK_CANDLES, {"instId": inst_id, "bar": bar, "limit": PAGE})
         rows, rest = read_candles(answer.rows)
-        self._note(MARK_CANDLES, rest)
+        self._note(answer.target, rest)
         return CandlePage(answer.raw, f"okx {region} {MARK_CANDLES}", answer.asked_at, rows, rest)
 
     async def ask(self, creds: Credentials, path: str, params: Mapping[str, str | int | None]) -> Answer:
