@@ -19,7 +19,14 @@ from typing import NoReturn
 
 from tests.commands.cli import SPARE_SEC, Done, bare
 
-IMPORTED = ("liqpass.__main__", "liqpass.place", "liqpass.exports.files", "liqpass.treasury.disbursements")
+IMPORTED = (
+    "liqpass.__main__",
+    "liqpass.running",
+    "liqpass.contracting",
+    "liqpass.place",
+    "liqpass.exports.files",
+    "liqpass.treasury.disbursements",
+)
 _one_at_a_time = Lock()
 
 
