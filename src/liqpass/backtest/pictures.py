@@ -169,7 +169,7 @@ def _legend(names: Sequence[str]) -> list[str]:
             f'<rect x="{x}" y="{HEIGHT - 14}" width="10" height="10" fill="{colour}"/>'
             f'<text x="{x + 14}" y="{HEIGHT - 5}" font-size="10">{escape(name)}</text>'
         )
-        x += 24 + round(5.3 * len(name))
+        x += 24 + round(5.7 * len(name))
     return parts
 
 
