@@ -156,6 +156,9 @@ async def _prices(db: Database, clock: Clock) -> Finding:
         found = await market.standing(conn, now)
     unpriced = found.unpriced(now)
     all_well = f"{len(found.wanted)} instruments wanted, {len(found.wanted) - len(unpriced)} with a price"
+    odd = market.oddities(found)
+    if odd:
+        all_well += f", {len(odd)} of odd candles ({'; '.join(odd[: market.TOLD])})"
     said = "; ".join(market.remarks(found, now)) or all_well
     return Finding("prices", not any(one.failures for one in unpriced), said)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from liqpass.clock import system_clock
+from liqpass.exchange.okx import OkxGateway
 from liqpass.sandbox.okx_server import SandboxExchange
 from tests.conformance.asking import ask
 
@@ -196,6 +197,23 @@ async def test_its_candles_are_a_whole_history_that_ends_at_the_mark_price(excha
         assert (
             Decimal(str(of_that_minute[3])) <= (position.trigger_px or 0) <= Decimal(str(of_that_minute[2]))
         )
+
+
+async def test_its_hours_and_days_of_mark_prices_are_those_that_a_price_is_made_of() -> None:
+    moment, mark = system_clock(), {"price": "mark"}
+    async with SandboxExchange(lambda: moment) as exchange:
+        gateway = OkxGateway(exchange.hosts, system_clock)
+        ours = [await gateway.mark_candles(BTC_ID, "1H"), await gateway.mark_candles(BTC_ID, "1Dutc")]
+        await gateway.close()
+        theirs = await called(
+            exchange,
+            ["fetch_ohlcv", BTC, "1h", None, 100, mark],
+            ["fetch_ohlcv", BTC, "1d", None, 100, mark],
+            label="",
+        )
+    for page, bars in zip(ours, theirs, strict=True):
+        read = [[row.start_ms, *map(float, (row.open, row.high, row.low, row.close))] for row in page.rows]
+        assert [bar[:5] for bar in bars] == read[::-1]
 
 
 async def test_it_is_refused_for_what_okx_refuses(exchange: SandboxExchange) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -75,7 +76,8 @@ async def test_a_row_that_cannot_be_read_is_counted_and_takes_no_other_along(
     okx: SandboxExchange, anybody: OkxGateway, errors: list[str]
 ) -> None:
     now_ms = okx.books.now_ms()
-    for ago, row in enumerate(([], ["1"], [1, 2, 3, 4, 5, 6], ["x"] * 6, [None] * 6), 1):
+    odd: list[list[Any]] = [[], ["1"], [1, 2, 3, 4, 5, 6], ["x"] * 6, [None] * 6]
+    for ago, row in enumerate(odd, 1):
         okx.books.tell_candle(BTC, now_ms - now_ms % HOUR_MS - ago * HOUR_MS, row=row)
     page = await anybody.mark_candles(BTC, "1H")
     assert (len(page.rows), len(page.unread), errors) == (95, 5, ["unread_row"])

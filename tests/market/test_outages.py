@@ -58,6 +58,15 @@ async def test_one_that_is_out_of_order_holds_up_no_other(market: Market) -> Non
     assert f"{gone}: OKX lists no such instrument" in said
 
 
+async def test_what_is_odd_about_candles_that_have_a_price_is_told_by_name(market: Market) -> None:
+    market.tell(7, None)
+    await market.read()
+    async with market.db.pool.acquire() as conn:
+        found = await standing.standing(conn, market.clock())
+    assert standing.oddities(found) == [f"{market.inst_id}: 1 of its hours: missing"]
+    assert standing.remarks(found, market.clock()) == []
+
+
 async def test_where_none_of_some_gets_an_answer_the_others_are_not_tried(market: Market) -> None:
     names = [market.add() for _ in range(12)]
     await market.want(*names)

@@ -33,7 +33,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """How reading a wanted instrument stands."""
+    """How reading a wanted instrument stands; `remarks`: what was odd about the candles that were read."""
 
     inst_id: str
     read_at: datetime | None
@@ -41,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True):
     failures: int
     doubted: bool
     trouble: str | None
+    remarks: list[str] | None
 
 
 class KeptCandle(msgspec.Struct, frozen=True):
@@ -189,8 +190,10 @@ async def note_failed(conn: Connection, inst_id: str, due_at: datetime, doubted:
 
 
 @query("""
-    select inst_id, read_at, due_at, failures, doubted, trouble from market_instruments
-    where wanted_at > $1 order by inst_id
+    select m.inst_id, m.read_at, m.due_at, m.failures, m.doubted, m.trouble, v.remarks
+    from market_instruments m
+    left join volatilities v on v.inst_id = m.inst_id and v.read_at = m.read_at
+    where m.wanted_at > $1 order by m.inst_id
 """)
 async def wanted(conn: Connection, since: datetime) -> list[Wanted]:
     """Instruments that somebody wanted since then."""

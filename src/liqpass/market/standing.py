@@ -61,6 +61,11 @@ def remarks(market: Market, now: datetime) -> list[str]:
     return [f"{len(lacking)} of {len(market.wanted)} instruments have no price ({why})."]
 
 
+def oddities(market: Market) -> list[str]:
+    """What was odd about candles that a price is made of all the same, by instrument."""
+    return [f"{one.inst_id}: {', '.join(one.remarks)}" for one in market.wanted if one.remarks]
+
+
 def tell(market: Market | None, now: datetime) -> None:
     """As metrics; None: the database does not answer."""
     wanted_gauge.set(len(market.wanted) if market else NAN)
