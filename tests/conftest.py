@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from liqpass.db import Database, open_database
-from liqpass.embedded import embedded_postgres
+from liqpass.embedded import SHARED_MEMORY, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
 from tests.clock import SettableClock
 from tests.world import TestWorld, running_world
 
+ROOM_BYTES = 8 * 2**30  # more than the databases of four workers ever take
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folders whose files take longest: begun last, one of these would keep a single worker busy to the end.
 LONG = (
@@ -74,9 +76,15 @@ def server_url() -> Iterator[str]:
         url = os.environ.get("DATABASE_URL")
         if not url:
             # Not pytest's own folder: root's PostgreSQL runs as another user, who may not enter that.
-            folder = stack.enter_context(TemporaryDirectory(prefix="liqpass-tests-"))
+            folder = stack.enter_context(TemporaryDirectory(prefix="liqpass-tests-", dir=_in_memory()))
             url = stack.enter_context(embedded_postgres(Path(folder), options=QUICK)).url
         yield url
+
+
+def _in_memory() -> str | None:
+    """Where there is much of it: a database for every test is five hundred files, written and unlinked."""
+    there = SHARED_MEMORY.is_dir() and disk_usage(SHARED_MEMORY).free > ROOM_BYTES
+    return str(SHARED_MEMORY) if there else None
 
 
 @pytest.fixture(scope="session")

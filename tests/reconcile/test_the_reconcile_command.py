@@ -8,8 +8,9 @@ import pytest
 
 from liqpass.sandbox.chain import USDC
 from liqpass.serving import free_port
-from tests.commands.cli import Done, liqpass
+from tests.commands.cli import Done
 from tests.commands.conftest import chain, env, exchange
+from tests.commands.forked import liqpass
 from tests.flows.newcomers import Newcomer
 from tests.reconcile.hands import by_hand, covered
 from tests.world import TestWorld
