@@ -5,7 +5,8 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -29,8 +30,20 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False)
 
     `lasting`: it runs until a signal comes, whose coming is no failure.
     """
-    try:
+    with _ending_tidily(lasting=lasting):
         uvloop.run(_ended_by_sigterm(main))
+
+
+def compute(main: Callable[[], None]) -> None:
+    """Run a command that only computes, which a signal ends where it is; errors are one line as of `run`."""
+    with _ending_tidily(lasting=False):
+        main()
+
+
+@contextmanager
+def _ending_tidily(*, lasting: bool) -> Iterator[None]:
+    try:
+        yield
     except asyncio.CancelledError:
         raise typer.Exit(0 if lasting else 128 + signal.SIGTERM) from None
     except KeyboardInterrupt:

@@ -95,7 +95,7 @@ def test_a_world_without_surprises_is_forecast_well(document: dict[str, Any]) ->
 
 def test_the_page_needs_nothing_beside_it(written: tuple[Path, Result]) -> None:
     page = (written[0] / "report.html").read_text()
-    assert page.count("<svg") == 1 + 5 * len(PRODUCTS.sku)
+    assert page.count("<svg") == 1 + 6 * len(PRODUCTS.sku)
     for outside in ("<link", "<script", "src=", "href=", "url(", "@import"):
         assert outside not in page
     assert "COIN1-1h" in page

@@ -153,6 +153,7 @@ def _section(one: Document) -> str:
             pictures.reliability(one),
             pictures.losses(one),
             pictures.by_hour(one),
+            pictures.by_division(one, "byQuarter", "by volatility: calm to wild"),
             pictures.by_division(one, "byLeverage", "by leverage"),
             pictures.by_division(one, "byInstrument", "by instrument"),
             _table(("chance", "covers", "predicted", "seen"), buckets),

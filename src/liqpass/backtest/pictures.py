@@ -33,7 +33,7 @@ def reliability(product: Document) -> str:
 def brier(products: Sequence[Document]) -> str:
     """Beside a constant and the table before; lower is better."""
     groups = [
-        (one["title"], [one["brierPpm"], one["brierBeforePpm"] or 0, one["brierConstantPpm"]])
+        (one["title"], [one[name] or 0 for name in ("brierPpm", "brierBeforePpm", "brierConstantPpm")])
         for one in products
     ]
     found = [(name, [value * 1000 / PPM for value in values]) for name, values in groups]
@@ -70,7 +70,11 @@ def losses(product: Document) -> str:
 
 def by_hour(product: Document) -> str:
     """Payouts ÷ premiums by the hour of purchase (UTC)."""
-    ratios = {row["of"]: (row["lossRatioBps"] or 0) * 100 / BPS for row in product["byHour"]}
+    ratios = {
+        (row["of"], row["weekend"]): row["lossRatioBps"] * 100 / BPS
+        for row in product["byHour"]
+        if row["lossRatioBps"] is not None
+    }
     end = 120
     body = [_axes("hour, UTC", "payouts ÷ premiums, %", range(0, 24, 3), 23, range(0, 121, 20), end)]
     body += [
@@ -78,8 +82,8 @@ def by_hour(product: Document) -> str:
         for at in range(0, 24, 3)
     ]
     body.append(_line([(0, 100), (23, 100)], 23, end, INK, dashed=True))
-    for first, colour in ((0, COLOURS[0]), (24, COLOURS[1])):
-        dots = [(at, min(end, ratios[first + at])) for at in range(24) if first + at in ratios]
+    for weekend, colour in ((False, COLOURS[0]), (True, COLOURS[1])):
+        dots = [(at, min(end, ratios[at, weekend])) for at in range(24) if (at, weekend) in ratios]
         body.append(_line(dots, 23, end, colour, dashed=False))
     names = ("Monday to Friday", "Saturday and Sunday")
     return _picture(f"{product['title']}: by the hour of purchase", [*body, *_legend(names)])

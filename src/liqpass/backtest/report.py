@@ -126,14 +126,15 @@ def _product(sku_id: str, title: str, tally: Tally) -> Document:
         "brierBeforePpm": None
         if made.squares_before is None
         else _mean_ppm(made.squares_before, made.samples),
-        "brierConstantPpm": round(seen * (1 - seen) * PPM),
+        "brierConstantPpm": round(seen * (1 - seen) * PPM) if made.samples else None,
         "offeredBps": total.covers * BPS // tally.offered.covers if tally.offered.covers else 0,
         "lossRatioBps": _ratio(total),
         "reliability": _reliability(made.buckets),
-        **{
-            f"by{name.capitalize()}": _rows(tally.sold[name])
-            for name in ("leverage", "side", "instrument", "quarter", "hour")
-        },
+        **{f"by{name.capitalize()}": _rows(tally.sold[name]) for name in ("leverage", "side", "instrument")},
+        "byQuarter": [{**row, "of": row["of"] + 1} for row in _rows(tally.sold["quarter"])],
+        "byHour": [
+            {**row, "of": row["of"] % 24, "weekend": row["of"] >= 24} for row in _rows(tally.sold["hour"])
+        ],
         "buyers": [
             {
                 **_row(name.value, tally.sold["buyers"].get(name, Sums())),
@@ -195,8 +196,8 @@ def _ratio(sums: Sums) -> int | None:
     return round(sums.payout * BPS / sums.premium) if sums.premium else None
 
 
-def _mean_ppm(total: float, count: int) -> int:
-    return round(total * PPM / count) if count else 0
+def _mean_ppm(total: float, count: int) -> int | None:
+    return round(total * PPM / count) if count else None
 
 
 def _day(days: int) -> str:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.terminal import fail, tell
+from liqpass.terminal import compute, fail, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liqpass.backtest.fitting import Fitted
     from liqpass.pricing.skus import Products
 
 price_cli = typer.Typer(
@@ -54,19 +57,7 @@ def backtest(
 
     The same candles and products give the same bytes.
     """
-    from liqpass.backtest import page, report
-    from liqpass.backtest.files import Unusable
-
-    products = _products(skus)
-    first = unseen_from.date() if unseen_from else report.UNSEEN_FROM
-    try:
-        document = report.report(folder, products, tell, unseen_from=first)
-        for line in page.table(document):
-            typer.echo(line)
-        for path in page.write(document, out) if out else ():
-            tell(f"written: {path}")
-    except (Unusable, OSError) as error:
-        fail(str(error))
+    compute(lambda: _backtest(folder, out, skus, unseen_from))
 
 
 @price_cli.command(epilog="Example: liqpass price calibrate candles/ --until 2023-01-01")
@@ -83,36 +74,54 @@ def calibrate(
     ] = None,
 ) -> None:
     """Fit k, ν and w on the older candles, report on the newer ones, and print the lines for skus.toml."""
+    compute(lambda: _calibrate(folder, skus, until))
+
+
+def _backtest(folder: Path, out: Path | None, skus: Path | None, unseen_from: datetime | None) -> None:
+    from liqpass.backtest import page, report
+    from liqpass.backtest.files import Unusable
+
+    first = unseen_from.date() if unseen_from else report.UNSEEN_FROM
+    try:
+        document = report.report(folder, _products(skus), tell, unseen_from=first)
+    except Unusable as error:
+        fail(str(error))
+    for line in page.table(document):
+        typer.echo(line)
+    for path in page.write(document, out) if out else ():
+        tell(f"written: {path}")
+
+
+def _calibrate(folder: Path, skus: Path | None, until: datetime | None) -> None:
     from liqpass.backtest.files import Unusable
     from liqpass.backtest.fitting import fit
     from liqpass.backtest.report import UNSEEN_FROM
 
     try:
         for found in fit(folder, _products(skus), until.date() if until else UNSEEN_FROM, tell):
-            was = found.sku.model
-            typer.echo(
-                f"# {found.sku.id}, fitted on {found.samples:,} covers: log loss {found.fitted[0]:.5f}, ",
-                nl=False,
-            )
-            typer.echo(f"Brier {found.fitted[1]:.4f}")
-            if found.unseen and found.delivered_unseen:
-                typer.echo(
-                    f"# unseen: log loss {found.unseen[0]:.5f}, Brier {found.unseen[1]:.4f}; with ", nl=False
-                )
-                typer.echo(f"{was.short_weight_bps}, {was.scale_bps}, {was.spread_bps}: ", nl=False)
-                typer.echo(f"{found.delivered_unseen[0]:.5f}, {found.delivered_unseen[1]:.4f}")
-            typer.echo("[sku.model]")
-            for name in ("short_weight_bps", "scale_bps", "spread_bps"):
-                typer.echo(f"{name} = {getattr(found.model, name):_}")
-    except (Unusable, OSError) as error:
+            for line in _fitted(found):
+                typer.echo(line)
+    except Unusable as error:
         fail(str(error))
+
+
+def _fitted(found: "Fitted") -> "Iterator[str]":
+    """What was found for a product: remarks, and the lines for its file."""
+    was = found.sku.model
+    lost, brier = found.fitted
+    yield f"# {found.sku.id}, fitted on {found.samples:,} covers: log loss {lost:.5f}, Brier {brier:.4f}"
+    if found.unseen and found.delivered_unseen:
+        yield (
+            f"# unseen: log loss {found.unseen[0]:.5f}, Brier {found.unseen[1]:.4f}; "
+            f"with {was.short_weight_bps}, {was.scale_bps}, {was.spread_bps}: "
+            f"{found.delivered_unseen[0]:.5f}, {found.delivered_unseen[1]:.4f}"
+        )
+    yield "[sku.model]"
+    for name in ("short_weight_bps", "scale_bps", "spread_bps"):
+        yield f"{name} = {getattr(found.model, name):_}"
 
 
 def _products(path: Path | None) -> "Products":
     from liqpass.pricing.skus import load_products
-    from liqpass.settings import SettingError
 
-    try:
-        return load_products(path)
-    except SettingError as error:
-        fail(str(error))
+    return load_products(path)
