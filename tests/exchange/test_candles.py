@@ -9,7 +9,7 @@ from aiohttp import web
 
 from liqpass.exchange.errors import ExchangeError, Kind
 from liqpass.exchange.okx import OkxGateway
-from liqpass.exchange.pace import LIMITS, MARK_CANDLES
+from liqpass.exchange.pace import LIMITS, MARK_CANDLES, Pace
 from liqpass.sandbox.okx_server import SandboxExchange
 from tests.exchange.conftest import MakeGateway, Serve, StandingTime
 
@@ -70,6 +70,13 @@ async def test_their_limit_is_of_the_address_and_no_users(
     await anybody.mark_candles("ETH-USDT-SWAP", "1Dutc")
     assert time.passed_sec >= begun + window_sec
     assert errors == []
+
+
+def test_three_hundred_instruments_are_read_in_half_a_minute() -> None:
+    pace, now = Pace(), 0.0
+    for _ in range(300):
+        now += pace.wait_sec("global", MARK_CANDLES, now, at_most=3.0) or 0.0
+    assert 30 < now < 35
 
 
 async def test_a_row_that_cannot_be_read_is_counted_and_takes_no_other_along(

@@ -1,5 +1,6 @@
 """The candles of the sandbox exchange, asked for over HTTP and without a key."""
 
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -206,3 +207,60 @@ async def test_what_cannot_be_asked_for_is_refused_by_name(
     assert said["code"] == code
     if code == "51000":
         assert next(iter(query)) in said["msg"]
+
+
+async def control(okx: SandboxExchange, name: str, **arguments: Any) -> Any:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{okx.control_url}/control/{name}", json=arguments) as response,
+    ):
+        return await response.json()
+
+
+def width(bars: list[list[str]]) -> float:
+    """Their root mean square width, as a logarithm."""
+    return math.sqrt(sum(math.log(prices(bar)[1] / prices(bar)[2]) ** 2 for bar in bars) / len(bars))
+
+
+async def test_how_much_an_instrument_moves_can_be_said(okx: SandboxExchange, clock: SettableClock) -> None:
+    """By Parkinson's estimate a price that moves by σ is √(4 ln 2) σ wide."""
+    for daily in ("0.03", "0.003", "0.12"):
+        await control(okx, "set_volatility", inst_id=BTC, daily=daily)
+        for bar, share in (("1H", math.sqrt(24)), ("1Dutc", 1)):
+            moved = width(await rows(okx, HISTORY_MARK, bar=bar)) * share / math.sqrt(4 * math.log(2))
+            assert moved == pytest.approx(float(daily), rel=0.15)
+    assert "not a positive number" in (await control(okx, "set_volatility", inst_id=BTC, daily=0))["error"]
+
+
+async def test_no_hour_since_the_start_stands_still_and_a_quiver_liquidates_nobody(
+    okx: SandboxExchange, clock: SettableClock
+) -> None:
+    before = len([account for account in okx.books.accounts.values() if account.episodes])
+    clock.advance(hours=101)
+    bars = (await rows(okx, HISTORY_MARK, bar="1H"))[:100]
+    assert all(prices(bar)[2] < prices(bar)[0] == prices(bar)[3] < prices(bar)[1] for bar in bars)
+    assert width(bars) * math.sqrt(24 / (4 * math.log(2))) == pytest.approx(0.03, rel=0.15)
+    assert len([account for account in okx.books.accounts.values() if account.episodes]) == before
+
+
+async def test_a_candle_is_told_otherwise_or_not_at_all(okx: SandboxExchange) -> None:
+    true = await rows(okx, MARK, bar="1H", limit=5)
+    nonsense = ["yesterday", {"of": None}, 7]
+    await control(okx, "tell_candle", inst_id=BTC, start_ms=true[1][0], row=nonsense)
+    await control(okx, "tell_candle", inst_id=BTC, start_ms=true[3][0])
+    told = await rows(okx, MARK, bar="1H", limit=4)
+    assert told == [true[0], nonsense, true[2], true[4]]
+    assert starts(await rows(okx, MARK, bar="30m", limit=2))  # other bars are as they were
+    await control(okx, "reset")
+    assert await rows(okx, MARK, bar="1H", limit=5) == true
+
+
+async def test_what_was_listed_lately_has_few_candles_and_what_is_delisted_none(okx: SandboxExchange) -> None:
+    await control(okx, "list_instrument", inst_id="NEW-USDT-SWAP", mark="0.0000012", days=3)
+    bars = await rows(okx, MARK, instId="NEW-USDT-SWAP", bar="1H")
+    assert len(bars) == 72
+    assert all(len(set(bar[1:5])) > 1 for bar in bars)  # its ticks are as fine as its price
+    assert "e" not in str(bars).lower()
+    await control(okx, "delist_instrument", inst_id="NEW-USDT-SWAP")
+    assert (await answer(okx, MARK, instId="NEW-USDT-SWAP"))["code"] == "51001"
+    assert "no instrument" in (await control(okx, "delist_instrument", inst_id="NEW-USDT-SWAP"))["error"]
