@@ -31,7 +31,9 @@ def test_a_command_shows_an_example(command: tuple[str, ...]) -> None:
     assert f"liqpass {' '.join(command)}" in shown.output.partition("Example: ")[2]
 
 
-@pytest.mark.parametrize("group", ["", "keys", "contract", "claims", "pool", "suspense", "reconcile"])
+@pytest.mark.parametrize(
+    "group", ["", "keys", "contract", "claims", "pool", "suspense", "reconcile", "price"]
+)
 def test_a_group_of_commands_lists_them_in_whole_sentences_and_shows_one(group: str) -> None:
     shown = CliRunner().invoke(cli, [*group.split(), "--help"], prog_name="liqpass")
     assert f"Example: liqpass {group}".rstrip() in shown.output

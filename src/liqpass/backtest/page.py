@@ -24,8 +24,7 @@ _STYLE = (
 
 
 def write(document: Document, out: Path) -> list[Path]:
-    """report.json, report.html, reliability.json and pictures, into a folder that is made when missing."""
-    out.mkdir(parents=True, exist_ok=True)
+    """report.json, report.html, reliability.json and pictures, into a folder."""
     files = {
         "report.json": json.dumps(document, indent=1, ensure_ascii=False) + "\n",
         "reliability.json": json.dumps(curve(document), indent=1, ensure_ascii=False) + "\n",

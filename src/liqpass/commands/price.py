@@ -53,8 +53,9 @@ def backtest(
         ),
     ] = None,
 ) -> None:
-    """Hold chances against what was seen, and premiums against payouts.
+    """Hold the price against the past.
 
+    Chances against what was seen, premiums against payouts, also for those who choose when to buy.
     The same candles and products give the same bytes.
     """
     compute(lambda: _backtest(folder, out, skus, unseen_from))
@@ -73,7 +74,10 @@ def calibrate(
         ),
     ] = None,
 ) -> None:
-    """Fit k, ν and w on the older candles, report on the newer ones, and print the lines for skus.toml."""
+    """Fit the model of each product.
+
+    On the older candles; reports on the newer ones, and prints the lines for skus.toml.
+    """
     compute(lambda: _calibrate(folder, skus, until))
 
 
@@ -81,6 +85,8 @@ def _backtest(folder: Path, out: Path | None, skus: Path | None, unseen_from: da
     from liqpass.backtest import page, report
     from liqpass.backtest.files import Unusable
 
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # said now, and not when all is done
     first = unseen_from.date() if unseen_from else report.UNSEEN_FROM
     try:
         document = report.report(folder, _products(skus), tell, unseen_from=first)
