@@ -20,7 +20,7 @@ from liqpass.clock import system_clock
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Progress
-from liqpass.sandbox.calm_market import read_calm
+from liqpass.sandbox.calm_market import calm_down, read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.story_books import give_capital
@@ -87,6 +87,7 @@ async def running_place(traders: int, tell: Progress) -> AsyncIterator[Place]:
                 try:
                     await _ready(api, folder, serve, work)
                     await give_capital(env, CAPITAL)
+                    calm_down(exchange.books)
                     await read_calm(owner.execute, exchange.books.instruments, system_clock())
                     positions = await _one_order(api, chain, exchange, owner)
                     script = folder / "loop.sql"

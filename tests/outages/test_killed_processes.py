@@ -23,7 +23,7 @@ from liqpass.clock import system_clock
 from liqpass.db import open_database
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.hexes import to_hex
-from liqpass.sandbox.calm_market import read_calm
+from liqpass.sandbox.calm_market import calm_down, read_calm
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.trader import Trader
@@ -118,6 +118,7 @@ async def _tasks_of_a_funded_town(town: Town, url: str) -> int:
         tasks = len(tasks_of(of))
         await fund_pool(of)
         await read_calm(database.pool.execute, town.exchange.books.instruments, system_clock())
+        calm_down(town.exchange.books)
     await database.close()
     return tasks
 

@@ -23,7 +23,7 @@ from liqpass.hexes import to_hex
 from liqpass.ids import RANDOM_BYTES
 from liqpass.reconcile.invariants import broken
 from liqpass.sandbox.anvil import wallet
-from liqpass.sandbox.calm_market import read_calm
+from liqpass.sandbox.calm_market import calm_down, read_calm
 from liqpass.sandbox.chain import ETHER, USDC, SandboxChain
 from liqpass.sandbox.okx_control import key_json
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -263,6 +263,7 @@ async def two_workers(url: str, folder: Path) -> AsyncIterator[Town]:
         owner = await asyncpg.connect(url)
         stack.push_async_callback(owner.close)
         await read_calm(owner.execute, exchange.books.instruments, system_clock())
+        calm_down(exchange.books)
         db = await open_database(url, name="test")
         stack.push_async_callback(db.close)
         settings = Settings.from_env(env)

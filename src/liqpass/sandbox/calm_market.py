@@ -1,9 +1,11 @@
-"""A market that moves little, for worlds whose covers are not about their price: variances as if they had
-been read just now. Nobody reads candles for them."""
+"""A market that moves little, for worlds whose covers are not about their price."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
+from liqpass.sandbox.okx_accounts import Books
+
+DAILY = "0.01"
 # A third of a percent, squared: about 30 % a year.
 HOURLY_E12 = 10_000_000
 _READ = """
@@ -26,6 +28,12 @@ async def read_calm(
     hourly_e12: int = HOURLY_E12,
     unless_within: timedelta = timedelta(),
 ) -> None:
-    """Once for each instrument. `execute`: a connection's or a pool's; `hourly_e12`: σ² of an hour;
-    `unless_within`: what was read no longer ago is left as it is."""
+    """Variances as if the market had been read now, once for each instrument. `execute`: a connection's or a
+    pool's; `hourly_e12`: σ² of an hour; `unless_within`: what was read no longer ago is left as it is."""
     await execute(_READ, sorted(inst_ids), now, hourly_e12, unless_within)
+
+
+def calm_down(books: Books) -> None:
+    """For who reads its candles: every instrument moves little."""
+    for inst_id in books.instruments:
+        books.set_volatility(inst_id, DAILY)
