@@ -299,4 +299,20 @@ from (
 ) l join ledger_kinds w on w.kind = l.kind::ledger_kind and w.forward = l.forward
 order by l.at, l.ref;
 
+-- What each order adds to, and what stands behind those that are open: half of them are shorts.
+insert into order_risks (purchase_order_id, direction, inst_id, main_uid, wallet)
+select o.purchase_order_id, case when get_byte(o.purchase_order_id, 0) % 2 = 0 then 'long' else 'short' end::cover_direction,
+    b.inst_id, a.main_uid, o.user_id
+from purchase_orders o
+join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
+join api_accounts a on a.user_id = b.user_id and a.id = b.api_account_id;
+insert into exposures (scope, key, open_sum)
+select k.scope, k.key, sum(case when t.credit = 'POOL_LOCKED' then t.amount else -t.amount end)::bigint
+from ledger_transfers t join order_risks r on r.purchase_order_id = t.ref
+cross join lateral (values
+    ('DIRECTION'::exposure_scope, r.direction::text), ('INSTRUMENT', r.inst_id), ('ACCOUNT', r.main_uid),
+    ('WALLET', '0x' || encode(r.wallet, 'hex'))) k (scope, key)
+where 'POOL_LOCKED' in (t.debit, t.credit)
+group by k.scope, k.key;
+
 drop table made, came, withdrawn, earned;

@@ -48,7 +48,7 @@ def many_positions(body: bytes) -> bytes:
 async def seed(owner: asyncpg.Connection, users: int, body: bytes, read_at: datetime) -> None:
     """Forget all former rounds and make `users` new ones. `read_at`: the time of their readings."""
     user, account = USER_SQL.format(n="n"), ACCOUNT_SQL.format(n="n")
-    await owner.execute(f"truncate {WRITTEN}")
+    await owner.execute(f"truncate {WRITTEN} cascade")
     await owner.execute(
         f"""
         insert into sessions (token_sha256, user_id, created_at, expires_at)
