@@ -20,6 +20,7 @@ from liqpass.market.week import milli_hours
 from liqpass.pricing.premium import price
 from liqpass.pricing.skus import Products, load_products
 from liqpass.reconcile.documents import canonical, digest
+from liqpass.web.luck_bar import luck_bar
 from liqpass.web.price_example import (
     AT,
     DISTANCE_PPM,
@@ -197,6 +198,19 @@ def test_what_luck_gives_lies_around_what_is_expected_and_within_what_there_is(
     mean, least, most = expected(cell(ended, chance_ppm))
     assert (least, most) == (low, high)
     assert mean == Decimal(ended * chance_ppm) / 1_000_000
+
+
+def test_the_picture_of_a_bucket_is_drawn_to_scale() -> None:
+    picture = luck_bar(Decimal("5.0"), (2, 8), paid=10, undecided=0, end=10)
+    (band,) = re.findall(r'<rect class="luck" x="([\d.]+)" y="5" width="([\d.]+)"', picture)
+    (stroke,) = re.findall(r'<path class="expected" d="M([\d.]+) ', picture)
+    (dot,) = re.findall(r'<circle class="\w+" cx="([\d.]+)"', picture)
+    left, tenth = 8.0, 14.4
+    assert [float(it) for it in band] == pytest.approx([left + 2 * tenth, 6 * tenth])
+    assert float(stroke) == pytest.approx(left + 5 * tenth)
+    assert float(dot) == pytest.approx(left + 10 * tenth)
+    waiting = luck_bar(Decimal(0), (0, 0), paid=1, undecided=2, end=3)
+    assert re.findall(r'class="(paid|undecided)"', waiting) == ["undecided", "paid"]
 
 
 async def test_before_any_cover_ended_the_page_says_that_it_tells_of_nobody(

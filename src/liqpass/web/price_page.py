@@ -10,11 +10,12 @@ from litestar.di import NamedDependency
 
 from liqpass.db import Database
 from liqpass.disclosure import figures
-from liqpass.disclosure.figures import Cell, Figures
+from liqpass.disclosure.figures import Cell, Figures, OfProduct
 from liqpass.disclosure.reliability import OfPast, Reliability, reliability
 from liqpass.pricing.model import LEAST_PPM, PPM
 from liqpass.pricing.skus import Products
 from liqpass.web import price_example
+from liqpass.web.luck_bar import luck_bar
 from liqpass.web.reliability_chart import reliability_chart
 from liqpass.web.rendering import number, page, usdc
 from liqpass.web.site import Site
@@ -109,17 +110,34 @@ def _picture(viewer: Viewer, one: OfPast) -> str:
 
 def _own(of: Figures, products: Products) -> Sequence[Mapping[str, Any]]:
     """Each product that is sold, or was: its buckets, what was to be expected, and its money."""
+    sold = [sku.id for sku in products.sku]
     told = {one.sku: one for one in of.products}
-    ids = [sku.id for sku in products.sku] + [sku for sku in told if sku not in {s.id for s in products.sku}]
+    nothing = OfProduct("", None, [])
     return [
         {
             "sku": sku,
-            "upto": told[sku].upto if sku in told else None,
-            "cells": [(cell, *expected(cell)) for cell in told[sku].cells] if sku in told else [],
-            "premiums": sum(int(cell.premiums) for cell in told[sku].cells) if sku in told else 0,
-            "payouts": sum(int(cell.payouts) for cell in told[sku].cells) if sku in told else 0,
+            "upto": told.get(sku, nothing).upto,
+            "rows": _rows(told.get(sku, nothing).cells),
+            "premiums": sum(int(cell.premiums) for cell in told.get(sku, nothing).cells),
+            "payouts": sum(int(cell.payouts) for cell in told.get(sku, nothing).cells),
         }
-        for sku in ids
+        for sku in [*sold, *(sku for sku in told if sku not in sold)]
+    ]
+
+
+def _rows(cells: Sequence[Cell]) -> Sequence[Mapping[str, Any]]:
+    """With a picture each, all on the same scale."""
+    of = [(cell, *expected(cell)) for cell in cells]
+    end = max((max(high, cell.liquidated + cell.undecided) for cell, _, _, high in of), default=1)
+    return [
+        {
+            "cell": cell,
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "picture": luck_bar(mean, (low, high), cell.liquidated, cell.undecided, end),
+        }
+        for cell, mean, low, high in of
     ]
 
 
