@@ -10,7 +10,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-watching calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -54,6 +54,9 @@ bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a
 
 bench-pages: deps-dev ## how long each page takes and what it weighs, with 100,000 orders in the database
 	@$(IN_VENV) python -m bench.pages $(ARGS)
+
+bench-prices: deps-dev ## prices a second on one core, and GET /quotes, beside the build before prices had a model
+	@$(IN_VENV) python -m bench.prices $(ARGS)
 
 bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
 	@$(IN_VENV) python -m bench.watching $(ARGS)

@@ -105,6 +105,7 @@ async def buys(browser: Browser, world: TestWorld, uid: str) -> tuple[Visitor, s
     await take(page, "4-positions")
     await trader.card().get_by_role("button").click()
     await page.locator("input[type=radio][value=LIQPASS_24H]").check()
+    await expect(page.locator("#picture figure")).to_be_visible()
     await take(page, "5-prices")
     await trader.button("Get this price").click()
     await trader.sees("Check and pay")
@@ -154,7 +155,10 @@ async def looks_again(browser: Browser, visitor: Visitor, order: str, world: Tes
         await take(await visitor.open(path), name)
     state = await visitor.context.storage_state()
     await visitor.context.close()
-    views = (
+    views: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("price", "/price", {}),
+        ("reserve", "/reserve", {}),
+        ("price-chinese", "/price", {"language": "zh-CN", "dark": True}),
         ("covered-dark", order, {"dark": True}),
         ("positions-chinese", "/", {"language": "zh-CN"}),
         ("order-chinese", order, {"language": "zh-CN"}),

@@ -30,7 +30,7 @@ CALM = moves(10**6)
             {"limitUsd": "250000.00"},
         ),
         ({"distance_ppm": 4_000}, {"distance_ppm": 3_999}, WhyNot.TOO_CLOSE, {"limitBps": 40}),
-        ({"margin_micro": 3_340_000}, {"margin_micro": 3_339_999}, WhyNot.NOT_WORTH_IT, {"limitBps": 6_000}),
+        ({"margin_micro": 4_000_000}, {"margin_micro": 3_999_999}, WhyNot.NOT_WORTH_IT, {"limitBps": 5_000}),
     ],
 )
 def test_at_a_limit_it_is_sold_and_beyond_it_refused_with_the_limit(
@@ -39,7 +39,7 @@ def test_at_a_limit_it_is_sold_and_beyond_it_refused_with_the_limit(
     sku = msgspec.structs.replace(
         NIGHT, max_leverage=100, min_notional_micro=20 * USDC, max_notional_micro=250_000 * USDC,
         min_distance_bps=40, load_bps=0, fee_micro=0, floor_micro=USDC, payout_ratio_bps=5_000,
-        most_chance_bps=10_000, most_premium_bps=6_000,
+        most_chance_bps=10_000, most_premium_bps=5_000,
     )  # fmt: skip
     assert price(sku, msgspec.structs.replace(USUAL, **at_it), moves(1), AT).premium == USDC
     with pytest.raises(NotInsurable) as refused:

@@ -1,7 +1,8 @@
 """The file of products: a malformed one stops the start, as does one whose longer cover could be cheaper."""
 
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from liqpass.market.volatility import Volatility
+from liqpass.market.week import milli_hours
+from liqpass.pricing.dominance import least_times_as_long
 from liqpass.pricing.model import Model
 from liqpass.pricing.premium import Facts, NotInsurable, price
 from liqpass.pricing.skus import Sku, checked, load_products
@@ -162,6 +165,17 @@ def test_a_month_that_forgets_what_the_last_days_showed_would_be_cheaper_than_a_
     assert price(month, facts, after_a_crash, AT).premium < price(day, facts, after_a_crash, AT).premium
     with pytest.raises(SettingError):
         checked(msgspec.structs.replace(PRODUCTS, sku=[LONG, forgets]))
+
+
+@pytest.mark.parametrize(("longer", "shorter"), [(30_000, 29_400), (86_430, 86_400), (700, 605)])
+def test_how_many_times_as_long_a_cover_is_holds_at_every_moment_of_the_week(
+    longer: int, shorter: int
+) -> None:
+    least = least_times_as_long(longer, shorter)
+    starts = [AT + timedelta(seconds=30 * n) for n in range(7 * 24 * 120)]
+    ratios = [Fraction(milli_hours(at, longer), milli_hours(at, shorter)) for at in starts]
+    assert min(ratios) >= least
+    assert float(min(ratios) / least) < 1 + 4_000 / shorter / 1.2
 
 
 models = st.builds(Model, st.integers(0, 10_000), st.integers(1_000, 50_000), st.integers(0, 20_000))

@@ -1,9 +1,14 @@
-"""Whether a model gives the higher chance of two, whatever the market does: a pure function."""
+"""Whether a model gives the higher chance of two, whatever the market does and whenever it is asked. Pure."""
 
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import exp, sqrt
 
+from liqpass.market.week import HOURS_A_WEEK, milli_hours
 from liqpass.pricing.model import BPS, Model
+
+WEEK_SEC = HOURS_A_WEEK * 3600
+A_MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def never_less_probable(longer: Model, shorter: Model, times_as_long: Fraction) -> bool:
@@ -23,3 +28,16 @@ def never_less_probable(longer: Model, shorter: Model, times_as_long: Fraction) 
             if mine < shorter.scale_bps**2 * of_shorter * exp(step * shorter.spread_bps):
                 return False
     return True
+
+
+def least_times_as_long(longer_sec: int, shorter_sec: int) -> Fraction:
+    """How many times as long one is as the other by the week's clock, at the worst moment: both are straight
+    lines between the moments when an hour ends at the start or at the end of one of them."""
+    moments = {
+        (3600 * hour - seconds) % WEEK_SEC
+        for hour in range(HOURS_A_WEEK)
+        for seconds in (0, longer_sec, shorter_sec)
+    }
+    starts = [A_MONDAY + timedelta(seconds=second) for second in moments]
+    # one less and one more: a price takes both rounded up
+    return min(Fraction(milli_hours(at, longer_sec) - 1, milli_hours(at, shorter_sec) + 1) for at in starts)

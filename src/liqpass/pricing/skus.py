@@ -1,8 +1,6 @@
 """The products, from skus.toml (or the file that LIQPASS_SKUS names)."""
 
 import tomllib
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from importlib import resources
 from itertools import combinations
 from pathlib import Path
@@ -11,14 +9,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from liqpass.market.week import HOURS_A_WEEK, milli_hours
-from liqpass.pricing.dominance import never_less_probable
+from liqpass.pricing.dominance import least_times_as_long, never_less_probable
 from liqpass.pricing.model import BPS, LEAST_PPM, PPM, Model
 from liqpass.problems import Problem
 from liqpass.settings import SettingError
 
-WEEK_SEC = HOURS_A_WEEK * 3600
-A_MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 Positive = Annotated[int, Meta(gt=0, le=10**15)]
 
 
@@ -108,22 +103,11 @@ def _refuse_cheaper(longer: Sku, shorter: Sku) -> None:
                 f"{longer.id} could cost less than {shorter.id}, which is shorter: raise its {name} to "
                 f"{getattr(shorter, name)} or more",
             )
-    if not never_less_probable(longer.model, shorter.model, _least_times_as_long(longer, shorter)):
+    times = least_times_as_long(*(sku.delay_sec + sku.duration_sec for sku in (longer, shorter)))
+    if not never_less_probable(longer.model, shorter.model, times):
         raise SettingError(
             "LIQPASS_SKUS",
             f"{longer.id} could cost less than {shorter.id}, which is shorter: in some markets its model "
             "gives the lower chance; bring its short_weight_bps and spread_bps nearer to the other's, or "
             "raise its scale_bps",
         )
-
-
-def _least_times_as_long(longer: Sku, shorter: Sku) -> Fraction:
-    """How many times as long one is as the other by the week's clock, at the worst moment: both are straight
-    lines between the moments when an hour ends at the start or at the end of one of them."""
-    of_both = [sku.delay_sec + sku.duration_sec for sku in (longer, shorter)]
-    moments = {
-        (3600 * hour - seconds) % WEEK_SEC for hour in range(HOURS_A_WEEK) for seconds in (0, *of_both)
-    }
-    starts = [A_MONDAY + timedelta(seconds=second) for second in moments]
-    # one less and one more: a price takes both rounded up
-    return min(Fraction(milli_hours(at, of_both[0]) - 1, milli_hours(at, of_both[1]) + 1) for at in starts)
