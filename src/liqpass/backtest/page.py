@@ -142,6 +142,9 @@ def _section(one: Document) -> str:
         )
         for point in one["reliability"]
     ]
+    instruments = [
+        (row["of"], f"{row['covers']:,}", _percent(row["lossRatioBps"])) for row in one["byInstrument"]
+    ]
     days = [
         (day["of"], day["side"], str(day["covers"]), _percent(day["hitBps"]), _percent(day["lossRatioBps"]))
         for day in one["worstDays"]
@@ -152,12 +155,13 @@ def _section(one: Document) -> str:
             pictures.reliability(one),
             pictures.losses(one),
             pictures.by_hour(one),
-            pictures.by_division(one, "byQuarter", "by volatility: calm to wild"),
+            pictures.by_division(one, "byQuarter", "by volatility, calm to wild"),
             pictures.by_division(one, "byLeverage", "by leverage"),
             pictures.by_division(one, "byInstrument", "by instrument"),
             _table(("chance", "covers", "predicted", "seen"), buckets),
             "<p>Payouts ÷ premiums by who buys:</p>",
             _table(("bought", *map(str, years), "unseen part"), selected),
+            _table(("instrument", "covers", "payouts ÷ premiums"), instruments),
             "<p>The worst days to have sold on:</p>",
             _table(("day", "side", "covers", "hit", "payouts ÷ premiums"), days),
             "</section>",

@@ -94,7 +94,7 @@ def by_division(product: Document, name: str, title: str) -> str:
     groups = [
         (str(row["of"]), [row["lossRatioBps"] * 100 / BPS]) for row in product[name] if row["lossRatioBps"]
     ]
-    return bars(f"{product['title']}: payouts ÷ premiums, %, {title}", groups, ())
+    return bars(f"{product['title']}: % paid back {title}", groups, ())
 
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]) -> str:
@@ -114,9 +114,14 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]], names: Seque
         middle = LEFT + (at + 0.5) * room
         body.append(
             f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 16}" '
-            f'text-anchor="middle">{escape(label[:14])}</text>'
+            f'text-anchor="middle">{escape(_fitting(label, room))}<title>{escape(label)}</title></text>'
         )
     return _picture(title, [*body, *_legend(names)])
+
+
+def _fitting(label: str, room: float) -> str:
+    """As much of it as stands beside others."""
+    return label[: max(1, int(room / 6))]
 
 
 def _picture(title: str, body: Sequence[str]) -> str:
