@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from liqpass.money import usd
 from tests.flows.newcomers import INST, SLOT, Newcomer
 from tests.world import SKU, TestWorld
 
 QUOTES, CANCEL = "/api/insurance/quotes", "/api/insurance/cancel"
 AMOUNTS = ("premiumAmount", "premiumUsd", "payoutAmount", "payoutUsd")
+CENT = 10_000
 TIMES = ("coverageDelaySec", "coverageStartAt", "coverageEndAt")
 
 
@@ -35,6 +37,26 @@ async def test_what_is_quoted_is_what_an_order_then_costs(world: TestWorld, alic
         assert lasts == timedelta(seconds=quote["durationSec"])
         assert (quote["reason"], quote["reasonCode"], quote["reasonValues"]) == (None, None, {})
         await alice.trader.call("POST", CANCEL, {"purchaseOrderId": order["purchaseOrderId"]})
+
+
+async def test_a_quote_says_what_its_premium_is_made_of_and_products_by_what_numbers(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    products = {one["sku"]: one for one in (await alice.trader.call("GET", "/api/insurance/skus"))["skus"]}
+    (position,) = await quoted(alice)
+    for quote in position["quotes"]:
+        parts, product = (
+            {name: int(amount) for name, amount in quote["madeOf"].items()},
+            products[quote["sku"]],
+        )
+        assert sum(parts.values()) == int(quote["premiumAmount"])
+        exact = int(quote["payoutAmount"]) * quote["chancePpm"] / 10**6
+        assert 0 <= parts["riskAmount"] - exact < CENT
+        assert abs(parts["loadAmount"] - exact * product["loadBps"] / 10_000) < CENT
+        assert usd(parts["feeAmount"]) == product["feeUsd"]
+        assert parts["leastAmount"] == 0 or quote["premiumUsd"] == product["minPremiumUsd"]
+        assert quote["chancePpm"] <= product["mostChanceBps"] * 100
+        assert int(quote["premiumAmount"]) <= int(quote["payoutAmount"]) * product["mostPremiumBps"] / 10_000
 
 
 async def test_asking_for_quotes_binds_nothing(world: TestWorld, alice: Newcomer) -> None:

@@ -9,7 +9,9 @@ from liqpass.pricing.skus import Products, Sku
 
 
 class SkuView(msgspec.Struct, frozen=True, rename="camel"):
-    """A product as shown. Times in seconds, money in dollars."""
+    """A product as shown. Times in seconds, money in dollars, shares in basis points: the load on
+    payout × chance, the largest chance and the largest premium (of the payout) that are sold, the smallest
+    distance of the mark price to the liquidation price, and how much of the margin is paid."""
 
     sku: str
     title: str
@@ -18,6 +20,12 @@ class SkuView(msgspec.Struct, frozen=True, rename="camel"):
     max_leverage: int
     max_payout_usd: str
     min_premium_usd: str
+    load_bps: int
+    fee_usd: str
+    most_chance_bps: int
+    most_premium_bps: int
+    min_distance_bps: int
+    payout_ratio_bps: int
     version: str
 
 
@@ -42,6 +50,12 @@ def _view(sku: Sku, version: str) -> SkuView:
         max_leverage=sku.max_leverage,
         max_payout_usd=usd(sku.payout_cap_micro),
         min_premium_usd=usd(sku.floor_micro),
+        load_bps=sku.load_bps,
+        fee_usd=usd(sku.fee_micro),
+        most_chance_bps=sku.most_chance_bps,
+        most_premium_bps=sku.most_premium_bps,
+        min_distance_bps=sku.min_distance_bps,
+        payout_ratio_bps=sku.payout_ratio_bps,
         version=version,
     )
 
