@@ -121,7 +121,7 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]], names: Seque
 
 def _fitting(label: str, room: float) -> str:
     """As much of it as stands beside others."""
-    return label[: max(1, int(room / 6))]
+    return label[: max(1, int(room / 7.5))]
 
 
 def _picture(title: str, body: Sequence[str]) -> str:
