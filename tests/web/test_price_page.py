@@ -140,6 +140,17 @@ async def test_anybody_reads_the_example_and_its_price(
     assert "%(" not in text
 
 
+@pytest.mark.parametrize("path", ["/", "/what-is-covered"])
+@pytest.mark.parametrize("wanted", ["/price", "/reserve"])
+async def test_whoever_thinks_of_buying_finds_how_prices_are_made_and_whether_we_can_pay(
+    still: TestWorld, http: aiohttp.ClientSession, path: str, wanted: str
+) -> None:
+    async with http.get(still.api + path, headers={"accept": "text/html"}) as answer:
+        main, _, foot = (await answer.text()).partition("<main")[2].partition("</main>")
+    assert f'href="{wanted}"' in main
+    assert f'href="{wanted}"' in foot
+
+
 # Past data ------------------------------------------------------------------------------------------------
 
 
