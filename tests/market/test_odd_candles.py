@@ -71,6 +71,14 @@ async def test_ten_odd_bars_make_a_price_dearer_and_eleven_make_none(market: Mar
     assert trouble == f"11 of its last 100 {word} are missing, still or absurd."
 
 
+async def test_days_are_asked_for_again_until_they_are_sound(market: Market) -> None:
+    for ago in range(5, 16):
+        market.tell(ago, None, bar="1Dutc")
+    assert await market.read() is None
+    market.okx.books.instruments[market.inst_id].told.clear()
+    assert await market.read(minutes=1) is not None
+
+
 async def test_a_gap_is_filled_by_what_was_told_before(market: Market) -> None:
     sound = await market.read()
     market.tell(5, None)

@@ -1,5 +1,6 @@
 """What the worker reads of the market, and what a price can be made of then."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -98,6 +99,14 @@ async def test_every_variance_can_be_made_again_of_what_is_kept(market: Market) 
     await market.read(hours=23)
     made = await made_again(market)
     assert len(set(made)) == 4
+
+
+async def test_so_it_can_where_the_hour_ended_while_the_exchange_was_asked(market: Market) -> None:
+    await market.read()
+    await market.read(hours=1)
+    market.clock.advance(hours=1)
+    await read_due(market.db, market.gateway, lambda: market.clock() - timedelta(minutes=17))
+    assert len(await made_again(market)) == 3
 
 
 async def test_a_crash_of_the_last_minutes_is_in_both_at_once(market: Market) -> None:
