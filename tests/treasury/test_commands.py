@@ -177,3 +177,11 @@ async def test_a_payout_that_is_on_its_way_is_not_asked_for_again(desk: Desk, en
     shown = await good("pool", "show", env=env)
     assert "1 payout seen on chain, not yet settled\n" in shown
     assert "in no batch yet" not in shown
+
+
+async def test_a_withdrawal_says_which_covers_are_sold_no_more(desk: Desk, env: dict[str, str]) -> None:
+    await good("pool", "deposit", "1000", *SAID_BY, env=env)
+    await good("pool", "limits", "set", "direction", "0", *BECAUSE, env=env)
+    to = checksum(desk.chain.wallets[3].address)
+    out = await good("pool", "withdraw", "10", "--to", to, *BECAUSE, env=env)
+    assert "Covers of longs are sold out: 0.00 USDC stand behind them, and 0.00 USDC are the most: " in out

@@ -141,6 +141,8 @@ async def _deposit(amount: str | None, item: str | None, by: str) -> None:
 
 async def _withdraw(amount: str, to: str, by: str, reason: str) -> None:
     from liqpass.clock import system_clock
+    from liqpass.exposure import told
+    from liqpass.exposure.reading import shown
     from liqpass.hexes import address, checksum
     from liqpass.ids import RANDOM_BYTES
     from liqpass.money import micro, usd
@@ -156,7 +158,11 @@ async def _withdraw(amount: str, to: str, by: str, reason: str) -> None:
                 conn, now, random, chain, taken, goes_to, by=by, reason=reason
             )
         )
+        async with db.one_moment() as conn:
+            no_room = told.remarks(await shown(conn, now))
     typer.echo(f"A withdrawal of {usd(taken)} USDC to {checksum(goes_to)} is due: {asked.id}")
     typer.echo(f"Posted: {usd(taken)} USDC from the free pool to withdrawals due.")
     typer.echo(f"Free capital: {usd(asked.left)} USDC.")
+    for remark in no_room:
+        typer.echo(remark)
     tell_next(asked, said)

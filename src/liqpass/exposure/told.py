@@ -58,7 +58,7 @@ def remarks(found: Exposure) -> list[str]:
     """Which directions are not sold, why, and until when; which have no room left. A sentence each."""
     said = [stopped_words(stop) for stop in found.stops]
     for one in found.sums:
-        if one.scope is Scope.DIRECTION and one.room == 0:
+        if one.scope is Scope.DIRECTION and one.room == 0 and found.pool:
             said.append(
                 f"Covers of {one.key}s are sold out: {usd(one.open_sum)} USDC stand behind them, and "
                 f"{usd(one.most)} USDC are the most: liqpass pool limits."
