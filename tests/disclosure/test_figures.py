@@ -1,5 +1,6 @@
 """What is told to everybody of our books: right, once a day, and about no single trader."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -173,6 +174,20 @@ async def test_a_product_is_told_of_anew_only_when_five_wallets_more_had_a_cover
     assert (anew.upto, anew.cells[0].ended, anew.cells[0].liquidated) == (DAY + timedelta(days=2), 12, 6)
 
 
+async def test_what_is_new_in_a_bucket_is_never_of_fewer_than_five_wallets(
+    db: Database, clock: SettableClock, database_url: str
+) -> None:
+    """Its premium is on chain to the cent: the difference of a bucket would tell whose chance it was."""
+    await write(database_url, [*of_wallets(5), *of_wallets(5, 150_000, first=5)])
+    assert len(await cells(db, clock)) == 2
+    later = NEXT_MORNING + timedelta(hours=5)
+    crowd, one = [Cover(wallet, ends=later) for wallet in range(10, 14)], Cover(14, 150_000, ends=later)
+    await write(database_url, [*crowd, one])
+    clock.advance(days=1)
+    (cell,) = await cells(db, clock)
+    assert (cell.from_ppm, cell.to_ppm, cell.ended) == (0, 1_000_000, 15)
+
+
 async def test_another_product_is_told_of_by_itself(
     db: Database, clock: SettableClock, database_url: str
 ) -> None:
@@ -247,17 +262,24 @@ async def test_a_days_document_is_what_its_hash_is_of_and_nobody_changes_it(
 BUCKETS = len(EDGES_PPM) + 1
 
 
-@given(st.lists(st.integers(1, (1 << BUCKETS) - 1), max_size=40))
-def test_every_cell_has_five_wallets_and_every_cover_is_in_one_cell(masks: list[int]) -> None:
-    """`masks`: of each wallet the buckets in which it has a cover."""
+@given(
+    st.lists(st.tuples(st.integers(1, (1 << BUCKETS) - 1), st.integers(0, (1 << BUCKETS) - 1)), max_size=40)
+)
+def test_every_cell_has_five_wallets_that_are_new_and_every_cover_is_in_one_cell(
+    wallets: list[tuple[int, int]],
+) -> None:
+    """`wallets`: of each the buckets in which it has a cover, and in which of them a new one."""
+    masks = [mask for mask, _ in wallets]
+    fresh = [mask & new for mask, new in wallets]
     of = [
         sql.EndedCell("X", bucket, held, 0, 0, held, 0, 0, 0)
         for bucket in range(BUCKETS)
         if (held := sum(mask >> bucket & 1 for mask in masks))
     ]
-    holders = [sql.Holders("X", mask, masks.count(mask), masks.count(mask)) for mask in set(masks)]
+    alike = Counter(zip(masks, fresh, strict=True))
+    holders = [sql.Holders("X", mask, new, count) for (mask, new), count in alike.items()]
     found = product(of, holders, "X", DAY, None)
-    if len(masks) < FEWEST:
+    if sum(new > 0 for new in fresh) < FEWEST:
         assert found.cells == []
         return
     ends = (0, *EDGES_PPM, 1_000_000)
@@ -266,4 +288,4 @@ def test_every_cell_has_five_wallets_and_every_cover_is_in_one_cell(masks: list[
     assert sum(cell.ended for cell in found.cells) == sum(mask.bit_count() for mask in masks)
     for cell in found.cells:
         inside = range(ends.index(cell.from_ppm), ends.index(cell.to_ppm))
-        assert sum(any(mask >> bucket & 1 for bucket in inside) for mask in masks) >= FEWEST
+        assert sum(any(new >> bucket & 1 for bucket in inside) for new in fresh) >= FEWEST

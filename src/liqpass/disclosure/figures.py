@@ -2,8 +2,8 @@
 
 Premiums and payouts are on chain, with their wallets. Which of them is of which product, chance or direction
 is not, and a figure of few would tell it; so would the difference of a figure to that of the day before. So a
-product is told of, anew too, only once covers of five wallets more have ended in it; chances are put together
-until each bucket has five wallets; a direction's open sum is rounded up, and hidden below five wallets.
+product is told of, anew too, only once covers of five wallets more have ended in it, and chances are put
+together until that is so in each bucket; a direction's open sum is rounded up, and hidden below five wallets.
 """
 
 from collections.abc import Iterable, Sequence
@@ -172,14 +172,14 @@ def product(
     told: OfProduct | None,
 ) -> OfProduct:
     """What to tell of a product: what was told before, until a cover of five wallets more has ended."""
-    if sum(one.fresh for one in holders) < FEWEST:
+    if sum(one.wallets for one in holders if one.fresh_mask) < FEWEST:
         return told or OfProduct(sku, None, [])
     of = {cell.bucket: cell for cell in cells}
     return OfProduct(sku, day, [_cell(group, of) for group in _groups(holders)])
 
 
 def _groups(holders: Sequence[sql.Holders]) -> list[range]:
-    """All buckets, neighbours together until covers of five wallets are in each group."""
+    """All buckets, neighbours together until covers of five wallets that are not told of yet are in each."""
     groups: list[range] = []
     first = 0
     for bucket in range(len(EDGES_PPM) + 1):
@@ -194,7 +194,7 @@ def _groups(holders: Sequence[sql.Holders]) -> list[range]:
 
 def _wallets(holders: Iterable[sql.Holders], group: range) -> int:
     mask = sum(1 << bucket for bucket in group)
-    return sum(one.wallets for one in holders if one.mask & mask)
+    return sum(one.wallets for one in holders if one.fresh_mask & mask)
 
 
 def _cell(group: range, of: dict[int, sql.EndedCell]) -> Cell:

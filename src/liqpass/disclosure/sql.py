@@ -56,26 +56,30 @@ async def ended(conn: Connection, chain_id: int, until: datetime, edges: list[in
 
 
 class Holders(msgspec.Struct, frozen=True):
-    """Wallets whose covers of a product that ended were in just these buckets (`mask`: a bit each), and how
-    many of them had one that ended since the product was last told of."""
+    """Wallets whose covers of a product that ended were in just these buckets (`mask`: a bit each), and those
+    that ended since the product was last told of in just these (`fresh_mask`; 0: none did)."""
 
     sku: str
     mask: int
+    fresh_mask: int
     wallets: int
-    fresh: int
 
 
 @query(
     f"""
-    select of.sku, of.mask, count(*) as wallets,
-        count(*) filter (where told.since is null or of.last_end >= told.since) as fresh
+    select of.sku, of.mask, of.fresh_mask, count(*) as wallets
     from (
-        select o.sku, o.user_id, bit_or(1 << {_BUCKET}) as mask, max(o.coverage_end_at) as last_end
-        {_ENDED} and o.chance_ppm is not null
+        select ended.sku, ended.user_id, bit_or(1 << ended.bucket) as mask,
+            coalesce(bit_or(1 << ended.bucket)
+                filter (where told.since is null or ended.coverage_end_at >= told.since), 0) as fresh_mask
+        from (
+            select o.sku, o.user_id, o.coverage_end_at, {_BUCKET} as bucket
+            {_ENDED} and o.chance_ppm is not null
+        ) ended
+        left join unnest($4::text[], $5::timestamptz[]) as told (sku, since) on told.sku = ended.sku
         group by 1, 2
     ) of
-    left join unnest($4::text[], $5::timestamptz[]) as told (sku, since) on told.sku = of.sku
-    group by 1, 2
+    group by 1, 2, 3
     """,
     patience_sec=PATIENCE_SEC,
 )
@@ -87,7 +91,7 @@ async def holders(
     skus: list[str],
     since: list[datetime],
 ) -> list[Holders]:
-    """By product and set of buckets; `since`: of each of `skus`, until when it was told of."""
+    """By product and sets of buckets; `since`: of each of `skus`, until when it was told of."""
     ...
 
 
