@@ -137,6 +137,18 @@ def test_the_bar_of_now_only_adds() -> None:
         assert variance(made, HOURS) >= short_variance_e12(made.complete)
 
 
+@BOTH
+@pytest.mark.parametrize("ago", [0, 1])
+def test_a_fall_between_two_bars_counts_as_one_within_a_bar(ago: int, of: Series) -> None:
+    """Each of them is narrow by itself."""
+    rows = sound(of, WIDTHS)
+    fallen = [[row[0], *(str(float(px) / 2) for px in row[1:5]), row[5]] for row in rows[: ago + 1]]
+    within = [*fallen[:-1], [*fallen[-1][:2], "100.2", *fallen[-1][3:]]]
+    between = judge(fallen + rows[ago + 1 :], of)
+    assert variance(between, of) == variance(judge(within + rows[ago + 1 :], of), of)
+    assert ago == 0 and of is DAYS or variance(between, of) > 3 * variance(judge(rows, of), of)
+
+
 @pytest.mark.parametrize("late_sec", [0, 30, 299])
 def test_for_five_minutes_the_hour_before_may_be_the_newest(late_sec: int) -> None:
     """Its bar is not said to be complete yet, and that of now is not there."""

@@ -177,8 +177,10 @@ def _candles(
     half = sqrt(max(bar.high / bar.low for bar in sound.values()))
     filled, px = list[Candle](), next(iter(sound.values())).open
     for slot in slots:
-        filled.append(sound.get(slot) or Candle(slot, px, px * half, px / half, px))
-        px = filled[-1].close
+        bar = sound.get(slot) or Candle(slot, px, px * half, px / half, px)
+        # what lies between two bars was moved through: it is the latter's, or it would be nobody's
+        filled.append(Candle(slot, bar.open, max(bar.high, px), min(bar.low, px), bar.close))
+        px = bar.close
     return filled
 
 
