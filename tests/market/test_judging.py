@@ -146,7 +146,7 @@ def test_a_fall_between_two_bars_counts_as_one_within_a_bar(ago: int, of: Series
     within = [*fallen[:-1], [*fallen[-1][:2], "100.2", *fallen[-1][3:]]]
     between = judge(fallen + rows[ago + 1 :], of)
     assert variance(between, of) == variance(judge(within + rows[ago + 1 :], of), of)
-    assert ago == 0 and of is DAYS or variance(between, of) > 3 * variance(judge(rows, of), of)
+    assert (ago == 0 and of is DAYS) or variance(between, of) > 3 * variance(judge(rows, of), of)
 
 
 @pytest.mark.parametrize("late_sec", [0, 30, 299])
