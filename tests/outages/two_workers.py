@@ -7,7 +7,7 @@ once: a cover ends by our clock and the chain's, whichever is behind.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -51,7 +51,7 @@ WAITING = """
 """
 
 OWNED = """
-    select count(*) from pg_locks where locktype = 'advisory' and classid = $1::bigint::oid and granted
+    select pid from pg_locks where locktype = 'advisory' and classid = $1::bigint::oid and granted
         and database = (select oid from pg_database where datname = current_database())
 """
 
@@ -123,22 +123,31 @@ class Town:
         """kill -9 of the one that works, as soon as another one waits; that one works then, and one more is
         started."""
         await until(self._both_are_up, "the other worker waits for its turn")
-        worker = self.workers.pop(0)
+        worker, dead = self.workers.pop(0), await self._owners()
         worker.kill()
         await worker.wait()
-        await self.one_works()
+        await self.one_works(dead)
         await self.start_worker()
 
-    async def one_works(self) -> None:
-        """Wait until the only worker that is up owns every task: whoever comes later waits for its death."""
-        await until(self._all_are_owned, "every task has an owner")
+    async def one_works(self, dead: Collection[int] = ()) -> None:
+        """Wait until the only worker that is up owns every task: whoever comes later waits for its death.
+
+        `dead` are those of a killed one, which the server may not have missed yet.
+        """
+
+        async def owns_all() -> bool:
+            owners = await self._owners()
+            return len(owners) == self.tasks and owners.isdisjoint(dead)
+
+        await until(owns_all, "every task has an owner")
 
     async def _both_are_up(self) -> bool:
         named = "select count(*) from pg_stat_activity where application_name like 'liqpass work: %'"
         return bool(await self.owner.fetchval(named) == 2 * self.tasks)
 
-    async def _all_are_owned(self) -> bool:
-        return bool(await self.owner.fetchval(OWNED, LOCK_CLASS) == self.tasks)
+    async def _owners(self) -> set[int]:
+        """The server's processes for whoever owns a task."""
+        return {row["pid"] for row in await self.owner.fetch(OWNED, LOCK_CLASS)}
 
     def nobody(self) -> Trader:
         return Trader(f"http://127.0.0.1:{self.port}", self.chain.wallets[0])
