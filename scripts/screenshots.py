@@ -24,7 +24,16 @@ from liqpass.sandbox.trader import Trader
 from tests.conftest import QUICK, in_database, on_server
 from tests.web.browser import opened, program
 from tests.web.journey import Key, Reader, pays_out
-from tests.web.town import OPERATOR, PHONE, Visitor, arrive, at_work, lively_world, new_fake_wallet
+from tests.web.town import (
+    OPERATOR,
+    PATIENCE_MS,
+    PHONE,
+    Visitor,
+    arrive,
+    at_work,
+    lively_world,
+    new_fake_wallet,
+)
 from tests.world import TestWorld
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
@@ -32,6 +41,7 @@ MOST_BYTES = 200_000
 ORDERS = 20_000
 REAL = ""  # products: the packaged ones
 SCREEN: ViewportSize = {"width": 1180, "height": 800}
+TALL: ViewportSize = {"width": 1180, "height": 1700}  # of a long page its beginning
 POSITIONS: tuple[Mapping[str, Any], ...] = (
     {"inst_id": "BTC-USDT-SWAP", "side": "long", "contracts": 12, "lever": 20, "avg_px": "59400"},
     {"inst_id": "ETH-USDT-SWAP", "side": "short", "contracts": 40, "lever": 10, "avg_px": "3060"},
@@ -155,10 +165,7 @@ async def looks_again(browser: Browser, visitor: Visitor, order: str, world: Tes
         await take(await visitor.open(path), name)
     state = await visitor.context.storage_state()
     await visitor.context.close()
-    views: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ("price", "/price", {}),
-        ("reserve", "/reserve", {}),
-        ("price-chinese", "/price", {"language": "zh-CN", "dark": True}),
+    views = (
         ("covered-dark", order, {"dark": True}),
         ("positions-chinese", "/", {"language": "zh-CN"}),
         ("order-chinese", order, {"language": "zh-CN"}),
@@ -180,6 +187,18 @@ async def looks_again(browser: Browser, visitor: Visitor, order: str, world: Tes
         await take(phone.page, name, whole=False)
     await phone.context.close()
     return state
+
+
+async def is_told_prices(browser: Browser, world: TestWorld) -> None:
+    """Anybody: how prices are made, and that covers can be paid."""
+    for name, path, options in (
+        ("price", "/price", {}),
+        ("reserve", "/reserve", {}),
+        ("price-chinese", "/price", {"language": "zh-CN", "dark": True}),
+    ):
+        anybody = await arrive(browser, world, viewport=TALL, **options)  # type: ignore[arg-type]
+        await take(await anybody.open(path), name, whole=False, quality=60)
+        await anybody.context.close()
 
 
 async def is_liquidated(
@@ -266,12 +285,14 @@ async def main() -> None:
     if found is None:
         sys.exit("Chromium is missing: apt-get install chromium fonts-noto-cjk")
     FOLDER.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=2 * PATIENCE_MS)
     async with opened(found) as browser:
         async with a_world() as world:
             okx = world.exchange.books.add_account(balance="25000")
             visitor, order = await buys(browser, world, okx.uid)
             await has_a_past(visitor, world)
             state = await looks_again(browser, visitor, order, world)
+            await is_told_prices(browser, world)
             await is_liquidated(browser, state, order, okx.uid, world)
             await explains(browser, world)
         await operates(browser)

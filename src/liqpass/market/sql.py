@@ -8,9 +8,10 @@ from liqpass.db import WAKE_CHANNEL, Connection, query
 from liqpass.market.volatility import Volatility
 
 # Of each of the instruments the newest variances that were read since a time, unless what was answered after
-# that cannot be trusted: the columns of Volatility.
+# that cannot be trusted: the columns of Volatility. The inner `select` hides from the planner how many
+# instruments there are: else it plans anew at every call.
 NEWEST = """
-    select newest.* from unnest({instruments}::text[]) as wanted (inst_id)
+    select newest.* from unnest((select {instruments}::text[])) as wanted (inst_id)
     cross join lateral (
         select v.inst_id, v.read_at, v.short_e12, v.long_e12,
             encode(v.candles_sha256, 'hex') as candles_sha256, v.source
