@@ -47,10 +47,9 @@ async def quoted(
 
     A binding of an earlier position in the same slot is not told: its order does not cover this one.
     """
-    bindings = await sql.live_bindings(conn, user, api_account_id)
-    living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in bindings}
     inst_ids = sorted(account.inst_ids)
     on_sale = await sql.on_sale(conn, user, api_account_id, inst_ids, now, now - MAX_AGE)
+    living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in on_sale.living()}
     known, left = by_instrument(on_sale.volatilities), read(on_sale.rooms)
     found = []
     for position in account.reading.positions:

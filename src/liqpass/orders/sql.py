@@ -146,11 +146,16 @@ class LiveBinding(msgspec.Struct, frozen=True):
 
 
 class OnSale(msgspec.Struct, frozen=True):
-    """What quotes are made of: what more may be sold (`exposure.rooms.read`), and how instruments move
-    (`market.reading.by_instrument`)."""
+    """What quotes are made of, as JSON: what more may be sold (`exposure.rooms.read`), how instruments move
+    (`market.reading.by_instrument`), and the account's living bindings (`living`)."""
 
     rooms: str
     volatilities: str
+    bindings: str
+
+    def living(self) -> list[LiveBinding]:
+        """The bindings."""
+        return msgspec.json.decode(self.bindings, type=list[LiveBinding])
 
 
 class StatusCount(msgspec.Struct, frozen=True):
@@ -318,23 +323,21 @@ async def claim_of(conn: Connection, user_id: bytes, order_id: UUID) -> OrderCla
     ...
 
 
-@query("""
-    select b.id, b.sku, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id, b.pos_created_ms, o.purchase_order_id,
-        o.status, o.pay_before, o.coverage_start_at, o.coverage_end_at
-    from insured_bindings b
-    left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
-    where b.user_id = $1 and b.api_account_id = $2 and b.status in ('DRAFT', 'ACTIVE')
-""")
-async def live_bindings(conn: Connection, user_id: bytes, api_account_id: UUID) -> list[LiveBinding]:
-    """The user's own living bindings of an account; a living binding's order is open."""
-    ...
-
-
 _ROOMS = ROOMS_AS_JSON.format(user="$1::bytea", account="$2", instruments="$3", now="$4::timestamptz")
 _VOLATILITIES = NEWEST_AS_JSON.format(instruments="$3", since="$5")
 
 
-@query(f"select {_ROOMS} as rooms, {_VOLATILITIES} as volatilities")
+@query(f"""
+    select {_ROOMS} as rooms, {_VOLATILITIES} as volatilities, (
+        select coalesce(json_agg(living), '[]')::text from (
+            select b.id, b.sku, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id, b.pos_created_ms,
+                encode(o.purchase_order_id, 'base64') as purchase_order_id,
+                o.status, o.pay_before, o.coverage_start_at, o.coverage_end_at
+            from insured_bindings b
+            left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
+            where b.user_id = $1 and b.api_account_id = $2 and b.status in ('DRAFT', 'ACTIVE')
+        ) living) as bindings
+""")
 async def on_sale(
     conn: Connection,
     user_id: bytes,
@@ -343,7 +346,8 @@ async def on_sale(
     now: datetime,
     read_since: datetime,
 ) -> OnSale:
-    """Of these instruments, for positions of the user's own account: in one round trip."""
+    """Of these instruments, for positions of the user's own account, and its living bindings (the order of a
+    living binding is open): in one round trip."""
     ...
 
 
