@@ -101,6 +101,23 @@ async def test_an_hour_of_now_that_cannot_be_is_no_price_at_once(market: Market)
     assert (row["failures"], row["doubted"], row["trouble"]) == (0, False, None)
 
 
+async def test_a_bar_of_now_that_is_told_narrower_than_before_takes_no_fall_out_of_the_price(
+    market: Market,
+) -> None:
+    """Another server of theirs may lag behind, or somebody lies."""
+    fallen = [str(market.hour_ms(0)), "100", "100", "70", "99", "0"]
+    market.tell(0, fallen)
+    dear = await market.read()
+    market.tell(0, [*fallen[:3], "98", *fallen[4:]])
+    for _ in range(2):
+        read = await market.read(minutes=1)
+        assert dear is not None
+        assert read is not None
+        assert read.read_at > dear.read_at
+        assert (read.short_e12, read.long_e12) == (dear.short_e12, dear.long_e12)
+        assert await market.remarks() == ["1 of its hours: narrower than they were before"]
+
+
 async def test_a_price_that_jumps_a_hundredfold_is_none(market: Market) -> None:
     for ago in range(1, 30):
         market.tell(ago, [str(market.hour_ms(ago)), "0.9", "0.91", "0.89", "0.9", "1"])

@@ -82,9 +82,14 @@ class Untrusted(Exception):  # noqa: N818
 
 
 def answered(
-    rows: Sequence[CandleRow], known: Mapping[datetime, Told], of: Series, now: datetime
+    rows: Sequence[CandleRow],
+    known: Mapping[datetime, Told],
+    of: Series,
+    now: datetime,
+    ran: Sequence[Told] = (),
 ) -> Answered:
-    """Sort out one answer, newest first by right. `known`: complete bars by their start."""
+    """Sort out one answer, newest first by right. `known`: complete bars by their start; `ran`: those that
+    were not complete at the reading before. Such a bar only widens: what it was is held."""
     odd, complete, running = Counter[str](), dict[datetime, Told](), dict[datetime, Told]()
     for row in rows:
         start = _EPOCH + timedelta(milliseconds=row.start_ms)
@@ -100,6 +105,11 @@ def answered(
             before = bars.get(start)
             odd["told twice, and not alike"] += before is not None and before.prices != told.prices
             bars[start] = told if before is None else _wider(before, told)
+    for was in ran:
+        now_told = running.get(was.start_at)
+        if now_told and _absurd(now_told) in (None, _STILL):
+            running[was.start_at] = wider = _wider(now_told, was)
+            odd["narrower than they were before"] += wider.prices != now_told.prices
     odd["out of order"] += sum(one.start_ms < after.start_ms for one, after in pairwise(rows))
     new = [told for start, told in complete.items() if start not in known]
     changed = [

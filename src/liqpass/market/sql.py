@@ -122,6 +122,12 @@ async def kept(
     ...
 
 
+@query("select running from volatilities where inst_id = $1 order by read_at desc limit 1")
+async def running(conn: Connection, inst_id: str) -> str | None:
+    """Its bars that were not complete at the last reading, as JSON."""
+    ...
+
+
 @query("""
     insert into mark_candles (inst_id, bar, read_at, source, answer_sha256, start_at, open, high, low, close)
     select $1, $2, $3, $4, $5,

@@ -98,9 +98,10 @@ async def _read_and_keep(db: Database, gateway: OkxGateway, clock: Clock, due: s
     """No transaction is open while the exchange is asked. Raises ExchangeError, Untrusted."""
     async with db.pool.acquire() as conn:
         market = await known(conn, due.inst_id, clock())
+        ran = msgspec.json.decode(await sql.running(conn, due.inst_id) or "[]", type=list[Told])
     page = await gateway.mark_candles(due.inst_id, HOURS.bar)
     now = page.asked_at
-    hours = answered(page.rows, market.hours, HOURS, now)
+    hours = answered(page.rows, market.hours, HOURS, now, ran)
     pages, days = [(HOURS, page, hours)], Answered([], [], [])
     if due.failures or DAYS.start(now) - DAYS.length not in market.days:
         page = await gateway.mark_candles(due.inst_id, DAYS.bar)
