@@ -166,7 +166,7 @@ async def test_without_a_market_read_within_the_hour_nothing_is_priced_and_this_
 
     (position,) = await alice.trader.positions(alice.account)
     assert (position["insurable"], position["reasonCode"]) == (False, "PRICE_UNAVAILABLE")
-    assert "was not read within the hour" in position["reason"]
+    assert "what OKX showed within the hour does not say how much" in position["reason"]
     for quote in (await quotes(alice)).values():
         assert quote["reasonCode"] == "PRICE_UNAVAILABLE"
         assert [quote[name] for name in ("premiumAmount", "payoutAmount", "chancePpm")] == [None] * 3

@@ -104,7 +104,7 @@ def test_a_margin_that_pays_nothing_or_a_cent_is_not_worth_it(margin: int) -> No
 
 def test_without_a_volatility_there_is_no_price_but_what_is_outside_the_limits_is_told_first() -> None:
     for sku in SHIPPED.sku:
-        with pytest.raises(NotInsurable, match="Try again in a minute") as refused:
+        with pytest.raises(NotInsurable, match="Try again in a minute; one that was listed less") as refused:
             price(sku, USUAL, None, AT)
         assert (refused.value.refusal.code, refused.value.refusal.values) == (WhyNot.PRICE_UNAVAILABLE, {})
         with pytest.raises(NotInsurable) as refused:

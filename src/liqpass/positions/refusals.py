@@ -40,7 +40,7 @@ class WhyNot(StrEnum):
     NOT_WORTH_IT = "NOT_WORTH_IT"
     """The premium would be too large a share of the payout {limitBps}."""
     PRICE_UNAVAILABLE = "PRICE_UNAVAILABLE"
-    """How much its instrument moves was not read within the hour."""
+    """How much its instrument moves is not known from what was read within the hour."""
     DEMO_TRADING = "DEMO_TRADING"
     """It is in demo trading, where nothing is lost."""
     UNREADABLE = "UNREADABLE"

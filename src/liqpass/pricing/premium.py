@@ -118,8 +118,9 @@ def price(sku: Sku, facts: Facts, volatility: Volatility | None, at: datetime) -
     if volatility is None:
         raise NotInsurable(
             WhyNot.PRICE_UNAVAILABLE,
-            "Its price cannot be computed now: how much this instrument moves was not read within the hour. "
-            "Try again in a minute.",
+            "Its price is not known at present: what OKX showed within the hour does not say how much this "
+            "instrument moves. Try again in a minute; one that was listed less than two weeks ago, or is not "
+            "listed any more, has none.",
         )
     chance = chance_ppm(
         sku.model,

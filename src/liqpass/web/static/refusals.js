@@ -34,7 +34,7 @@ const NOT_INSURABLE = {
     : _("It is too close to its liquidation price."),
   TOO_RISKY: ({ chancePpm, limitBps }) => _("It is too likely to be liquidated within this cover: a chance of %(chance)s, and %(limit)s is the most that is covered.", { chance: `${Math.ceil(Number(chancePpm) / 1000) / 10}%`, limit: percent(limitBps) }),
   NOT_WORTH_IT: ({ limitBps }) => _("It is not worth it: the premium would be more than %(percent)s of the payout. Its margin is too small, or it is too risky.", { percent: percent(limitBps) }),
-  PRICE_UNAVAILABLE: () => _("Its price is not known at present: how much this coin moves has not been read within the hour. Try again in a minute."),
+  PRICE_UNAVAILABLE: () => _("Its price is not known at present: what OKX showed within the hour does not say how much this coin moves. Try again in a minute; a coin that was listed less than two weeks ago, or is not listed any more, has none."),
   DEMO_TRADING: () => _("Positions of demo trading are not covered."),
   UNREADABLE: (values) => _("What OKX says of it cannot be read with certainty: its field %(field)s is not as we know it. Your other positions are not affected.", values),
   SHOWN_TWICE: () => _("OKX says two different things of it, so that neither is certain. Your other positions are not affected."),
