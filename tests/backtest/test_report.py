@@ -127,7 +127,8 @@ def test_other_products_are_priced_by_their_own_file(made: Path, tmp_path: Path)
     ("arguments", "says"),
     [
         (("backtest", "no/such/folder"), "there is no such folder"),
-        (("backtest", ".", "--skus", "no-such.toml"), "no-such.toml cannot be used"),
+        (("backtest", ".", "--skus", "no-such.toml"), "--skus: no-such.toml cannot be used"),
+        (("backtest", ".", "--out", __file__), f"--out: {__file__} cannot be a folder (File exists). Name"),
         (("calibrate", "no/such/folder"), "there is no such folder"),
     ],
 )

@@ -86,7 +86,7 @@ def _backtest(folder: Path, out: Path | None, skus: Path | None, unseen_from: da
     from liqpass.backtest.files import Unusable
 
     if out:
-        out.mkdir(parents=True, exist_ok=True)  # said now, and not when all is done
+        _writable(out)  # said now, and not when all is done
     first = unseen_from.date() if unseen_from else report.UNSEEN_FROM
     try:
         document = report.report(folder, _products(skus), tell, unseen_from=first)
@@ -127,7 +127,20 @@ def _fitted(found: "Fitted") -> "Iterator[str]":
         yield f"{name} = {getattr(found.model, name):_}"
 
 
+def _writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"--out: {out} cannot be a folder ({error.strerror}). Name another one")
+
+
 def _products(path: Path | None) -> "Products":
     from liqpass.pricing.skus import load_products
+    from liqpass.settings import SettingError
 
-    return load_products(path)
+    try:
+        return load_products(path)
+    except SettingError as error:
+        if path is None:
+            raise
+        fail(str(error).replace(error.name, "--skus", 1))
