@@ -10,6 +10,7 @@ from pathlib import Path
 from liqpass.app import Clients, clients, create_app
 from liqpass.chain import watcher
 from liqpass.db import Database
+from liqpass.pricing.versions import keep
 from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -105,6 +106,7 @@ async def running_world(
         ):
             second_node = second if second_endpoint else None
             await fund_pool(of)
+            await keep(database, of.products, clock())
             world = TestWorld(api, clock, chain, node, second_node, exchange, database, of, {**made, **env})
             await world.read_market()
             yield world

@@ -26,6 +26,8 @@ from liqpass.health import WATCHER_LATE
 from liqpass.market import standing as market
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
 from liqpass.place import Place, named_database_errors
+from liqpass.pricing.skus import Products, load_products
+from liqpass.pricing.versions import are_kept
 from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
@@ -92,6 +94,7 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
             for finding in await _claims(db, system_clock):
                 yield finding
             yield await _sale(db, system_clock)
+            yield await _products(db, load_products(settings.skus_path))
             yield await _prices(db, system_clock)
             async with open_nodes(settings.chain) as nodes:
                 yield await _watcher(db, HeadsShown(nodes, settings.chain, system_clock))
@@ -147,6 +150,17 @@ async def _sale(db: Database, clock: Clock) -> Finding:
         found = await shown(conn, clock())
     said = " ".join(told.remarks(found)) or "both directions are sold, and have room"
     return Finding("exposure", not told.tripped(found), said)
+
+
+async def _products(db: Database, products: Products) -> Finding:
+    """A version that was never sold is in order: this is asked before liqpass serve is started, too."""
+    try:
+        async with db.pool.acquire() as conn:
+            kept = await are_kept(conn, products)
+    except SettingError as error:
+        return Finding("products", False, str(error))
+    said = "with the numbers that are kept" if kept else "not kept yet: liqpass serve does it at its start"
+    return Finding("products", True, f"version {products.version}, {said}")
 
 
 async def _prices(db: Database, clock: Clock) -> Finding:

@@ -15,6 +15,7 @@ from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
 from liqpass.chain.watcher import lift_halt
+from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.migrate import MigrationError
 from liqpass.migrating import migrate_books
 from liqpass.place import (
@@ -25,6 +26,7 @@ from liqpass.place import (
     named_database_errors,
     ready_database,
 )
+from liqpass.pricing import versions
 from liqpass.reconcile.invariants import told
 from liqpass.serving import listening, room_for_connections, until_stopped, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
@@ -35,6 +37,8 @@ from liqpass.worker import refuse_shared, run_worker
 log = structlog.get_logger()
 
 ASK_AGAIN_SEC = 5.0
+KEEP_AGAIN_SEC = 1.0
+KEPT_LATER = (*DATABASE_AWAY, *TRY_AGAIN)
 # which setting a difference speaks of, by how the row's name begins; any other row: the checkout's address
 SETTING_OF_ROW = (
     ("chain id", "LIQPASS_CHAIN_ID"),
@@ -51,13 +55,16 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
     connections = room_for_connections(tell)
     settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
-        async with (
-            ready_database(place, "liqpass serve", tell) as db,
-            clients(settings, db) as of,
-            listening(create_app(of), host, port, connections) as here,
-        ):
-            tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
-            await until_stopped(here.until_it_ends(), keep_running(place.embedded), _verify_until_sure(of))
+        async with ready_database(place, "liqpass serve", tell) as db, clients(settings, db) as of:
+            await _keep_products(of)
+            async with listening(create_app(of), host, port, connections) as here:
+                tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
+                await until_stopped(
+                    here.until_it_ends(),
+                    keep_running(place.embedded),
+                    _verify_until_sure(of),
+                    _keep_products_until_sure(of),
+                )
 
 
 async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Progress) -> None:
@@ -110,6 +117,26 @@ async def _verify(nodes: tuple[Node, ...], chain: ChainSettings) -> None:
     if wrong is not None:
         setting = next((s for begin, s in SETTING_OF_ROW if wrong.name.startswith(begin)), "LIQPASS_CHECKOUT")
         raise SettingError(setting, f"{wrong.name}: {wrong.detail} (liqpass contract verify shows all)")
+
+
+async def _keep_products(of: Clients) -> None:
+    """Keep the numbers that are sold from here on; a database that takes no changes now makes no order
+    either, so it is started all the same. Raises SettingError."""
+    try:
+        await versions.keep(of.db, of.products, of.clock())
+    except KEPT_LATER as error:
+        log.warning("products_not_kept_yet", why=str(error) or type(error).__name__)
+
+
+async def _keep_products_until_sure(of: Clients) -> None:
+    """Try until the database has them, then never return; other numbers end the command."""
+    while True:
+        try:
+            await versions.keep(of.db, of.products, of.clock())
+            break
+        except KEPT_LATER:
+            await asyncio.sleep(KEEP_AGAIN_SEC)
+    await asyncio.Event().wait()
 
 
 async def lift_the_halt(env: Mapping[str, str], tell: Progress) -> None:

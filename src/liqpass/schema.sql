@@ -745,6 +745,17 @@ CREATE TABLE public.premium_payments (
     CONSTRAINT premium_payments_tx_hash_check CHECK ((length(tx_hash) = 32))
 );
 
+CREATE TABLE public.product_versions (
+    version text NOT NULL,
+    sku text NOT NULL,
+    terms text NOT NULL,
+    sha256 bytea NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT product_versions_check CHECK ((sha256 = sha256(convert_to(terms, 'UTF8'::name)))),
+    CONSTRAINT product_versions_sku_check CHECK ((sku <> ''::text)),
+    CONSTRAINT product_versions_version_check CHECK ((version <> ''::text))
+);
+
 CREATE TABLE public.published_figures (
     day date NOT NULL,
     document text NOT NULL,
@@ -1148,6 +1159,9 @@ ALTER TABLE ONLY public.position_readings
 ALTER TABLE ONLY public.premium_payments
     ADD CONSTRAINT premium_payments_pkey PRIMARY KEY (chain_id, tx_hash, log_index);
 
+ALTER TABLE ONLY public.product_versions
+    ADD CONSTRAINT product_versions_pkey PRIMARY KEY (version, sku);
+
 ALTER TABLE ONLY public.published_figures
     ADD CONSTRAINT published_figures_pkey PRIMARY KEY (day);
 
@@ -1288,6 +1302,8 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.pool_deposits FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_ledger();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.product_versions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.published_figures FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_reconciliation();
 
@@ -1507,6 +1523,8 @@ GRANT SELECT,INSERT ON TABLE public.pool_deposits TO liqpass_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.position_readings TO liqpass_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.premium_payments TO liqpass_app;
+
+GRANT SELECT,INSERT ON TABLE public.product_versions TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.published_figures TO liqpass_app;
 

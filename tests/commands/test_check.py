@@ -25,6 +25,7 @@ ALL = {
     "covers",
     "claims",
     "prices",
+    "products",
     "exposure",
     "watcher",
     "node",

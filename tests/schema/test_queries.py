@@ -156,6 +156,7 @@ OVER_ALL_USERS = {
     "liqpass.disclosure.sql.totals",
     "liqpass.gathering.sql.due_claims",  # whose turn it is; each is then read by its user
     "liqpass.orders.sql.count_by_status",  # counts for the metrics
+    "liqpass.orders.stored.sql.stored_prices",  # prices computed again, for the operator
     "liqpass.payments.sql.lock_orders",  # whom a payment on the chain names
     "liqpass.payments.sql.move_orders",  # brings the users' ids along
     "liqpass.payments.sql.pending_without_payment",

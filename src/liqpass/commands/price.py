@@ -1,4 +1,4 @@
-"""`liqpass price`: how the price does on candles of the past."""
+"""`liqpass price`: how the price does on candles of the past, and prices of orders computed again."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.terminal import compute, fail, tell
+from liqpass.commands.opened import counted, database
+from liqpass.terminal import compute, fail, run, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from liqpass.pricing.skus import Products
 
 price_cli = typer.Typer(
-    help="The price, held against candles of the past.",
+    help="The price, held against the past and what was sold.",
     no_args_is_help=True,
     epilog="Example: liqpass price backtest candles/ --out report/",
 )
+TOLD_EVERY = 10_000
 Folder = Annotated[
     Path,
     typer.Argument(
@@ -79,6 +81,52 @@ def calibrate(
     On the older candles; reports on the newer ones, and prints the lines for skus.toml.
     """
     compute(lambda: _calibrate(folder, skus, until))
+
+
+@price_cli.command(epilog="Example: liqpass price again --all")
+def again(
+    order: Annotated[
+        str | None, typer.Argument(metavar="ORDER", help="An order's public id, 0x…", show_default=False)
+    ] = None,
+    all_orders: Annotated[
+        bool, typer.Option("--all", help="All of them; told are those that differ.")
+    ] = False,
+) -> None:
+    """Compute the price of an order again. Or of all: exit status 1 when one differs.
+
+    From what is stored with the order, and the numbers of its product's version, which liqpass serve keeps.
+    """
+    if (order is None) != all_orders:
+        fail("name an ORDER by its public id, 0x…, or type --all")
+    run(lambda: _again(order))
+
+
+async def _again(order: str | None) -> None:
+    from liqpass.hexes import bytes32, to_hex
+    from liqpass.orders.again import Outcome
+    from liqpass.orders.again import again as computed
+    from liqpass.problems import Problem
+
+    order_id = None if order is None else bytes32(order, "ORDER")
+    count = dict.fromkeys(Outcome, 0)
+    async with database("liqpass price") as db, db.one_moment() as conn:
+        async for found in computed(conn, order_id):
+            for one in found:
+                count[one.outcome] += 1
+                if order_id or one.outcome is Outcome.DIFFERENT:
+                    typer.echo(f"{to_hex(one.order_id)}: {one.words}")
+            done = sum(count.values())
+            if done % TOLD_EVERY == 0:
+                tell(f"{done:,} orders")
+    if order_id is None:
+        typer.echo(
+            f"{counted(sum(count.values()), 'order')}: {count[Outcome.EQUAL]} equal, "
+            f"{count[Outcome.BEFORE]} priced by the table before, {count[Outcome.DIFFERENT]} different."
+        )
+    elif not any(count.values()):
+        raise Problem("ORDER_NOT_FOUND", f"There is no order {order}.", field="ORDER")
+    if count[Outcome.DIFFERENT]:
+        raise typer.Exit(1)
 
 
 def _backtest(folder: Path, out: Path | None, skus: Path | None, unseen_from: datetime | None) -> None:

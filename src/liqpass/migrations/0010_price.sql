@@ -246,3 +246,17 @@ grant update (claimed_at, claimed) on order_risks to liqpass_app;
 grant select on exposures to liqpass_app;
 grant select, insert on sale_stops to liqpass_app;
 grant update (ended_at, ended_by, end_reason, counted_upto) on sale_stops to liqpass_app;
+
+-- The numbers of each version of the products that was ever loaded to be sold, so that any price can be computed
+-- again: append-only. `terms`: canonical JSON of a product, without its title (pricing/versions.py).
+create table product_versions (
+    version text not null check (version <> ''),
+    sku text not null check (sku <> ''),
+    terms text not null,
+    sha256 bytea not null check (sha256 = sha256(convert_to(terms, 'UTF8'))),
+    first_seen_at timestamptz not null,
+    primary key (version, sku)
+);
+create trigger append_only before update or delete or truncate on product_versions
+    for each statement execute function refuse_change_of_reconciliation();
+grant select, insert on product_versions to liqpass_app;

@@ -1,0 +1,1 @@
+"""What is stored of how orders were priced, over all users."""
