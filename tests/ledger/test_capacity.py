@@ -48,7 +48,7 @@ async def test_an_order_that_would_oversell_is_refused_and_leaves_nothing(
     with pytest.raises(Refused) as refused:
         await alice.trader.create_order(bound["bindId"])
     assert (refused.value.status, refused.value.code) == (409, "CAPACITY_EXHAUSTED")
-    assert refused.value.body["largestPayoutAmount"] == str(payout - 1)
+    assert refused.value.body["largestPayoutAmount"] == str(payout - 10_000), "payouts are whole cents"
     assert refused.value.body["limit"] == "CAPITAL"
     assert len((await alice.trader.call("GET", "/api/insurance/orders"))["orders"]) == 1
     assert (await books(world))[Account.POOL_LOCKED] == 0

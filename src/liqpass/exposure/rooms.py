@@ -13,6 +13,7 @@ from liqpass.exposure.limits import CAPITAL, Cause, Direction, Scope, most_of, p
 from liqpass.exposure.sql import ROOMS_AS_JSON
 from liqpass.money import usd
 from liqpass.positions.refusals import Refusal, WhyNot
+from liqpass.pricing.premium import CENT
 
 __all__ = ["ROOMS_AS_JSON", "Rooms", "beyond_limits", "read", "rooms"]
 
@@ -43,7 +44,7 @@ class Rooms(msgspec.Struct, frozen=True):
 
     def least(self, direction: Direction, inst_id: str) -> tuple[str, int]:
         """Of all that limits one more cover, what leaves least: CAPITAL, or a scope's name; and how much it
-        leaves, in micro-USDC. Never below zero."""
+        leaves, in whole cents of micro-USDC, as payouts are. Never below zero."""
         found = [(CAPITAL, self.free)]
         for scope, name in (
             (Scope.DIRECTION, f"DIRECTION {direction}"),
@@ -53,7 +54,8 @@ class Rooms(msgspec.Struct, frozen=True):
         ):
             most = most_of(self.whole, self.shares[scope])
             found.append((scope, max(0, most - self.sums.get(name, 0))))
-        return min(found, key=lambda one: one[1])
+        limit, room = min(found, key=lambda one: one[1])
+        return limit, room // CENT * CENT
 
     def stopped(self, direction: Direction, now: datetime) -> Stopped | None:
         """Whether the direction is not sold now, and until when. What claims stop without anybody having
