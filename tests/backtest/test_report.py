@@ -99,6 +99,8 @@ def test_the_page_needs_nothing_beside_it(written: tuple[Path, Result]) -> None:
     for outside in ("<link", "<script", "src=", "href=", "url(", "@import"):
         assert outside not in page
     assert "COIN1-1h" in page
+    assert '<meta name="viewport"' in page  # a phone draws it as wide as it is
+    assert page.count("<table>") == page.count("<div><table>")  # which scroll by themselves
 
 
 def test_the_curve_is_what_the_public_page_reads(written: tuple[Path, Result]) -> None:

@@ -14,10 +14,12 @@ from liqpass.pricing.model import BPS, PPM
 Document = dict[str, Any]
 MOST_OFF_PERCENT = 20  # a bucket of more samples than the next may be off by so much of its prediction
 LEAST_SAMPLES = 500
+SHORT = 24  # so many characters stand in one line of a table
 _STYLE = (
     "body{font:15px/1.5 sans-serif;color:#1c2733;max-width:980px;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse;margin:1em 0;font-size:13px}"
-    "td,th{border:1px solid #d5dbe1;padding:2px 8px;text-align:right}"
+    "div{overflow-x:auto}table{border-collapse:collapse;margin:1em 0;font-size:13px}"
+    "td,th{border:1px solid #d5dbe1;padding:2px 8px;text-align:right;white-space:pre}"
+    "td.long{white-space:pre-wrap;min-width:12em;text-align:left}"
     "td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto;margin:4px}"
     "section{break-inside:avoid}"
 )
@@ -74,7 +76,7 @@ def _lines(products: Sequence[Document]) -> Iterator[tuple[str, ...]]:
     yield ("sold of all positions", *(_percent(one["offeredBps"]) for one in products))
     yield from _losses(products)
     yield (
-        "  in the worst hour of purchase",
+        "payouts ÷ premiums, in the worst hour of purchase",
         *(_percent(_most(one["byHour"])) for one in products),
     )
     yield ("worst day", *(one["worstDays"][0]["of"] if one["worstDays"] else "-" for one in products))
@@ -119,7 +121,8 @@ def html(document: Document) -> str:
         _table(("file", "from", "to", "hours", "SHA-256 begins", "remarks"), files),
     ]
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>LiqPass: price backtest</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>LiqPass: price backtest</title>'
         f"<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
 
@@ -171,8 +174,13 @@ def _section(one: Document) -> str:
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{lines}</table>"
+    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    return f"<div><table><tr>{head}</tr>{lines}</table></div>"
+
+
+def _cell(cell: str) -> str:
+    kind = ' class="long"' if len(cell) > SHORT else ""
+    return f"<td{kind}>{escape(cell)}</td>"
 
 
 def _most(rows: Sequence[Document]) -> int | None:

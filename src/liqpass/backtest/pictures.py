@@ -112,16 +112,18 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[float]]], names: Seque
                 f"{value:.0f}</text>"
             )
         middle = LEFT + (at + 0.5) * room
-        body.append(
-            f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 16}" '
-            f'text-anchor="middle">{escape(_fitting(label, room))}<title>{escape(label)}</title></text>'
-        )
+        body += [
+            f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 16 + 12 * n}" '
+            f'text-anchor="middle">{escape(line)}<title>{escape(label)}</title></text>'
+            for n, line in enumerate(_fitting(label, room))
+        ]
     return _picture(title, [*body, *_legend(names)])
 
 
-def _fitting(label: str, room: float) -> str:
-    """As much of it as stands beside others."""
-    return label[: max(1, int(room / 7.5))]
+def _fitting(label: str, room: float) -> list[str]:
+    """As much of it as stands beside others: DOGE-perp-5m is in two lines, so that it is not DOGE-spot-1h."""
+    most = max(1, int(room / 7.5))
+    return [label] if len(label) <= most else [part[:most] for part in label.split("-")[:2]]
 
 
 def _picture(title: str, body: Sequence[str]) -> str:

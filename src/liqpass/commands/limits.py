@@ -125,23 +125,23 @@ def _lines(found: "Exposure") -> list[str]:
     from liqpass.hexes import checksum
     from liqpass.money import usd
 
-    lines = [f"{'pool':<34}{usd(found.pool):>18} USDC  {usd(found.free)} free"]
+    lines = [f"{'pool':<46}{usd(found.pool):>18} USDC  {usd(found.free)} free"]
     for limit in found.limits:
         said = f"{percent(limit.share_bps)} of the pool"
         if limit.changed_by is not None:
             said += f", by {limit.changed_by}: {limit.reason}"
         if limit.scope is Scope.CLAIMS:
-            lines.append(f"{'claims of 24 hours, at most':<34}{usd(limit.most):>18} USDC  {said}")
+            lines.append(f"{'claims of 24 hours, at most':<46}{usd(limit.most):>18} USDC  {said}")
             lines += [
-                f"    {one.direction:<30}{usd(one.last_24h):>18} USDC  {usd(one.counted)} count"
+                f"    {one.direction:<42}{usd(one.last_24h):>18} USDC  {usd(one.counted)} of it counts"
                 for one in found.claimed_24h
             ]
             continue
-        lines.append(f"{f'one {limit.scope.lower()}, at most':<34}{usd(limit.most):>18} USDC  {said}")
+        lines.append(f"{f'one {limit.scope.lower()}, at most':<46}{usd(limit.most):>18} USDC  {said}")
         for one in found.sums:
             if one.scope is limit.scope:
                 key = checksum(bytes.fromhex(one.key[2:])) if one.scope is Scope.WALLET else one.key
-                lines.append(f"    {key:<30}{usd(one.open_sum):>18} USDC  room for {usd(one.room)}")
+                lines.append(f"    {key:<42}{usd(one.open_sum):>18} USDC  room for {usd(one.room)}")
     return lines + [stopped_words(stop) for stop in found.stops]
 
 

@@ -63,7 +63,8 @@ def load_products(path: Path | None) -> Products:
         text = (path or resources.files("liqpass.pricing") / "skus.toml").read_text(encoding="utf-8")
         products = msgspec.convert(tomllib.loads(text), Products)
     except (OSError, ValueError, msgspec.ValidationError) as error:  # not TOML, not UTF-8: ValueError
-        raise SettingError("LIQPASS_SKUS", f"{path or 'skus.toml'} cannot be used: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SettingError("LIQPASS_SKUS", f"{path or 'skus.toml'} cannot be used: {why}") from error
     return checked(products)
 
 
