@@ -9,6 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from liqpass.sandbox.story import priced
 from liqpass.sandbox.story_books import give_capital
 from liqpass.sandbox.trader import Refused, Trader
 from liqpass.sandbox.world import World, sandbox_world
@@ -59,7 +60,7 @@ async def live(world: World, trader: Listener, key: dict[str, Any]) -> None:
     ):
         await refused(trader, "POST", "/api/okx/api-accounts", {**key, **wrong, "label": "x"})
     account = await trader.add_key(key)
-    position = next(p for p in await trader.positions(account) if p["insurable"])
+    position = next(p for p in await priced(trader, account) if p["insurable"])
     world.exchange.faults.html(count=9)
     await refused(trader, "GET", "/api/okx/positions", apiAccountId=account)
     world.exchange.faults.heal()

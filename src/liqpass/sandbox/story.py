@@ -132,7 +132,7 @@ async def _keys_and_positions(
     teller.line("read-only key", f"accepted as account {account}")
     teller.chapter("Its open positions, read over OKX's wire protocol")
     teller.dim("    … what they cost follows within a second: how much their instruments move is read")
-    positions = await _priced(trader, account)
+    positions = await priced(trader, account)
     for p in positions:
         what = (
             f"{p['mgnMode']} {p['posSide']}, {p['pos']} contracts at {p['lever']}x, mark price {p['markPx']}"
@@ -145,7 +145,7 @@ async def _keys_and_positions(
     return account, insurable
 
 
-async def _priced(trader: Trader, account: str) -> list[dict[str, Any]]:
+async def priced(trader: Trader, account: str) -> list[dict[str, Any]]:
     """Its positions once `liqpass work` knows how much their instruments move. Raises StoryError after half a
     minute."""
     for _ in range(int(PATIENCE_SEC / PRICE_SEC)):
@@ -230,7 +230,7 @@ async def _vanished_browser(
     teller.chapter("A second trader pays, and the browser is gone before the hash is submitted")
     await trader.sign_in()
     account = await trader.add_key(key)
-    position = next(p for p in await _priced(trader, account) if p["instId"] == FALLS)
+    position = next(p for p in await priced(trader, account) if p["instId"] == FALLS)
     bound = await trader.bind(account, position, MINUTES_SKU)
     order = await trader.create_order(bound["bindId"])
     teller.line("premium", f"{order['premiumUsd']} USDC for ten minutes of {position['instId']}")
