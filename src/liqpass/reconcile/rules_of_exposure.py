@@ -46,6 +46,9 @@ EXPOSURE: tuple[Invariant, ...] = (
         ) c full join (select * from order_risks where claimed_at is not null) r using (purchase_order_id)
         where r.claimed is distinct from c.takes
           and not (c.status = 'IN_REVIEW' and r.claimed in (c.payout_amount, c.takes))
+          -- its payout was cancelled a moment ago: an operator is about to decide again
+          and not (c.status in ('APPROVED', 'BATCHED') and exists (
+            select from disbursements d where d.id = c.disbursement_id and d.cancelled_at is not null))
           or c.id is null
         """,
     ),
