@@ -21,7 +21,7 @@ def test_the_room_for_a_payout_is_told_in_whole_cents_and_never_as_more_than_the
         claimed=dict.fromkeys(Direction, 0),
         stops=[],
     )
-    refusal = found.refusal(Direction.LONG, "BTC-USDT-SWAP", 10**12, NOW)
+    refusal = found.of(Direction.LONG, "BTC-USDT-SWAP", NOW).refusal(10**12)
     assert refusal is not None
     assert refusal.values == {"limit": limit, "roomUsd": room, "freeUsd": room}
     assert f"for {room} USDC" in refusal.words

@@ -15,7 +15,7 @@ from liqpass.money import usd
 from liqpass.positions.refusals import Refusal, WhyNot
 from liqpass.pricing.premium import CENT
 
-__all__ = ["ROOMS_AS_JSON", "Rooms", "beyond_limits", "read", "rooms"]
+__all__ = ["ROOMS_AS_JSON", "Room", "Rooms", "beyond_limits", "read", "rooms"]
 
 # What `keep_exposures` refuses by.
 HELD_BY = ("within_exposure_limits", "sale_not_stopped")
@@ -42,9 +42,8 @@ class Rooms(msgspec.Struct, frozen=True):
     claimed: dict[Direction, int]
     stops: list[Stopped]
 
-    def least(self, direction: Direction, inst_id: str) -> tuple[str, int]:
-        """Of all that limits one more cover, what leaves least: CAPITAL, or a scope's name; and how much it
-        leaves, in whole cents of micro-USDC, as payouts are. Never below zero."""
+    def of(self, direction: Direction, inst_id: str, now: datetime) -> "Room":
+        """What they leave for one more cover of this direction in this instrument."""
         found = [(CAPITAL, self.free)]
         for scope, name in (
             (Scope.DIRECTION, f"DIRECTION {direction}"),
@@ -55,7 +54,15 @@ class Rooms(msgspec.Struct, frozen=True):
             most = most_of(self.whole, self.shares[scope])
             found.append((scope, max(0, most - self.sums.get(name, 0))))
         limit, room = min(found, key=lambda one: one[1])
-        return limit, room // CENT * CENT
+        stopped = self.stopped(direction, now)
+        return Room(
+            direction=direction,
+            inst_id=inst_id,
+            limit=limit,
+            share_bps=None if limit == CAPITAL else self.shares[Scope(limit)],
+            room=room // CENT * CENT,
+            not_sold=_not_sold(stopped) if stopped else None,
+        )
 
     def stopped(self, direction: Direction, now: datetime) -> Stopped | None:
         """Whether the direction is not sold now, and until when. What claims stop without anybody having
@@ -67,25 +74,33 @@ class Rooms(msgspec.Struct, frozen=True):
             return Stopped(direction, Cause.CLAIMS, now + STOP)
         return None
 
-    def refusal(self, direction: Direction, inst_id: str, payout: int, now: datetime) -> Refusal | None:
+
+class Room(msgspec.Struct, frozen=True):
+    """What one more cover may pay at most: of all that limits it what leaves least (`limit`: CAPITAL, or a
+    scope's name, with its share of the pool), in whole cents of micro-USDC, as payouts are; and why none of
+    its direction is sold, if so."""
+
+    direction: Direction
+    inst_id: str
+    limit: str
+    share_bps: int | None
+    room: int
+    not_sold: Refusal | None
+
+    def refusal(self, payout: int) -> Refusal | None:
         """Why a cover that pays so much is not sold now; None when it is."""
-        stopped = self.stopped(direction, now)
-        if stopped is not None:
-            return _not_sold(stopped)
-        limit, room = self.least(direction, inst_id)
-        if payout <= room:
-            return None
-        left = self._left(limit, room, direction, inst_id)
-        words = f"This cover pays {usd(payout)} USDC, and at present {left}."
-        values = {"limit": str(limit), "roomUsd": usd(room), "freeUsd": usd(room)}
+        if self.not_sold is not None or payout <= self.room:
+            return self.not_sold
+        words = f"This cover pays {usd(payout)} USDC, and at present {self._left()}."
+        values = {"limit": str(self.limit), "roomUsd": usd(self.room), "freeUsd": usd(self.room)}
         return Refusal(WhyNot.CAPACITY_EXHAUSTED, words, dict(values))
 
-    def _left(self, limit: str, room: int, direction: Direction, inst_id: str) -> str:
-        if limit == CAPITAL:
-            return f"there is capital for {usd(room)} USDC"
-        covers = _COVERS[Scope(limit)].format(direction=direction, inst_id=inst_id)
-        share = percent(self.shares[Scope(limit)])
-        return f"{covers} have room for {usd(room)} USDC: together they may take {share} of the pool"
+    def _left(self) -> str:
+        if self.share_bps is None:
+            return f"there is capital for {usd(self.room)} USDC"
+        covers = _COVERS[Scope(self.limit)].format(direction=self.direction, inst_id=self.inst_id)
+        share = percent(self.share_bps)
+        return f"{covers} have room for {usd(self.room)} USDC: together they may take {share} of the pool"
 
 
 _COVERS = {

@@ -17,7 +17,8 @@ _BEFORE = (0, *accumulate(WEIGHTS))
 
 def milli_hours(start: datetime, seconds: int) -> int:
     """How long a time is by this clock, in thousandths of an hour, rounded up."""
-    begin = int((start - _MONDAY).total_seconds())
+    since = start - _MONDAY
+    begin = since.days * 86_400 + since.seconds
     return -(-(_passed(begin + seconds) - _passed(begin)) // 3600)
 
 

@@ -40,14 +40,14 @@ async def refused(
     """Why the database did not take an order: SALE_STOPPED, or CAPACITY_EXHAUSTED with the limit that leaves
     least, and which smaller cover would fit at this moment. Raises Overtaken where this one fits by now."""
     direction = Direction(made_from.facts.side)
-    left = await rooms(conn, now, user, api_account_id, [inst_id])
-    refusal = left.refusal(direction, inst_id, payout, now)
+    left = (await rooms(conn, now, user, api_account_id, [inst_id])).of(direction, inst_id, now)
+    refusal = left.refusal(payout)
     if refusal is None:
         raise Overtaken
     if refusal.code is WhyNot.SALE_STOPPED:
         until = refusal.values["until"] or None
         return Problem("SALE_STOPPED", refusal.words, field="bindId", direction=str(direction), until=until)
-    limit, room = left.least(direction, inst_id)
+    room = left.room
     fits = fitting(products, made_from, room)
     if fits:
         names = ", ".join(f"{sku.id} (pays {usd(cost.payout)} USDC)" for sku, cost in fits)
@@ -60,7 +60,7 @@ async def refused(
         "CAPACITY_EXHAUSTED",
         f"{refusal.words} {way}",
         field="bindId",
-        limit=limit,
+        limit=left.limit,
         room=str(room),
         roomUsd=usd(room),
         largestPayoutAmount=str(room),

@@ -9,7 +9,7 @@ from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.exchange.rows import Unread
 from liqpass.exposure.limits import Direction
-from liqpass.exposure.rooms import Rooms, read
+from liqpass.exposure.rooms import Room, read
 from liqpass.market.reading import MAX_AGE, by_instrument
 from liqpass.market.volatility import Volatility
 from liqpass.orders import sql
@@ -50,15 +50,13 @@ async def quoted(
     inst_ids = sorted(account.inst_ids)
     on_sale = await sql.on_sale(conn, user, api_account_id, inst_ids, now, now - MAX_AGE)
     living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in on_sale.living()}
-    known, left = by_instrument(on_sale.volatilities), read(on_sale.rooms)
+    known, rooms = by_instrument(on_sale.volatilities), read(on_sale.rooms)
     found = []
     for position in account.reading.positions:
         if not position.closed:
             facts, volatility = account.refusal or _facts(position), known.get(position.inst_id)
-            quotes = [
-                Quote(sku, _offer(sku, facts, volatility, now, left, position.inst_id))
-                for sku in products.sku
-            ]
+            room = rooms.of(Direction(position.side), position.inst_id, now)
+            quotes = [Quote(sku, _offer(sku, facts, volatility, now, room)) for sku in products.sku]
             binding = living.get(position.slot)
             if binding and (binding.pos_id, binding.pos_created_ms) != (position.pos_id, position.c_time_ms):
                 binding = None
@@ -77,7 +75,7 @@ def _facts(position: Position) -> Facts | Refusal:
 
 
 def _offer(
-    sku: Sku, facts: Facts | Refusal, volatility: Volatility | None, now: datetime, left: Rooms, inst_id: str
+    sku: Sku, facts: Facts | Refusal, volatility: Volatility | None, now: datetime, room: Room
 ) -> Price | Refusal:
     if isinstance(facts, Refusal):
         return facts
@@ -85,4 +83,4 @@ def _offer(
         cost = price(sku, facts, volatility, now)
     except NotInsurable as error:
         return error.refusal
-    return left.refusal(Direction(facts.side), inst_id, cost.payout, now) or cost
+    return room.refusal(cost.payout) or cost
