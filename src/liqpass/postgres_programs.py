@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,10 +31,13 @@ def system_account() -> pwd.struct_passwd:
     if account := _account():
         return account
     useradd = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-    made = run_as(None, Path("/"), [*useradd, SYSTEM_USER])
-    # looked up again whatever useradd said: another command may have made it in the same moment
-    if account := _account():
-        return account
+    for _ in range(50):
+        made = run_as(None, Path("/"), [*useradd, SYSTEM_USER])
+        # looked up again whatever useradd said: another command may have made it in the same moment
+        if account := _account():
+            return account
+        # or be about to: useradd refuses at once while another one, or a package, holds the list of users
+        time.sleep(0.1)
     raise EmbeddedPostgresError(
         f"PostgreSQL does not run as root, and {SYSTEM_USER} cannot be made ({made.stderr.strip()}): "
         "run LiqPass as an ordinary user, or set DATABASE_URL"

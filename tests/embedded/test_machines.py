@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from liqpass.embedded import embedded_postgres
 from liqpass.place import keep_running
+from liqpass.postgres_programs import SYSTEM_USER
 from tests.embedded.conftest import THROWAWAY, Command, sql, with_cluster
 
 
@@ -133,3 +134,17 @@ def test_a_clone_where_no_program_may_run_is_said_in_one_line(folder: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = f"LiqPass: no program may run in {folder}, which is mounted noexec: clone it elsewhere\n"
     assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as a user made for it")
+def test_commands_that_begin_at_once_on_a_new_machine_all_find_the_user_that_postgresql_runs_as(
+    tmp_path: Path,
+) -> None:
+    new = 'mount -t tmpfs -o mode=755 none "$1"; cp -a /etc "$1/etc"; mount --bind "$1/etc" /etc'
+    without = f"{new}; userdel {SYSTEM_USER} 2> /dev/null || true"
+    asking = "from liqpass.postgres_programs import system_account; print(end=system_account().pw_name + ' ')"
+    at_once = f'for _ in 1 2 3 4 5 6 7 8; do {sys.executable} -c "{asking}" & done; wait'
+    said = subprocess.run(
+        [*mounting(without, tmp_path), "sh", "-c", at_once], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [SYSTEM_USER] * 8, said.stderr
