@@ -39,7 +39,7 @@ from liqpass.reconcile.routes import reconcile_router
 from liqpass.review.routes import claims_router, review_router
 from liqpass.settings import ChainSettings, Settings
 from liqpass.signin.routes import session_cookie, signin_router
-from liqpass.signin.sessions import signed_in
+from liqpass.signin.sessions import session_of, signed_in
 from liqpass.treasury.routes import treasury_router
 from liqpass.vault.cipher import KeyRing
 from liqpass.vault.routes import vault_router
@@ -122,6 +122,7 @@ def create_app(of: Clients) -> AsgiApp:
             "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
             "session_cookie": Provide(lambda: cookie, sync_to_thread=False),
             "user": Provide(signed_in),
+            "token": Provide(session_of, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_max_body_size=MAX_BODY_BYTES,

@@ -8,27 +8,40 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import structlog
 
 _SECRET = re.compile(
     r"secret|passphrase|password|private|signature|sign$|cookie|authorization|token|api_?key|[_-]key$", re.I
 )
 
+_JSON = msgspec.json.Encoder(enc_hook=repr)
+
 
 def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {name: value if name == "event" else _hidden(name, value) for name, value in event.items()}
 
 
+@lru_cache(maxsize=1024)  # the names are few; a request's line asks eight times
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
 def _hidden(name: str, value: object) -> object:
-    if _SECRET.search(name):
+    if _is_secret(name):
         return "[hidden]"
     if isinstance(value, Mapping):
         return {inner: _hidden(str(inner), held) for inner, held in value.items()}
     if isinstance(value, list | tuple):
         return [_hidden(name, held) for held in value]
     return value
+
+
+def _as_json(event: Mapping[str, Any], **_its_own: Any) -> str:
+    return _JSON.encode(event).decode()
 
 
 def configure_logs(*, level: str = "INFO") -> None:
@@ -43,7 +56,7 @@ def configure_logs(*, level: str = "INFO") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _hide_secrets,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -722,6 +722,7 @@ CREATE TABLE public.position_readings (
     read_at timestamp with time zone NOT NULL,
     body bytea NOT NULL,
     body_sha256 bytea NOT NULL,
+    inst_ids text[],
     CONSTRAINT position_readings_body_sha256_check CHECK ((length(body_sha256) = 32))
 );
 

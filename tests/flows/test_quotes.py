@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from liqpass.money import usd
 from tests.flows.newcomers import INST, SLOT, Newcomer
 from tests.world import SKU, TestWorld
@@ -98,6 +100,17 @@ async def test_quotes_are_of_what_was_seen_up_to_thirty_seconds_ago_and_then_rea
     world.clock.advance(seconds=1)
     told = await alice.trader.call("GET", QUOTES, apiAccountId=alice.account)
     assert (told["positions"], datetime.fromisoformat(told["readAt"])) == ([], world.clock.now)
+
+
+@pytest.mark.parametrize("left", [None, ["DOGE-USDT-SWAP"]], ids=["none", "others"])
+async def test_a_reading_that_was_kept_by_code_of_before_without_its_instruments_is_read_anew(
+    world: TestWorld, alice: Newcomer, left: list[str] | None
+) -> None:
+    await world.db.pool.execute("update position_readings set inst_ids = $1", left)
+    world.clock.advance(seconds=1)
+    told = await alice.trader.call("GET", QUOTES, apiAccountId=alice.account)
+    assert datetime.fromisoformat(told["readAt"]) == world.clock.now
+    assert all(quote["premiumAmount"] for quote in told["positions"][0]["quotes"])
 
 
 async def test_a_position_is_told_with_its_binding_and_its_order_until_that_is_over(

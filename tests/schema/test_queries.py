@@ -201,12 +201,14 @@ OVER_ALL_USERS = {
     "liqpass.web.sql.claims_by_status",  # the operator's queue
     "liqpass.web.sql.queued",
 }
+BOUND = r"(user_id|\bs\.token_sha256)\s*=\s*\$1\b|values \(\$1,|select \$1(::bytea as user_id)?,"
 
 
 def without_user(declared: Query) -> bool:
-    """Whether it reads or writes a user's rows and does not bind `user_id` to its first parameter."""
+    """Whether it reads or writes a user's rows and does not bind `user_id`, or the session that tells it, to
+    its first parameter."""
     touches = any(re.search(rf"\b{table}\b", declared.sql) for table in PER_USER)
-    bound = re.search(r"user_id\s*=\s*\$1\b|values \(\$1,|select \$1(::bytea as user_id)?,", declared.sql)
+    bound = re.search(BOUND, declared.sql)
     return touches and (bound is None or declared.params[:1] != (bytes,))
 
 

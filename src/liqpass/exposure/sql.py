@@ -59,6 +59,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
 # For a statement of another slice that reads more in the same round trip: what more may be sold to the wallet
 # {user} of positions in the instruments {instruments} of its account {account}, as JSON for `rooms.read`.
+# That nothing was claimed for a day is found in an index, without the function.
 ROOMS_AS_JSON = """(select json_build_object(
     'free', (select balance from ledger_accounts where id = 'POOL_FREE'),
     'whole', (select sum(balance) from ledger_accounts where id in ('POOL_FREE', 'POOL_LOCKED')),
@@ -71,7 +72,9 @@ ROOMS_AS_JSON = """(select json_build_object(
             union all select 'ACCOUNT', main_uid, 'ACCOUNT' from api_accounts
                 where user_id = {user} and id = {account}
         ) wanted (scope, key, name) left join exposures using (scope, key)),
-    'claimed', (select json_object_agg(d, claimed_lately(d, {now}))
+    'claimed', (select json_object_agg(d, case when exists (
+            select from order_risks where direction = d and claimed_at > {now} - interval '24 hours'
+        ) then claimed_lately(d, {now}) else 0 end)
         from unnest(enum_range(null::cover_direction)) d),
     'stops', (select coalesce(json_agg(s), '[]') from (
         select distinct on (direction) direction, cause, until_at from sale_stops

@@ -1,6 +1,7 @@
 """The clock of the week: prices move less on weekends, and more while Europe and America work. Pure."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate
 
 HOURS_A_WEEK = 168
@@ -15,6 +16,7 @@ WEIGHTS = (*_WEEKDAY * 5, *_SATURDAY, *_SUNDAY)
 _BEFORE = (0, *accumulate(WEIGHTS))
 
 
+@lru_cache(maxsize=64)  # a quote asks for each product as many times as there are positions
 def milli_hours(start: datetime, seconds: int) -> int:
     """How long a time is by this clock, in thousandths of an hour, rounded up."""
     since = start - _MONDAY

@@ -6,7 +6,7 @@ import msgspec
 
 from liqpass.hexes import to_hex
 from liqpass.money import usd
-from liqpass.orders import sql
+from liqpass.orders.on_sale.sql import LiveBinding
 from liqpass.orders.quotes import Quote, QuotedPosition
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.refusals import Refusal, Values, WhyNot
@@ -115,7 +115,7 @@ def _made_of(of: MadeOf) -> MadeOfView:
     )
 
 
-def _order(binding: sql.LiveBinding) -> OrderOfPosition | None:
+def _order(binding: LiveBinding) -> OrderOfPosition | None:
     if binding.purchase_order_id is None or binding.status is None or binding.pay_before is None:
         return None
     return OrderOfPosition(

@@ -1,22 +1,22 @@
 """What every product would cost for every open position, and which of them have an order. Binds nothing."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection
 from liqpass.exchange.records import Position
 from liqpass.exchange.rows import Unread
 from liqpass.exposure.limits import Direction
 from liqpass.exposure.rooms import Room, read
 from liqpass.market.reading import MAX_AGE, by_instrument
 from liqpass.market.volatility import Volatility
-from liqpass.orders import sql
-from liqpass.positions.readings import AccountReading
+from liqpass.orders.on_sale import sql
+from liqpass.positions.readings import AccountReading, PositionReader
 from liqpass.positions.refusals import Refusal, unread_refusal
 from liqpass.pricing.premium import Facts, NotInsurable, Price, facts_of, price
 from liqpass.pricing.skus import Products, Sku
+from liqpass.signin.sessions import Token, not_signed_in
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -35,20 +35,40 @@ class QuotedPosition(msgspec.Struct, frozen=True):
     quotes: list[Quote]
 
 
-async def quoted(
-    conn: Connection,
-    now: datetime,
-    user: bytes,
-    api_account_id: UUID,
-    account: AccountReading,
-    products: Products,
+async def on_sale(
+    reader: PositionReader, token: Token, api_account_id: UUID, max_age: timedelta
+) -> tuple[AccountReading, sql.OnSale]:
+    """The kept reading of the session's own account if it is young enough, else a new one, and what is on
+    sale for the positions in it.
+
+    Raises Problem NOT_SIGNED_IN and what `PositionReader.recent` raises.
+    """
+    found = await _on_sale(reader, token, api_account_id)
+    account = reader.kept(found.account(), max_age)
+    if account is not None and account.inst_ids == set(found.inst_ids or ()):
+        return account, found
+    account = await reader.anew(found.user_id, api_account_id)
+    # another reading may have been kept since: what is on sale is told for the positions of that one
+    found = await _on_sale(reader, token, api_account_id)
+    return reader.kept(found.account(), max_age) or account, found
+
+
+async def _on_sale(reader: PositionReader, token: Token, api_account_id: UUID) -> sql.OnSale:
+    now = reader.clock()
+    async with reader.db.pool.acquire() as conn:
+        found = await sql.on_sale(conn, token.sha256, api_account_id, now, now - MAX_AGE)
+    if found is None:
+        raise not_signed_in()
+    return found
+
+
+def quoted(
+    now: datetime, account: AccountReading, on_sale: sql.OnSale, products: Products
 ) -> list[QuotedPosition]:
     """All products for all open positions of a reading, at the prices of now.
 
     A binding of an earlier position in the same slot is not told: its order does not cover this one.
     """
-    inst_ids = sorted(account.inst_ids)
-    on_sale = await sql.on_sale(conn, user, api_account_id, inst_ids, now, now - MAX_AGE)
     living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in on_sale.living()}
     known, rooms = by_instrument(on_sale.volatilities), read(on_sale.rooms)
     found = []

@@ -21,7 +21,7 @@ from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
-from liqpass.signin.sessions import User
+from liqpass.signin.sessions import Session, User
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
@@ -51,17 +51,16 @@ class CancelAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 @get("/quotes", summary="What each product would cost for each of an account's open positions")
 async def list_quotes(
-    user: User,
+    token: Session,
     reader: Reader,
     terms: QuoteTerms,
     api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
 ) -> QuoteList:
     """From the positions as last seen (at most 30 seconds ago, else they are read anew), with the orders that
     they have. Binds nothing: the price is fixed by create-order."""
-    account = await reader.recent(user, api_account_id, bindings.READING_MAX_AGE)
+    account, on_sale = await quotes.on_sale(reader, token, api_account_id, bindings.READING_MAX_AGE)
     now = reader.clock()
-    async with reader.db.pool.acquire() as conn:
-        found = await quotes.quoted(conn, now, user, api_account_id, account, terms.products)
+    found = quotes.quoted(now, account, on_sale, terms.products)
     return QuoteList(account.read_at, [quoted_position_view(position, now) for position in found])
 
 

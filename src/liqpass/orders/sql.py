@@ -7,8 +7,6 @@ import msgspec
 
 from liqpass.db import Connection, query
 from liqpass.exposure.limits import Direction
-from liqpass.exposure.rooms import ROOMS_AS_JSON
-from liqpass.market.reading import NEWEST_AS_JSON
 from liqpass.orders.states import MOVE, OrderStatus
 
 
@@ -126,36 +124,6 @@ class SeenPayment(msgspec.Struct, frozen=True):
     payer: bytes
     amount: int
     stage: str
-
-
-class LiveBinding(msgspec.Struct, frozen=True):
-    """A living binding with its order; without one, the fields from `purchase_order_id` on are None."""
-
-    id: UUID
-    sku: str
-    inst_id: str
-    mgn_mode: str
-    pos_side: str
-    pos_id: str
-    pos_created_ms: int
-    purchase_order_id: bytes | None
-    status: OrderStatus | None
-    pay_before: datetime | None
-    coverage_start_at: datetime | None
-    coverage_end_at: datetime | None
-
-
-class OnSale(msgspec.Struct, frozen=True):
-    """What quotes are made of, as JSON: what more may be sold (`exposure.rooms.read`), how instruments move
-    (`market.reading.by_instrument`), and the account's living bindings (`living`)."""
-
-    rooms: str
-    volatilities: str
-    bindings: str
-
-    def living(self) -> list[LiveBinding]:
-        """The bindings."""
-        return msgspec.json.decode(self.bindings, type=list[LiveBinding])
 
 
 class StatusCount(msgspec.Struct, frozen=True):
@@ -320,34 +288,6 @@ async def seen_payment(conn: Connection, chain_id: int, purchase_order_id: bytes
 """)
 async def claim_of(conn: Connection, user_id: bytes, order_id: UUID) -> OrderClaim | None:
     """The claim of the user's own order."""
-    ...
-
-
-_ROOMS = ROOMS_AS_JSON.format(user="$1::bytea", account="$2", instruments="$3", now="$4::timestamptz")
-_VOLATILITIES = NEWEST_AS_JSON.format(instruments="$3", since="$5")
-
-
-@query(f"""
-    select {_ROOMS} as rooms, {_VOLATILITIES} as volatilities, (
-        select coalesce(json_agg(living), '[]')::text from (
-            select b.id, b.sku, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id, b.pos_created_ms,
-                encode(o.purchase_order_id, 'base64') as purchase_order_id,
-                o.status, o.pay_before, o.coverage_start_at, o.coverage_end_at
-            from insured_bindings b
-            left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
-            where b.user_id = $1 and b.api_account_id = $2 and b.status in ('DRAFT', 'ACTIVE')
-        ) living) as bindings
-""")
-async def on_sale(
-    conn: Connection,
-    user_id: bytes,
-    api_account_id: UUID,
-    inst_ids: list[str],
-    now: datetime,
-    read_since: datetime,
-) -> OnSale:
-    """Of these instruments, for positions of the user's own account, and its living bindings (the order of a
-    living binding is open): in one round trip."""
     ...
 
 

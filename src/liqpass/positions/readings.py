@@ -16,8 +16,11 @@ from liqpass.exchange.records import Reading
 from liqpass.market import wanting
 from liqpass.positions import sql
 from liqpass.positions.refusals import Refusal, WhyNot
+from liqpass.positions.sql import StoredReading
 from liqpass.vault.api_accounts import credentials, not_found, on_hold
 from liqpass.vault.cipher import KeyRing
+
+__all__ = ["AccountReading", "PositionReader", "StoredReading"]
 
 
 class AccountReading(msgspec.Struct, frozen=True):
@@ -53,6 +56,13 @@ class PositionReader:
         """
         async with self.db.pool.acquire() as conn:
             stored = await sql.find_reading(conn, user, api_account_id)
+        return self.kept(stored, max_age) or await self.anew(user, api_account_id)
+
+    def kept(self, stored: StoredReading | None, max_age: timedelta) -> AccountReading | None:
+        """The kept reading if it is young enough.
+
+        Raises Problem API_ACCOUNT_NOT_FOUND, API_ACCOUNT_ON_HOLD.
+        """
         if stored is None:
             raise not_found()
         if stored.held_reason is not None:
@@ -62,7 +72,7 @@ class PositionReader:
             refusal = self._refusal(demo=stored.demo)
             with suppress(UnreadableRow):  # whatever wrote it: what is kept is asked for again
                 return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body), refusal)
-        return await self.anew(user, api_account_id)
+        return None
 
     async def anew(self, user: bytes, api_account_id: UUID) -> AccountReading:
         """Ask the exchange and keep its answer. No transaction is open while it is asked.
@@ -73,12 +83,15 @@ class PositionReader:
             account = await credentials(conn, self.keyring, user, api_account_id)
         asked_at = self.clock()
         reading = await self.gateway.positions(account.credentials)
+        refusal = self._refusal(demo=account.credentials.demo)
+        found = AccountReading("okx", account.uid, asked_at, reading, refusal)
         async with self.db.pool.acquire() as conn:
-            await sql.keep_reading(conn, user, api_account_id, asked_at, reading.raw, reading.sha256)
+            await sql.keep_reading(
+                conn, user, api_account_id, asked_at, reading.raw, reading.sha256, sorted(found.inst_ids)
+            )
             held = {p.inst_id for p in reading.positions if p.inst_type == "SWAP" and not p.closed}
             await wanting.want(conn, held, asked_at)
-        refusal = self._refusal(demo=account.credentials.demo)
-        return AccountReading("okx", account.uid, asked_at, reading, refusal)
+        return found
 
     def _refusal(self, *, demo: bool) -> Refusal | None:
         """Demo trading can be lost for nothing; it is covered only where a sandbox says so."""

@@ -57,16 +57,23 @@ async def find_reading(conn: Connection, user_id: bytes, api_account_id: UUID) -
 
 
 @query("""
-    insert into position_readings (user_id, api_account_id, read_at, body, body_sha256)
-    values ($1, $2, $3, $4, $5)
+    insert into position_readings (user_id, api_account_id, read_at, body, body_sha256, inst_ids)
+    values ($1, $2, $3, $4, $5, $6)
     on conflict (user_id, api_account_id) do update
-    set read_at = excluded.read_at, body = excluded.body, body_sha256 = excluded.body_sha256
+    set read_at = excluded.read_at, body = excluded.body, body_sha256 = excluded.body_sha256,
+        inst_ids = excluded.inst_ids
     where position_readings.read_at < excluded.read_at
 """)
 async def keep_reading(
-    conn: Connection, user_id: bytes, api_account_id: UUID, read_at: datetime, body: bytes, sha256: bytes
+    conn: Connection,
+    user_id: bytes,
+    api_account_id: UUID,
+    read_at: datetime,
+    body: bytes,
+    sha256: bytes,
+    inst_ids: list[str],
 ) -> None:
-    """Keep an answer, unless a later one is there already."""
+    """Keep an answer, with the instruments of its open positions, unless a later one is there already."""
     ...
 
 

@@ -30,6 +30,11 @@ Random = Callable[[int], bytes]
 User = NamedDependency[bytes]
 
 
+def not_signed_in() -> Problem:
+    """Without a living session."""
+    return Problem("NOT_SIGNED_IN", "Sign in first: there is no session, or it has ended.")
+
+
 class Token(msgspec.Struct, frozen=True):
     """A session's secret (32 bytes), which only its browser keeps: the database has its SHA-256."""
 
@@ -45,6 +50,11 @@ class Token(msgspec.Struct, frozen=True):
     @property
     def cookie(self) -> str:
         return base64.urlsafe_b64encode(self.secret).decode()
+
+
+# What a route asks for whose own first statement finds out who is calling, a round trip less: the session
+# may have ended.
+Session = NamedDependency[Token]
 
 
 def token_in(request: Request[Any, Any, Any], cookie: str) -> Token | None:
@@ -68,8 +78,16 @@ async def signed_in(
     """The user's address, as a dependency of every route that needs one. Raises Problem NOT_SIGNED_IN."""
     user = await reader_of(request, db, now, session_cookie)
     if user is None:
-        raise Problem("NOT_SIGNED_IN", "Sign in first: there is no session, or it has ended.")
+        raise not_signed_in()
     return user
+
+
+def session_of(request: Request[Any, Any, Any], session_cookie: NamedDependency[str]) -> Token:
+    """The request's token as a dependency. Raises Problem NOT_SIGNED_IN without one."""
+    token = token_in(request, session_cookie)
+    if token is None:
+        raise not_signed_in()
+    return token
 
 
 async def reader_of(

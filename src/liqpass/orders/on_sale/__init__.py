@@ -1,0 +1,1 @@
+"""What is on sale for the positions of an account, read in one round trip."""
