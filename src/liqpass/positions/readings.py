@@ -4,6 +4,7 @@ and used again while it is young enough."""
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,8 @@ from liqpass.vault.cipher import KeyRing
 
 __all__ = ["AccountReading", "PositionReader", "StoredReading"]
 
+SMALL_BYTES = 32 * 1024  # some thirty positions; what is larger is not kept in memory
+
 
 class AccountReading(msgspec.Struct, frozen=True):
     """What an account's positions were at a time."""
@@ -37,6 +40,17 @@ class AccountReading(msgspec.Struct, frozen=True):
     def inst_ids(self) -> set[str]:
         """The instruments of its open positions."""
         return {position.inst_id for position in self.reading.positions if not position.closed}
+
+
+def _reading_of(body: bytes) -> Reading:
+    return _read_already(body) if len(body) <= SMALL_BYTES else Reading.of(body)
+
+
+@lru_cache(maxsize=128)
+def _read_already(body: bytes) -> Reading:
+    """A trader looks, binds and orders within the half minute in which one answer is used: reading it is a
+    quarter of the work of a quote."""
+    return Reading.of(body)
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,7 @@ class PositionReader:
         if body is not None and read_at is not None and self.clock() - read_at <= max_age:
             refusal = self._refusal(demo=stored.demo)
             with suppress(UnreadableRow):  # whatever wrote it: what is kept is asked for again
-                return AccountReading(stored.exchange, stored.uid, read_at, Reading.of(body), refusal)
+                return AccountReading(stored.exchange, stored.uid, read_at, _reading_of(body), refusal)
         return None
 
     async def anew(self, user: bytes, api_account_id: UUID) -> AccountReading:
