@@ -105,7 +105,7 @@ def create_app(of: Clients) -> AsgiApp:
             pricing_router(products=of.products),
             positions_router(reader=reader, appraise=partial(refusal, of.products)),
             orders_router(reader=reader, terms=terms),
-            payments_router(clock=clock, chain=chain, nodes=of.nodes),
+            payments_router(db=db, clock=clock, chain=chain, nodes=of.nodes),
             claims_router(),
             disclosure_router(products=of.products, chain=chain),
             *_for_operators(of, cookie),

@@ -14,7 +14,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -170,6 +170,22 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
 
 async def _keep_as_is(_conn: asyncpg.Connection) -> None:
     """What a connection needs between two uses: nothing."""
+
+
+def one_row(columns: Mapping[str, str]) -> str:
+    """A select of one row of these columns (name: PostgreSQL type), which are the parameters $1, $2, …"""
+    return "select " + ", ".join(
+        f"${n}::{kind} as {name}" for n, (name, kind) in enumerate(columns.items(), 1)
+    )
+
+
+def many_rows(columns: Mapping[str, str]) -> str:
+    """A select of many rows of these columns; the parameters are arrays of one length. `place` counts them.
+
+    The inner selects hide from the planner how many there are: else it plans anew at every call.
+    """
+    arrays = ", ".join(f"(select ${n}::{kind}[])" for n, kind in enumerate(columns.values(), 1))
+    return f"select * from unnest({arrays}) with ordinality as rows ({', '.join(columns)}, place)"
 
 
 @dataclass(frozen=True)

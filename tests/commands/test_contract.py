@@ -169,7 +169,7 @@ async def test_an_endpoint_that_is_lost_after_the_block_takes_no_setting_with_it
     async with RpcProxy(chain.url) as endpoint:
 
         def last_words(method: str, params: list[object], result: object) -> object:
-            endpoint.unavailable = method == "eth_getTransactionReceipt"
+            endpoint.unavailable = method == "eth_getTransactionReceipt" and result is not None
             return result
 
         endpoint.rewrite = last_words

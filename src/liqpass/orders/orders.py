@@ -1,22 +1,23 @@
 """Making, finding and cancelling orders."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
-from liqpass.db import Connection, Overtaken
+from liqpass.combining import Combining, in_columns, in_place
+from liqpass.db import Connection, Database, Overtaken
 from liqpass.exposure.limits import Direction
 from liqpass.exposure.rooms import beyond_limits
 from liqpass.ledger.posting import overdrawn
 from liqpass.market.volatility import Volatility
 from liqpass.orders import sql
 from liqpass.orders.capacity import refused
-from liqpass.orders.priced import priced
+from liqpass.orders.priced import PricedFrom, priced
 from liqpass.orders.states import OrderStatus
 from liqpass.positions.readings import AccountReading
 from liqpass.pricing.skus import Products
@@ -37,9 +38,8 @@ class Terms:
     claims_policy: str
 
 
-async def quotable_binding(conn: Connection, user: bytes, binding_id: UUID) -> sql.Quotable:
+def quotable(binding: sql.Quotable | None) -> sql.Quotable:
     """The user's own binding. Raises BINDING_NOT_FOUND, BINDING_NOT_OPEN."""
-    binding = await sql.find_quotable(conn, user, binding_id)
     if binding is None:
         raise Problem("BINDING_NOT_FOUND", "You have no such binding.", field="bindId")
     if binding.status not in ("DRAFT", "ACTIVE"):
@@ -54,10 +54,11 @@ async def open_order(conn: Connection, now: datetime, user: bytes, purchase_orde
     order = await sql.find_order(conn, user, purchase_order_id)
     if order is None:
         raise LookupError("a binding names an order that is not there")
-    return _refuse_lapsed(order, now)
+    return refuse_lapsed(order, now)
 
 
-def _refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
+def refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
+    """The order, unless its quote has run out. Raises ORDER_NOT_PAYABLE."""
     if order.status == OrderStatus.DRAFT and order.pay_before <= now:
         raise Problem(
             "ORDER_NOT_PAYABLE",
@@ -68,8 +69,15 @@ def _refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
     return order
 
 
-async def draft(
-    conn: Connection,
+class Drafting(msgspec.Struct, frozen=True):
+    """An order to be made, and what a refusal says: of which binding, and what it was priced from."""
+
+    order: sql.NewOrder
+    binding: sql.Quotable
+    made_from: PricedFrom
+
+
+def drafting(
     now: datetime,
     random: bytes,
     terms: Terms,
@@ -77,48 +85,67 @@ async def draft(
     binding: sql.Quotable,
     account: AccountReading,
     volatility: Volatility | None,
-) -> sql.Order:
-    """Make the order of a binding, or return the one that it has. `random` is 42 bytes: order id, row id.
-
-    Raises what `priced` raises, BINDING_NOT_OPEN when the binding was changed meanwhile, and
-    CAPACITY_EXHAUSTED when the payout is more than the free capital or a limit of exposure leaves, and
-    SALE_STOPPED while its direction is not sold.
-    """
+) -> Drafting:
+    """The order of a binding, priced. `random` is 42 bytes: order id, row id. Raises what `priced` raises."""
     cost, made_from, sku = priced(binding, account, terms.products, volatility, now)
+    order = sql.NewOrder(
+        user,
+        ids.uuid7(now, random[32:]),
+        random[:32],
+        binding.id,
+        sku.id,
+        cost.premium,
+        cost.payout,
+        msgspec.json.encode(made_from).decode(),
+        sku.delay_sec,
+        sku.duration_sec,
+        # Whole seconds, because the contract's deadline has no smaller ones.
+        now.replace(microsecond=0) + terms.quote_ttl,
+        terms.chain.chain_id,
+        terms.chain.checkout,
+        now,
+        binding.pos_id,
+        binding.pos_created_ms,
+        terms.claims_policy,
+        cost.chance_ppm,
+        Direction(made_from.facts.side),
+    )
+    return Drafting(order, binding, made_from)
+
+
+def making(db: Database, products: Products) -> Combining[Drafting, sql.Order]:
+    """`make`, of orders that are asked for at the same time."""
+
+    async def alone(one: Drafting) -> sql.Order:
+        return await db.run(lambda conn: make(conn, products, one), one_statement=True)
+
+    async def together(several: Sequence[Drafting]) -> list[sql.OrderAt | None]:
+        async with db.pool.acquire() as conn:
+            found = await sql.draft_many(conn, *in_columns([one.order for one in several]))
+        return in_place(found, len(several))
+
+    return Combining(alone, together, keys=lambda one: [one.order.binding_id])
+
+
+async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order:
+    """Make the order of a binding, or return the one that it has.
+
+    Raises BINDING_NOT_OPEN when the binding was changed meanwhile, CAPACITY_EXHAUSTED when the payout is more
+    than the free capital or a limit of exposure leaves, and SALE_STOPPED while its direction is not sold.
+    """
+    asked = one.order
     try:
-        order = await sql.draft(
-            conn,
-            user,
-            ids.uuid7(now, random[32:]),
-            random[:32],
-            binding.id,
-            sku.id,
-            cost.premium,
-            cost.payout,
-            msgspec.json.encode(made_from).decode(),
-            sku.delay_sec,
-            sku.duration_sec,
-            # Whole seconds, because the contract's deadline has no smaller ones.
-            now.replace(microsecond=0) + terms.quote_ttl,
-            terms.chain.chain_id,
-            terms.chain.checkout,
-            now,
-            binding.pos_id,
-            binding.pos_created_ms,
-            terms.claims_policy,
-            cost.chance_ppm,
-            Direction(made_from.facts.side),
-        )
+        order = await sql.draft(conn, *msgspec.structs.astuple(asked))
     except asyncpg.CheckViolationError as error:
         if not (overdrawn(error) or beyond_limits(error)):
             raise
-        where = (user, binding.api_account_id, binding.inst_id)
-        raise await refused(conn, now, *where, terms.products, made_from, cost.payout) from None
+        where = (asked.user_id, one.binding.api_account_id, one.binding.inst_id)
+        raise await refused(conn, asked.now, *where, products, one.made_from, asked.payout_amount) from None
     if order is None:
         raise Problem(
             "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"
         )
-    return _refuse_lapsed(order, now)
+    return order
 
 
 def calls(order: sql.Order | sql.ShownOrder, chain: ChainSettings) -> list[Call]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection, query
+from liqpass.db import Connection, many_rows, one_row, query
 from liqpass.exposure.limits import Direction
 from liqpass.orders.states import MOVE, OrderStatus
 
@@ -48,6 +48,12 @@ class Order(msgspec.Struct, frozen=True):
 
 ORDER_COLUMNS = """id, purchase_order_id, sku, premium_amount, payout_amount, chance_ppm, status, event_seq,
     coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, coverage_start_at, coverage_end_at"""
+
+
+class OrderAt(Order, frozen=True):
+    """One of several: which, counted from 1."""
+
+    place: int
 
 
 class ShownOrder(msgspec.Struct, frozen=True):
@@ -133,62 +139,103 @@ class StatusCount(msgspec.Struct, frozen=True):
     orders: int
 
 
-@query("""
-    select b.id, b.status, b.sku, b.api_account_id, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id,
-        b.pos_created_ms, o.purchase_order_id as open_order
-    from insured_bindings b
-    left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
-    where b.user_id = $1 and b.id = $2
-""")
-async def find_quotable(conn: Connection, user_id: bytes, binding_id: UUID) -> Quotable | None:
-    """The user's own binding, and its order's public id if it has one."""
-    ...
+class NewOrder(msgspec.Struct, frozen=True):
+    """What an order is asked for with: the parameters of `draft`."""
+
+    user_id: bytes
+    new_id: UUID
+    purchase_order_id: bytes
+    binding_id: UUID
+    sku: str
+    premium_amount: int
+    payout_amount: int
+    priced_from: str
+    coverage_delay_sec: int
+    duration_sec: int
+    pay_before: datetime
+    chain_id: int
+    checkout: bytes
+    now: datetime
+    pos_id: str
+    pos_created_ms: int
+    claims_policy: str
+    chance_ppm: int
+    direction: Direction
 
 
-@query(f"""
-    with binding as (
-        select user_id, id, api_account_id, inst_id from insured_bindings
-        where user_id = $1 and id = $4 and sku = $5 and status in ('DRAFT', 'ACTIVE')
-          and pos_id = $15 and pos_created_ms = $16
-        for update
+# The same as columns, with their types.
+_ASKED = {
+    "user_id": "bytea",
+    "new_id": "uuid",
+    "purchase_order_id": "bytea",
+    "binding_id": "uuid",
+    "sku": "text",
+    "premium_amount": "bigint",
+    "payout_amount": "bigint",
+    "priced_from": "text",
+    "coverage_delay_sec": "integer",
+    "duration_sec": "integer",
+    "pay_before": "timestamptz",
+    "chain_id": "bigint",
+    "checkout": "bytea",
+    "created_at": "timestamptz",
+    "pos_id": "text",
+    "pos_created_ms": "bigint",
+    "claims_policy": "text",
+    "chance_ppm": "integer",
+    "direction": "cover_direction",
+}
+_DRAFT = f"""
+    binding as (
+        select a.*, b.api_account_id, b.inst_id
+        from asked a join insured_bindings b on b.user_id = a.user_id and b.id = a.binding_id
+        where b.sku = a.sku and b.status in ('DRAFT', 'ACTIVE')
+          and b.pos_id = a.pos_id and b.pos_created_ms = a.pos_created_ms
+        order by b.user_id, b.id
+        for update of b
     ),
     drafted as (
         insert into purchase_orders
             (user_id, id, purchase_order_id, binding_id, sku, premium_amount, payout_amount, priced_from,
              status, event_seq, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout, created_at,
              claims_policy, chance_ppm)
-        select b.user_id, $2, $3, b.id, $5, $6, $7, $8, 'DRAFT', 1, $9, $10, $11, $12, $13, $14, $17, $18
-        from binding b
+        select user_id, new_id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
+            priced_from, 'DRAFT', 1, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout,
+            created_at, claims_policy, chance_ppm
+        from binding
         on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
         do update set binding_id = excluded.binding_id
         returning {ORDER_COLUMNS}, user_id, binding_id, created_at
     ),
+    made as (
+        select d.*, b.inst_id, b.api_account_id, b.direction
+        from drafted d join binding b on b.user_id = d.user_id and b.new_id = d.id
+    ),
     ref as (
         insert into order_refs (purchase_order_id, user_id, order_id)
-        select purchase_order_id, user_id, id from drafted where id = $2
+        select purchase_order_id, user_id, id from made
     ),
     told as (
         insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
-        select user_id, id, 1, null, 'DRAFT', 'ORDERED', 'USER', '{{}}', created_at from drafted where id = $2
+        select user_id, id, 1, null, 'DRAFT', 'ORDERED', 'USER', '{{}}', created_at from made
     ),
     tied as (
-        update insured_bindings b set order_id = d.id
-        from drafted d where d.id = $2 and b.user_id = d.user_id and b.id = d.binding_id
+        update insured_bindings b set order_id = m.id
+        from made m where b.user_id = m.user_id and b.id = m.binding_id
     ),
     risked as (
         insert into order_risks (purchase_order_id, direction, inst_id, main_uid, wallet)
-        select d.purchase_order_id, $19, b.inst_id, a.main_uid, d.user_id
-        from drafted d join binding b on b.user_id = d.user_id and b.id = d.binding_id
-        join api_accounts a on a.user_id = b.user_id and a.id = b.api_account_id
-        where d.id = $2
+        select m.purchase_order_id, m.direction, m.inst_id, a.main_uid, m.user_id
+        from made m join api_accounts a on a.user_id = m.user_id and a.id = m.api_account_id
     ),
     held as (
         insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at)
-        select 'HELD', purchase_order_id, 1, 'POOL_FREE', 'POOL_LOCKED', payout_amount, created_at
-        from drafted where id = $2
+        select 'HELD', purchase_order_id, 1, 'POOL_FREE', 'POOL_LOCKED', payout_amount, created_at from made
     )
-    select {ORDER_COLUMNS} from drafted
-""")
+"""
+
+
+@query(f"with asked as ({one_row(_ASKED)}), {_DRAFT} select {ORDER_COLUMNS} from drafted")
 async def draft(
     conn: Connection,
     user_id: bytes,
@@ -212,9 +259,40 @@ async def draft(
     direction: Direction,
 ) -> Order | None:
     """Insert or return the one open order of a binding, with its payout held out of the free capital; None
-    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError where there is not
-    enough free capital (never_overdrawn), where the payout is more than a limit leaves, or its direction is
-    not sold (`exposure.rooms.beyond_limits`): then nothing was stored."""
+    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError, with nothing stored,
+    where free capital (never_overdrawn) or limits (`exposure.rooms.beyond_limits`) leave less."""
+    ...
+
+
+@query(f"""
+    with asked as ({many_rows(_ASKED)}), {_DRAFT}
+    select {ORDER_COLUMNS}, place from drafted
+    join (select user_id as asker, binding_id as asked_for, place from binding) b
+        on (asker, asked_for) = (user_id, binding_id)
+""")
+async def draft_many(
+    conn: Connection,
+    user_id: list[bytes],
+    new_id: list[UUID],
+    purchase_order_id: list[bytes],
+    binding_id: list[UUID],
+    sku: list[str],
+    premium_amount: list[int],
+    payout_amount: list[int],
+    priced_from: list[str],
+    coverage_delay_sec: list[int],
+    duration_sec: list[int],
+    pay_before: list[datetime],
+    chain_id: list[int],
+    checkout: list[bytes],
+    now: list[datetime],
+    pos_id: list[str],
+    pos_created_ms: list[int],
+    claims_policy: list[str],
+    chance_ppm: list[int],
+    direction: list[Direction],
+) -> list[OrderAt]:
+    """The same for several, of as many bindings, each with its place. Where one is refused, all are."""
     ...
 
 

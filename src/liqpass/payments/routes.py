@@ -19,15 +19,16 @@ from liqpass.chain import payer as asking
 from liqpass.chain.permits import typed_data
 from liqpass.chain.rpc import Node
 from liqpass.clock import Clock
+from liqpass.combining import Combining
 from liqpass.db import Database
 from liqpass.limits import Limiter, Rate
 from liqpass.orders.paying import Bill, bill_of
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import CallView, call_view
-from liqpass.payments import permit, preflight, submission
+from liqpass.payments import permit, preflight, sql, submission
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
-from liqpass.signin.sessions import User
+from liqpass.signin.sessions import Session, User
 
 # Each asks a node two or three times, and the node's plan pays for it.
 ASKED = Rate(30, timedelta(minutes=1))
@@ -111,18 +112,17 @@ Now = NamedDependency[datetime]
 
 @post("/submit-payment", status_code=200, summary="Say which transaction pays an order")
 async def submit_payment(
-    user: User,
+    token: Session,
     db: NamedDependency[Database],
     clock: NamedDependency[Clock],
+    submitting: NamedDependency[Combining[sql.Hash, OrderStatus]],
     data: JSONBody[SubmitRequest],
 ) -> SubmitAnswer:
     """A hint that makes things quicker: the payment is found without it too. Never waits for a node."""
     order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
     tx_hash = hexes.bytes32(data.pay_tx_hash, "payTxHash")
     payer = hexes.address(data.payer, "payer") if data.payer is not None else None
-    status = await db.run(
-        lambda conn: submission.submit(conn, clock(), user, order_id, tx_hash, payer), one_statement=True
-    )
+    status = await submitting(submission.hash_of(token.sha256, order_id, tx_hash, payer, clock()))
     db.wake()
     return SubmitAnswer(ok=True, status=status)
 
@@ -191,14 +191,16 @@ async def get_permit_calls(
     return PermitCalls(calls=[call_view(call)])
 
 
-def payments_router(*, clock: Clock, chain: ChainSettings, nodes: Sequence[Node]) -> Router:
-    """For signed-in users; `user`, `db` and `now` are provided by the app."""
+def payments_router(*, db: Database, clock: Clock, chain: ChainSettings, nodes: Sequence[Node]) -> Router:
+    """For signed-in users; `user`, `token`, `db` and `now` are provided by the app."""
+    submitting = submission.submitting(db)
     till = Till(chain, nodes, Limiter(ASKED))
     return Router(
         path="/api/insurance",
         route_handlers=[submit_payment, try_payment, get_permit, get_permit_calls],
         dependencies={
             "clock": Provide(lambda: clock, sync_to_thread=False),
+            "submitting": Provide(lambda: submitting, sync_to_thread=False),
             "till": Provide(lambda: till, sync_to_thread=False),
         },
         tags=["payments"],

@@ -5,19 +5,27 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection, query
+from liqpass.db import Connection, many_rows, one_row, query
 from liqpass.ledger.book import POST, STANDING
 from liqpass.orders.states import MOVE, OrderStatus
 from liqpass.payments.matching import Outcome, PayableOrder, Payment
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """What came of a submitted hash: the order's status and hash before, and who holds the hash now."""
+    """What came of a submitted hash: the order's status and hash before (None: the user has no such order),
+    and who holds the hash now."""
 
-    status: OrderStatus
+    user_id: bytes
+    status: OrderStatus | None
     pay_tx_hash: bytes | None
     claimed: bool | None
     moved_to: OrderStatus | None
+
+
+class SubmittedAt(Submitted, frozen=True):
+    """One of several: which, counted from 1."""
+
+    place: int
 
 
 class PendingTx(msgspec.Struct, frozen=True):
@@ -31,44 +39,93 @@ class PendingTx(msgspec.Struct, frozen=True):
     submitted_at: datetime
 
 
-@query(f"""
-    with found as (
-        select user_id, id, status, event_seq, pay_tx_hash from purchase_orders
-        where user_id = $1 and purchase_order_id = $2
-        for update
+class Hash(msgspec.Struct, frozen=True):
+    """What is told of an order: the parameters of `submit`. `details`: what its history is to say, JSON."""
+
+    token_sha256: bytes
+    purchase_order_id: bytes
+    tx_hash: bytes
+    payer: bytes | None
+    now: datetime
+    details: str
+
+
+# The same as columns, with their types.
+_ASKED = {
+    "token_sha256": "bytea",
+    "purchase_order_id": "bytea",
+    "tx_hash": "bytea",
+    "payer": "bytea",
+    "at": "timestamptz",
+    "details": "text",
+}
+_SUBMIT = f"""
+    who as (
+        select a.*, s.user_id from asked a join sessions s on s.token_sha256 = a.token_sha256
+        where s.expires_at > a.at and s.revoked_at is null
+    ),
+    found as (
+        select w.*, o.id, o.status, o.event_seq, o.pay_tx_hash
+        from who w join purchase_orders o
+            on o.user_id = w.user_id and o.purchase_order_id = w.purchase_order_id
+        order by o.user_id, o.id
+        for update of o
     ),
     claim as (
         insert into submitted_txs (tx_hash, user_id, order_id)
-        select $3, user_id, id from found where status = 'DRAFT'
+        select tx_hash, user_id, id from found where status = 'DRAFT' order by tx_hash
         on conflict (tx_hash) do update set order_id = submitted_txs.order_id
-        returning user_id, order_id
+        returning tx_hash, user_id, order_id
     ),
     wanted as (
         select f.user_id, f.id as order_id, f.event_seq as seq, f.status as from_status,
             'PAID_PENDING_CONFIRM'::order_status as to_status, 'HASH_SUBMITTED' as reason, 'USER' as actor,
-            $6 as details, $5::timestamptz as at, $3::bytea as pay_tx_hash, $4::bytea as payer,
-            $5::timestamptz as submitted_at, null::timestamptz as paid_at,
+            f.details, f.at, f.tx_hash as pay_tx_hash, f.payer, f.at as submitted_at,
+            null::timestamptz as paid_at,
             null::timestamptz as coverage_start_at, null::timestamptz as coverage_end_at
-        from found f join claim c on c.user_id = f.user_id and c.order_id = f.id
+        from found f join claim c on c.user_id = f.user_id and c.order_id = f.id and c.tx_hash = f.tx_hash
     ),
     {MOVE}
-    select f.status, f.pay_tx_hash, c.user_id = f.user_id and c.order_id = f.id as claimed,
-        moved.to_status as moved_to
-    from found f left join claim c on true left join moved on true
-""")
+    select w.user_id, f.status, f.pay_tx_hash, c.user_id = f.user_id and c.order_id = f.id as claimed,
+        m.to_status as moved_to
+"""
+_SUBMITTED = """
+    from who w
+    left join found f on f.token_sha256 = w.token_sha256 and f.purchase_order_id = w.purchase_order_id
+    left join claim c on c.tx_hash = f.tx_hash
+    left join moved m on m.user_id = f.user_id and m.id = f.id
+"""
+
+
+@query(f"with asked as ({one_row(_ASKED)}), {_SUBMIT} {_SUBMITTED}")
 async def submit(
     conn: Connection,
-    user_id: bytes,
+    token_sha256: bytes,
     purchase_order_id: bytes,
     tx_hash: bytes,
     payer: bytes | None,
     now: datetime,
     details: str,
 ) -> Submitted | None:
-    """Store the hash of a draft and move it on, in one guarded statement that says why it did not.
+    """Store the hash of a draft of the session's user and move it on, in one guarded statement that says why
+    it did not.
 
-    The row lock comes first, so of many callers each sees what the one before it did. None: no such order.
+    The row lock comes first, so of many callers each sees what the one before it did. None: no session.
     """
+    ...
+
+
+@query(f"with asked as ({many_rows(_ASKED)}), {_SUBMIT}, w.place {_SUBMITTED}")
+async def submit_many(
+    conn: Connection,
+    token_sha256: list[bytes],
+    purchase_order_id: list[bytes],
+    tx_hash: list[bytes],
+    payer: list[bytes | None],
+    now: list[datetime],
+    details: list[str],
+) -> list[SubmittedAt]:
+    """The same for several, of as many orders and hashes, each told with its place."""
     ...
 
 

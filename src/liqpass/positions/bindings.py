@@ -1,12 +1,13 @@
 """Binding: one open position, as it was read, tied to a product."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection
+from liqpass.combining import Combining, in_columns, in_place
+from liqpass.db import Connection, Database
 from liqpass.exchange.records import Position
 from liqpass.market.volatility import Volatility
 from liqpass.positions import sql
@@ -64,14 +65,34 @@ async def bind(
     account: AccountReading,
     position: Position,
 ) -> sql.Bound:
-    """The living binding of the slot: made now, or the one that is there.
+    """The living binding of the slot: made now, or the one that is there. Raises as `bound_as_asked` does."""
+    asked = new_binding(now, user, new_id, slot, account, position)
+    return bound_as_asked(await sql.bind(conn, *msgspec.structs.astuple(asked)), asked)
 
-    Raises POSITION_ALREADY_INSURED when another account or wallet holds the position,
-    BINDING_HAS_OTHER_SKU when its order is of another product, POSITION_CHANGED when its order covers an
-    earlier position of the same slot.
-    """
-    bound = await sql.bind(
-        conn,
+
+def binding(db: Database) -> Combining[sql.NewBinding, sql.Bound]:
+    """The same of requests that come in at the same time, none of which is checked yet."""
+
+    async def alone(one: sql.NewBinding) -> sql.Bound:
+        row = msgspec.structs.astuple(one)
+        return await db.run(lambda conn: sql.bind(conn, *row), one_statement=True)
+
+    async def together(several: Sequence[sql.NewBinding]) -> list[sql.BoundAt | None]:
+        async with db.pool.acquire() as conn:
+            return in_place(await sql.bind_many(conn, *in_columns(several)), len(several))
+
+    return Combining(alone, together, keys=lambda one: [_position(one)])
+
+
+def _position(of: sql.NewBinding) -> tuple[str, ...]:
+    return of.exchange, of.exchange_uid, of.inst_id, of.mgn_mode, of.pos_side
+
+
+def new_binding(
+    now: datetime, user: bytes, new_id: UUID, slot: Slot, account: AccountReading, position: Position
+) -> sql.NewBinding:
+    """What is asked for: this position, as it was read, for this product."""
+    return sql.NewBinding(
         user,
         new_id,
         slot.api_account_id,
@@ -88,6 +109,15 @@ async def bind(
         account.read_at,
         now,
     )
+
+
+def bound_as_asked(bound: sql.Bound, asked: sql.NewBinding) -> sql.Bound:
+    """The binding, if it is what was asked for.
+
+    Raises POSITION_ALREADY_INSURED when another account or wallet holds the position,
+    BINDING_HAS_OTHER_SKU when its order is of another product, POSITION_CHANGED when its order covers an
+    earlier position of the same slot.
+    """
     if not bound.mine:
         raise Problem(
             "POSITION_ALREADY_INSURED",
@@ -96,14 +126,14 @@ async def bind(
         )
     if bound.id is None:
         raise Problem("BIND_CREATE_FAILED", "The position was not bound. Try again.")
-    if bound.sku != slot.sku:
+    if bound.sku != asked.sku:
         raise Problem(
             "BINDING_HAS_OTHER_SKU",
             f"This position has an open order for {bound.sku}. Cancel it first, or let it end.",
             field="sku",
             bindId=str(bound.id),
         )
-    if (bound.pos_id, bound.pos_created_ms) != (position.pos_id, position.c_time_ms):
+    if (bound.pos_id, bound.pos_created_ms) != (asked.pos_id, asked.pos_created_ms):
         raise Problem(
             "POSITION_CHANGED",
             "An open order covers an earlier position in this slot. Cancel it first, or let it end.",

@@ -12,19 +12,23 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
+from liqpass.combining import Combining
 from liqpass.exchange.fields import NAME
 from liqpass.exchange.records import Position, Side
 from liqpass.exchange.rows import Unread
-from liqpass.market.reading import volatilities
+from liqpass.market.reading import by_instrument, volatilities
 from liqpass.money import MICRO, usd
-from liqpass.positions import bindings, readings
+from liqpass.positions import bindings, readings, sql
+from liqpass.positions.asking import AskingToBind, asking_to_bind
 from liqpass.positions.bindings import Appraise, Slot
 from liqpass.positions.refusals import Refusal, Values, WhyNot, unread_refusal
 from liqpass.problems import Problem
-from liqpass.signin.sessions import User
+from liqpass.signin.sessions import Session, User
 
 Reader = NamedDependency[readings.PositionReader]
 Judge = NamedDependency[Appraise]
+Asking = Combining[AskingToBind, sql.ToBind]
+Binding = Combining[sql.NewBinding, sql.Bound]
 
 
 class PositionView(msgspec.Struct, frozen=True, rename="camel"):
@@ -111,23 +115,25 @@ async def list_positions(
 
 @post("/api/insurance/bind-position", status_code=200, summary="Tie a position to a product")
 async def bind_position(
-    user: User,
+    token: Session,
     reader: Reader,
     appraise: Judge,
+    asking: NamedDependency[Asking],
+    binding: NamedDependency[Binding],
     data: JSONBody[BindRequest],
 ) -> BindAnswer:
     """The position as last seen (at most 30 seconds ago, else it is read anew) is what gets bound."""
     _refuse_unprintable(data.inst_id)
     slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
-    account = await reader.recent(user, slot.api_account_id, bindings.READING_MAX_AGE)
-    now = reader.clock()
-    async with reader.db.pool.acquire() as conn:
-        known = await volatilities(conn, [slot.inst_id], now)
+    asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
+    account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
+    if account is None:
+        account = await reader.anew(asked.user_id, slot.api_account_id)
+    now, known = reader.clock(), by_instrument(asked.volatilities)
     position = bindings.position_to_bind(account, slot, appraise, known.get(slot.inst_id), now)
     new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
-    bound = await reader.db.run(
-        lambda conn: bindings.bind(conn, now, user, new_id, slot, account, position), one_statement=True
-    )
+    wanted = bindings.new_binding(now, asked.user_id, new_id, slot, account, position)
+    bound = bindings.bound_as_asked(await binding(wanted), wanted)
     return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
 
 
@@ -197,13 +203,16 @@ def _shown(number: Decimal | None) -> str:
 
 
 def positions_router(*, reader: readings.PositionReader, appraise: Appraise) -> Router:
-    """For signed-in users; `user` is provided by the app."""
+    """For signed-in users; `user` and `token` are provided by the app."""
+    asking, binding = asking_to_bind(reader.db, reader.clock), bindings.binding(reader.db)
     return Router(
         path="/",
         route_handlers=[list_positions, bind_position],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "appraise": Provide(lambda: appraise, sync_to_thread=False),
+            "asking": Provide(lambda: asking, sync_to_thread=False),
+            "binding": Provide(lambda: binding, sync_to_thread=False),
         },
         tags=["positions"],
     )

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection, query
+from liqpass.db import Connection, many_rows, one_row, query
+from liqpass.market.reading import NEWEST_AS_JSON
 
 
 class BindingStatus(StrEnum):
@@ -33,6 +34,42 @@ class StoredReading(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """Who asks, by a living session, and of which account, as it was last read (None: no living account of
+    that user, or nothing read)."""
+
+    user_id: bytes
+    exchange: str | None
+    uid: str | None
+    demo: bool | None
+    held_reason: str | None
+    read_at: datetime | None
+    body: bytes | None
+
+    def account(self) -> StoredReading | None:
+        """The account with what was last read of it."""
+        if self.exchange is None or self.uid is None or self.demo is None:
+            return None
+        return StoredReading(self.exchange, self.uid, self.demo, self.held_reason, self.read_at, self.body)
+
+
+# The columns of Asked, and what they come from: a living session `s` and the id of an account.
+ASKED_COLUMNS = "s.user_id, a.exchange, a.uid, a.demo, a.held_reason, r.read_at, r.body"
+LIVING_SESSION = "s.token_sha256 = {} and s.expires_at > {} and s.revoked_at is null"
+ITS_ACCOUNT = """
+    left join api_accounts a on a.user_id = s.user_id and a.id = {account} and a.revoked_at is null
+    left join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id
+"""
+
+
+class ToBind(Asked, frozen=True):
+    """One of several who ask to bind a position: which (counted from 1), and how its instrument moves, as
+    JSON (`market.reading.by_instrument`)."""
+
+    volatilities: str
+    place: int
+
+
 class Bound(msgspec.Struct, frozen=True):
     """The living binding of a slot; None fields where another account's binding holds the position."""
 
@@ -45,6 +82,12 @@ class Bound(msgspec.Struct, frozen=True):
     pos_created_ms: int | None
 
 
+class BoundAt(Bound, frozen=True):
+    """One of several: which, counted from 1."""
+
+    place: int
+
+
 @query("""
     select a.exchange, a.uid, a.demo, a.held_reason, r.read_at, r.body
     from api_accounts a
@@ -53,6 +96,28 @@ class Bound(msgspec.Struct, frozen=True):
 """)
 async def find_reading(conn: Connection, user_id: bytes, api_account_id: UUID) -> StoredReading | None:
     """The user's own account and what was last read of it."""
+    ...
+
+
+_TO_BIND = many_rows({"token_sha256": "bytea", "api_account_id": "uuid", "inst_id": "text"})
+_MOVES = NEWEST_AS_JSON.format(instruments="array[asked.inst_id]", since="$5")
+
+
+@query(f"""
+    with asked as ({_TO_BIND})
+    select {ASKED_COLUMNS}, {_MOVES} as volatilities, asked.place
+    from asked join sessions s on {LIVING_SESSION.format("asked.token_sha256", "$4")}
+    {ITS_ACCOUNT.format(account="asked.api_account_id")}
+""")
+async def to_bind(
+    conn: Connection,
+    token_sha256: list[bytes],
+    api_account_id: list[UUID],
+    inst_id: list[str],
+    now: datetime,
+    read_since: datetime,
+) -> list[ToBind]:
+    """Who asks, their account as it was last read, and how the instrument moves: for several at once."""
     ...
 
 
@@ -77,21 +142,66 @@ async def keep_reading(
     ...
 
 
-@query("""
-    with held as (
+class NewBinding(msgspec.Struct, frozen=True):
+    """What a binding is asked for with: the parameters of `bind`."""
+
+    user_id: bytes
+    new_id: UUID
+    api_account_id: UUID
+    exchange: str
+    exchange_uid: str
+    inst_id: str
+    mgn_mode: str
+    pos_side: str
+    sku: str
+    pos_id: str
+    pos_created_ms: int
+    position_as_read: str
+    position_sha256: bytes
+    read_at: datetime
+    now: datetime
+
+
+# The same as columns, with their types.
+_ASKED = {
+    "user_id": "bytea",
+    "new_id": "uuid",
+    "api_account_id": "uuid",
+    "exchange": "text",
+    "exchange_uid": "text",
+    "inst_id": "text",
+    "mgn_mode": "margin_mode",
+    "pos_side": "position_side",
+    "sku": "text",
+    "pos_id": "text",
+    "pos_created_ms": "bigint",
+    "position_as_read": "text",
+    "position_sha256": "bytea",
+    "read_at": "timestamptz",
+    "created_at": "timestamptz",
+}
+_BIND = """
+    held as (
         insert into insured_positions
             (exchange, exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id, binding_id)
-        values ($4, $5, $6, $7, $8, $1, $3, $2)
+        select exchange, exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id, new_id
+        from asked order by exchange, exchange_uid, inst_id, mgn_mode, pos_side
         on conflict (exchange, exchange_uid, inst_id, mgn_mode, pos_side)
         do update set binding_id = insured_positions.binding_id
-        returning user_id = $1 and api_account_id = $3 as mine
+        returning exchange, exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id
+    ),
+    found as (
+        select a.*, (h.user_id, h.api_account_id) = (a.user_id, a.api_account_id) as mine
+        from asked a join held h on (h.exchange, h.exchange_uid, h.inst_id, h.mgn_mode, h.pos_side)
+            = (a.exchange, a.exchange_uid, a.inst_id, a.mgn_mode, a.pos_side)
     ),
     bound as (
         insert into insured_bindings as b
             (user_id, id, api_account_id, exchange_uid, inst_id, mgn_mode, pos_side, sku, status,
              pos_id, pos_created_ms, position_as_read, position_sha256, read_at, created_at)
-        select $1, $2, $3, $5, $6, $7, $8, $9, 'DRAFT', $10, $11, $12, $13, $14, $15
-        from held where mine
+        select user_id, new_id, api_account_id, exchange_uid, inst_id, mgn_mode, pos_side, sku, 'DRAFT',
+            pos_id, pos_created_ms, position_as_read, position_sha256, read_at, created_at
+        from found where mine
         on conflict (user_id, api_account_id, inst_id, mgn_mode, pos_side) where status in ('DRAFT', 'ACTIVE')
         do update set
             sku = case when b.order_id is null then excluded.sku else b.sku end,
@@ -103,11 +213,19 @@ async def keep_reading(
             position_sha256 =
                 case when b.order_id is null then excluded.position_sha256 else b.position_sha256 end,
             read_at = case when b.order_id is null then excluded.read_at else b.read_at end
-        returning b.id, b.sku, b.status, b.order_id, b.pos_id, b.pos_created_ms
+        returning b.user_id, b.api_account_id, b.inst_id, b.mgn_mode, b.pos_side,
+            b.id, b.sku, b.status, b.order_id, b.pos_id, b.pos_created_ms
     )
-    select held.mine, bound.id, bound.sku, bound.status, bound.order_id, bound.pos_id, bound.pos_created_ms
-    from held left join bound on true
-""")
+    select f.mine, b.id, b.sku, b.status, b.order_id, b.pos_id, b.pos_created_ms
+"""
+_BOUND = """
+    from found f left join bound b
+        on (b.user_id, b.api_account_id, b.inst_id, b.mgn_mode, b.pos_side)
+            = (f.user_id, f.api_account_id, f.inst_id, f.mgn_mode, f.pos_side)
+"""
+
+
+@query(f"with asked as ({one_row(_ASKED)}), {_BIND} {_BOUND}")
 async def bind(
     conn: Connection,
     user_id: bytes,
@@ -130,6 +248,29 @@ async def bind(
 
     A binding without an order takes the new product and the new reading; one with an order stays as it is.
     """
+    ...
+
+
+@query(f"with asked as ({many_rows(_ASKED)}), {_BIND}, f.place {_BOUND}")
+async def bind_many(
+    conn: Connection,
+    user_id: list[bytes],
+    new_id: list[UUID],
+    api_account_id: list[UUID],
+    exchange: list[str],
+    exchange_uid: list[str],
+    inst_id: list[str],
+    mgn_mode: list[str],
+    pos_side: list[str],
+    sku: list[str],
+    pos_id: list[str],
+    pos_created_ms: list[int],
+    position_as_read: list[str],
+    position_sha256: list[bytes],
+    read_at: list[datetime],
+    now: list[datetime],
+) -> list[BoundAt]:
+    """The same for several, of as many positions, each told with its place."""
     ...
 
 

@@ -177,7 +177,7 @@ class SandboxExchange:
         public = PUBLIC.get(request.path)
         if public is not None:
             counted = request.path + request.query.get(public.per, "")
-            self._count(remote, counted, public.at_most, public.window_sec)
+            self._count(f"{remote} {region}", counted, public.at_most, public.window_sec)
             return public.read(self.books, request.query, int(now.timestamp() * 1000))
         asked = Request(request.headers, request.raw_path, region, remote)
         account, key = let_in(self.books, asked, now)
@@ -187,7 +187,7 @@ class SandboxExchange:
         return private.read(Asked(self.books, account, key, request.query, hidden))
 
     def _count(self, who: str, path: str, at_most: int, window_sec: float) -> None:
-        """The documented limits, per user or per address; a refused request is not counted."""
+        """The documented limits, per user or per address at each host; a refused request is not counted."""
         sent = self._sent.setdefault((who, path), deque(maxlen=at_most))
         now = self._monotonic()
         if len(sent) == at_most and now - sent[0] < window_sec:

@@ -1,15 +1,16 @@
-"""The one statement that quotes are made of."""
+"""The statements that quotes and orders begin with: who asks, and all that a price is made of."""
 
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from liqpass.db import Connection, query
+from liqpass.db import Connection, many_rows, query
 from liqpass.exposure.rooms import ROOMS_AS_JSON
 from liqpass.market.reading import NEWEST_AS_JSON
+from liqpass.orders.sql import Quotable
 from liqpass.orders.states import OrderStatus
-from liqpass.positions.readings import StoredReading
+from liqpass.positions.readings import ASKED_COLUMNS, ITS_ACCOUNT, LIVING_SESSION, Asked
 
 
 class LiveBinding(msgspec.Struct, frozen=True):
@@ -29,32 +30,41 @@ class LiveBinding(msgspec.Struct, frozen=True):
     coverage_end_at: datetime | None
 
 
-class OnSale(msgspec.Struct, frozen=True):
-    """Who asks for quotes, of which account (`exchange` to `inst_ids`: None without one, or without a
-    reading), and what quotes are made of, as JSON: what more may be sold (`exposure.rooms.read`), how
-    instruments move (`market.reading.by_instrument`), and the account's living bindings (`living`)."""
+class OnSale(Asked, frozen=True):
+    """Who asks for quotes of which account, the instruments of its reading (None without one), and what
+    quotes are made of, as JSON: what more may be sold (`exposure.rooms.read`), how instruments move
+    (`market.reading.by_instrument`), and the account's living bindings (`living`)."""
 
-    user_id: bytes
-    exchange: str | None
-    uid: str | None
-    demo: bool | None
-    held_reason: str | None
-    read_at: datetime | None
-    body: bytes | None
     inst_ids: list[str] | None
     rooms: str
     volatilities: str
     bindings: str
 
-    def account(self) -> StoredReading | None:
-        """The account with what was last read of it."""
-        if self.exchange is None or self.uid is None or self.demo is None:
-            return None
-        return StoredReading(self.exchange, self.uid, self.demo, self.held_reason, self.read_at, self.body)
-
     def living(self) -> list[LiveBinding]:
         """The bindings."""
         return msgspec.json.decode(self.bindings, type=list[LiveBinding])
+
+
+class ToOrder(Asked, frozen=True):
+    """One of several who ask to order: by which binding (all None without one of their own), whose order is
+    `open_order` if it has one; how its instrument moves, as JSON; and which of them, counted from 1."""
+
+    id: UUID | None
+    status: str | None
+    sku: str | None
+    api_account_id: UUID | None
+    inst_id: str | None
+    mgn_mode: str | None
+    pos_side: str | None
+    pos_id: str | None
+    pos_created_ms: int | None
+    open_order: bytes | None
+    volatilities: str
+    place: int
+
+    def binding(self) -> Quotable | None:
+        """The binding."""
+        return msgspec.convert(self, Quotable, from_attributes=True) if self.id is not None else None
 
 
 _ROOMS = ROOMS_AS_JSON.format(
@@ -64,7 +74,7 @@ _VOLATILITIES = NEWEST_AS_JSON.format(instruments="r.inst_ids", since="$4")
 
 
 @query(f"""
-    select s.user_id, a.exchange, a.uid, a.demo, a.held_reason, r.read_at, r.body, r.inst_ids,
+    select {ASKED_COLUMNS}, r.inst_ids,
         {_ROOMS} as rooms, {_VOLATILITIES} as volatilities, (
         select coalesce(json_agg(living), '[]')::text from (
             select b.id, b.sku, b.inst_id, b.mgn_mode, b.pos_side, b.pos_id, b.pos_created_ms,
@@ -75,9 +85,8 @@ _VOLATILITIES = NEWEST_AS_JSON.format(instruments="r.inst_ids", since="$4")
             where b.user_id = s.user_id and b.api_account_id = a.id and b.status in ('DRAFT', 'ACTIVE')
         ) living) as bindings
     from sessions s
-    left join api_accounts a on a.user_id = s.user_id and a.id = $2 and a.revoked_at is null
-    left join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id
-    where s.token_sha256 = $1 and s.expires_at > $3 and s.revoked_at is null
+    {ITS_ACCOUNT.format(account="$2")}
+    where {LIVING_SESSION.format("$1", "$3")}
 """)
 async def on_sale(
     conn: Connection,
@@ -88,4 +97,29 @@ async def on_sale(
 ) -> OnSale | None:
     """The session's own account as it was last read, what is on sale for the positions in it, and its living
     bindings (the order of a living binding is open): in one round trip. None without a living session."""
+    ...
+
+
+_TO_ORDER = many_rows({"token_sha256": "bytea", "binding_id": "uuid"})
+_MOVES = NEWEST_AS_JSON.format(instruments="array[b.inst_id]", since="$4")
+
+
+@query(f"""
+    with asked as ({_TO_ORDER})
+    select {ASKED_COLUMNS}, b.id, b.status, b.sku, b.api_account_id, b.inst_id, b.mgn_mode, b.pos_side,
+        b.pos_id, b.pos_created_ms, o.purchase_order_id as open_order, {_MOVES} as volatilities, asked.place
+    from asked join sessions s on {LIVING_SESSION.format("asked.token_sha256", "$3")}
+    left join insured_bindings b on b.user_id = s.user_id and b.id = asked.binding_id
+    left join purchase_orders o on o.user_id = b.user_id and o.id = b.order_id
+    {ITS_ACCOUNT.format(account="b.api_account_id")}
+""")
+async def to_order(
+    conn: Connection,
+    token_sha256: list[bytes],
+    binding_id: list[UUID],
+    now: datetime,
+    read_since: datetime,
+) -> list[ToOrder]:
+    """Who asks, their binding with its order, its account as it was last read, and how its instrument moves:
+    for several at once."""
     ...

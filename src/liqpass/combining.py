@@ -1,0 +1,137 @@
+"""Requests of one kind that come in while the database works on another are done together, by one statement
+and one commit, as soon as it is free. No timer: a request that comes alone goes at once, alone.
+
+So rows that everybody needs are locked once for many, and the log is flushed once for many.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+AT_MOST = 64  # in one statement
+
+R = TypeVar("R")
+A = TypeVar("A")
+
+
+class Placed(Protocol):
+    """What came of one of several, counted from 1."""
+
+    @property
+    def place(self) -> int: ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def in_columns(several: Sequence[msgspec.Struct]) -> list[list[Any]]:
+    """The fields of all, each field as an array: the parameters of a statement over `db.many_rows`."""
+    return [list(column) for column in zip(*map(msgspec.structs.astuple, several), strict=True)]
+
+
+def in_place(found: Sequence[P], how_many: int) -> list[P | None]:
+    """Each at its place; None where nothing was found."""
+    answers: list[P | None] = [None] * how_many
+    for one in found:
+        answers[one.place - 1] = one
+    return answers
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[R, A]):
+    request: R
+    answer: "asyncio.Future[A]"
+    context: Context
+
+
+class Combining(Generic[R, A]):
+    """One kind of request to one database.
+
+    `alone` does one, and raises what the requester is to be told. `together` does several in one transaction
+    and answers in their order, with None for each that it did nothing for: these are done alone, and so are
+    all when it raises: doing one again is harmless. `keys`: what a request may have in common with another
+    one; two that share a key are never done together (no statement meets one row twice), and in the order of
+    their coming.
+    """
+
+    def __init__(
+        self,
+        alone: Callable[[R], Awaitable[A]],
+        together: Callable[[Sequence[R]], Awaitable[Sequence[A | None]]],
+        keys: Callable[[R], Collection[Hashable]] = lambda _: (),
+    ) -> None:
+        self._alone, self._together, self._keys = alone, together, keys
+        self._waiting: list[_Waiting[R, A]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = False
+
+    async def __call__(self, request: R) -> A:
+        """The answer, or what `alone` raises. Whoever is cancelled meanwhile harms nobody else."""
+        if not self._busy:
+            self._busy = True
+            try:
+                return await self._alone(request)
+            finally:
+                self._go_on()
+        waiting = _Waiting[R, A](request, asyncio.get_running_loop().create_future(), copy_context())
+        self._waiting.append(waiting)
+        return await waiting.answer
+
+    def _go_on(self) -> None:
+        taken = self._take()
+        self._busy = bool(taken)
+        if taken:
+            self._start(self._do(taken), taken[0].context)
+
+    def _take(self) -> list[_Waiting[R, A]]:
+        """Those that have waited longest, as many as share no key."""
+        taken: list[_Waiting[R, A]] = []
+        left: list[_Waiting[R, A]] = []
+        seen: set[Hashable] = set()
+        for one in self._waiting:
+            if one.answer.done():  # cancelled while it waited
+                continue
+            keys = self._keys(one.request)
+            fits = len(taken) < AT_MOST and seen.isdisjoint(keys)
+            (taken if fits else left).append(one)
+            seen.update(keys)
+        self._waiting = left
+        return taken
+
+    async def _do(self, taken: list[_Waiting[R, A]]) -> None:
+        try:
+            if len(taken) == 1:
+                await self._answer_alone(taken[0])
+                return
+            answers = await self._together([one.request for one in taken])
+        except Exception:
+            answers = [None] * len(taken)
+        finally:
+            self._go_on()
+        for one, answer in zip(taken, answers, strict=True):
+            if answer is None:
+                self._start(self._answer_alone(one), one.context)
+            elif not one.answer.done():
+                one.answer.set_result(answer)
+
+    async def _answer_alone(self, one: _Waiting[R, A]) -> None:
+        try:
+            answer = await self._alone(one.request)
+        except Exception as error:
+            if not one.answer.done():
+                one.answer.set_exception(error)
+        except BaseException:
+            one.answer.cancel()
+            raise
+        else:
+            if not one.answer.done():
+                one.answer.set_result(answer)
+
+    def _start(self, work: Coroutine[None, None, None], context: Context) -> None:
+        task = asyncio.create_task(work, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
