@@ -1,49 +1,56 @@
-"""The order loop's speed: bind → create → submit over HTTP, beside pgbench with the same statements."""
+"""The order loop's speed: bind → create → submit over HTTP, beside pgbench with the same statements, and
+beside an earlier commit of ourselves."""
 
 import asyncio
 import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from statistics import median
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
+from bench.earlier import HERE, checked_out
 from bench.kept import RESULTS, commit, console, machine, tell
-from bench.place import Place, running_place, sync_ms
-from bench.processes import Memory, memory
-from bench.report import show, show_memory
-from bench.rounds import Round, http_round, pgbench_round
+from bench.place import sync_ms
+from bench.report import AtUsers, Result, show
+from bench.rounds import round_of, round_trips
+from bench.servers import idle, running_server
 
 WARM_UP_SEC = 3
+WIDTH = 120  # of five columns, also where the output goes into a file
+USERS = ("1", "16", "64")
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a run. `ratio`: the median of the rounds' loops per second, ours to pgbench's."""
-
-    at: str
-    commit: str
-    machine: dict[str, Any]
-    users: int
-    seconds: float
-    ratio: float
-    rounds: list[tuple[Round, Round]]
-    memory_at_start: dict[str, Memory]
-    memory_after_load: dict[str, Memory]
+def numbers(given: Sequence[str]) -> list[int]:
+    """`16 64` or `16,64`. Raises typer.BadParameter."""
+    try:
+        found = [int(number) for part in given for number in part.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"not a number of users: {', '.join(given)}") from None
+    if min(found) < 1:
+        raise typer.BadParameter("at least one user is needed")
+    return found
 
 
 def main(
-    users: Annotated[int, typer.Option(help="Traders at the same time; also pgbench's clients.", min=1)] = 16,
+    users: Annotated[
+        list[str], typer.Option(help="Traders at the same time; also pgbench's clients. Several: 1,16,64.")
+    ] = list(USERS),  # noqa: B006  (typer reads it and hands over a copy)
     seconds: Annotated[float, typer.Option(help="How long each side is measured in each round.", min=1)] = 5,
-    rounds: Annotated[int, typer.Option(help="How often both sides are measured, in turn.", min=1)] = 5,
+    rounds: Annotated[int, typer.Option(help="How often all sides are measured, in turn.", min=1)] = 5,
+    beside: Annotated[str, typer.Option(help="An earlier commit, measured in the same rounds.")] = "",
 ) -> None:
-    """Measure the order loop over HTTP beside pgbench with the same statements, on one throwaway server.
+    """Measure the order loop over HTTP beside pgbench with the same statements, on throwaway servers.
 
     Everything runs on this machine and is stopped at the end. The result is also kept in bench/results/.
     """
+    at_users = numbers(users)
     try:
-        result = asyncio.run(bench(users, seconds, rounds))
+        result = asyncio.run(bench(at_users, seconds, rounds, beside))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except OSError as error:
@@ -52,46 +59,46 @@ def main(
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / f"{result.at.replace(':', '')}.json"
     kept.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-    out = Console(highlight=False, soft_wrap=True)
-    show(out, result.rounds, result.ratio)
-    show_memory(out, result.memory_at_start, result.memory_after_load)
+    out = Console(highlight=False, soft_wrap=True, width=max(WIDTH, console.width))
+    show(out, result)
     out.print(f"kept in bench/results/{kept.name}")
 
 
-async def bench(users: int, seconds: float, rounds: int) -> Result:
+async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: str) -> Result:
     """Everything from start to stop; SIGTERM stops it as tidily as Ctrl-C."""
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with running_place(users, tell) as place:
-        at_start = _memory(place)
-        tell(f"warming up, {WARM_UP_SEC} seconds each …")
-        await http_round(place, users, WARM_UP_SEC)
-        await pgbench_round(place, users, WARM_UP_SEC)
-        found: list[tuple[Round, Round]] = []
-        for number in range(1, rounds + 1):
-            pair = (await http_round(place, users, seconds), await pgbench_round(place, users, seconds))
-            found.append(pair)
-            tell(
-                f"round {number} of {rounds}: " + ", ".join(f"{r.of} {r.loops_per_sec:.0f} /s" for r in pair)
-            )
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(running_server(HERE, ""))]
+        if beside:
+            tree = stack.enter_context(checked_out(beside))
+            servers.append(await stack.enter_async_context(running_server(tree, beside)))
+        at_start = {name: found for server in servers for name, found in server.memory().items()}
+        by_itself = await idle(servers)
+        sync = sync_ms(Path(servers[0].told.folder))
+        found = []
+        for users in at_users:
+            tell(f"{users} at the same time: counting statements, {WARM_UP_SEC} seconds each …")
+            trips = await round_trips(servers, users, WARM_UP_SEC)
+            found.append(AtUsers(users=users, round_trips=trips, rounds=[]))
+            for number in range(1, rounds + 1):
+                sides = await round_of(servers, by_itself, users, seconds)
+                found[-1].rounds.append(sides)
+                said = ", ".join(f"{name} {side.loops_per_sec:.0f} /s" for name, side in sides.items())
+                tell(f"{users} at the same time, round {number} of {rounds}: {said}")
         return Result(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=commit(),
-            machine={**machine(), "sync_ms": round(sync_ms(place.folder), 2)},
-            users=users,
+            beside=beside,
+            machine={**machine(), "sync_ms": round(sync, 2)},
             seconds=seconds,
-            ratio=round(median(ours.loops_per_sec / theirs.loops_per_sec for ours, theirs in found), 3),
-            rounds=found,
+            at_users=found,
             memory_at_start=at_start,
-            memory_after_load=_memory(place),
+            memory_after_load={name: held for server in servers for name, held in server.memory().items()},
         )
-
-
-def _memory(place: Place) -> dict[str, Memory]:
-    return {name: memory(pids) for name, pids in place.pids().items()}
 
 
 if __name__ == "__main__":
     cli = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    cli.command(epilog="Example: make bench ARGS='--seconds 10 --rounds 3'")(main)
+    cli.command(epilog="Example: make bench ARGS='--users 16,64 --rounds 3 --beside 184f91c'")(main)
     cli()

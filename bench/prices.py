@@ -4,24 +4,23 @@
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.earlier import HERE, checked_out, environment
 from bench.kept import RESULTS, commit, machine, tell
 from bench.processes import cpu_sec, family
 from liqpass.sandbox.anvil import Wallet
 from liqpass.sandbox.children import end_with_parent
 from liqpass.sandbox.trader import Trader
 
-HERE = Path(__file__).parents[1]
 BEFORE = "c929352"  # prices by a table of leverage
 READY_SEC = 300
 AIM_A_SECOND = 10_000
@@ -54,23 +53,6 @@ while time.process_time() - began < float(sys.argv[2]):
     quotes += len(skus)
 print(quotes / (time.process_time() - began))
 """
-
-
-@contextmanager
-def checked_out(revision: str) -> Iterator[Path]:
-    """The tree of an earlier commit, with what was installed for this one."""
-    with TemporaryDirectory(prefix="liqpass-bench-") as name:
-        tree = Path(name)
-        archive = subprocess.run(["git", "archive", revision], cwd=HERE, capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", name], input=archive.stdout, check=True)
-        (tree / "contracts" / "node_modules").symlink_to(HERE / "contracts" / "node_modules")
-        yield tree
-
-
-def environment(tree: Path, **more: str) -> dict[str, str]:
-    """In which this Python runs that tree's code."""
-    own = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    return {**own, "PYTHONPATH": str(tree / "src"), **more}
 
 
 def prices_a_second(tree: Path, seconds: float) -> float:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from statistics import quantiles
@@ -16,64 +15,38 @@ from typing import Any
 
 import msgspec
 
-from bench.place import SKU, Place
+from bench.counters import REPORTED_SEC, Counters, counting_statements, read_counters
+from bench.place import SKU
 from bench.processes import machine_cpu_sec
-from bench.slots import INSTRUMENTS, seed
+from bench.servers import Server
+from bench.slots import INSTRUMENTS
 
 MOST_LOOPS_PER_SEC = 3000
 PGBENCH_ENV = {"PGOPTIONS": "-c role=liqpass_app -c timezone=UTC", "LC_ALL": "C"}
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round found. CPU in milliseconds for each loop, and in cores: 1.0 is one core all the time."""
+    """What one round found. CPU in milliseconds for each loop, and in cores: 1.0 is one core all the time.
+    `a_loop`: what PostgreSQL counted, without what it does anyway while nobody trades."""
 
-    of: str
     loops_per_sec: float
     loop_ms: dict[str, float]
     call_ms: dict[str, dict[str, float]]
     cpu_ms: dict[str, float]
     cpu_cores: dict[str, float]
+    a_loop: Counters
 
 
-async def http_round(place: Place, traders: int, seconds: float) -> Round:
-    """Real traders against the real API."""
-    await _fresh_users(place, traders, seconds)
-    command = [sys.executable, "-m", "bench.traders", str(place.port), SKU, str(traders), str(seconds)]
-    said, cpu = await _measured(place, command, {**os.environ})
-    found: dict[str, Any] = json.loads(said)
-    await _hold(place, len(found["loop_ms"]))
-    return Round(
-        of="LiqPass",
-        loops_per_sec=found["loops_per_sec"],
-        loop_ms=spread(found["loop_ms"]),
-        call_ms={name: spread(found[f"{name}_ms"]) for name in ("bind", "create", "submit")},
-        cpu_ms=_per_loop(cpu, len(found["loop_ms"])),
-        cpu_cores=cpu.cores,
-    )
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """A load that has ended, and when; of each loop the milliseconds that it took, and its calls."""
 
-
-async def pgbench_round(place: Place, traders: int, seconds: float) -> Round:
-    """The same statements on the same server with the same number of clients."""
-    await _fresh_users(place, traders, seconds)
-    log = place.folder / f"pgbench-{time.time_ns()}"
-    command = [
-        str(place.server.bin_dir / "pgbench"),
-        *("--no-vacuum", "--protocol=prepared", "--log", f"--log-prefix={log}", f"--file={place.script}"),
-        *(f"--client={traders}", f"--jobs={min(2, traders)}", f"--time={ceil(seconds)}"),
-        *(f"--define={name}={value}" for name, value in place.variables.items()),
-        place.server.url,
-    ]
-    said, cpu = await _measured(place, command, PGBENCH_ENV)
-    took = [int(line.split()[2]) / 1000 for part in _parts(log) for line in part.read_text().splitlines()]
-    await _hold(place, len(took))
-    return Round(
-        of="pgbench",
-        loops_per_sec=float(said.partition("tps = ")[2].split()[0]),
-        loop_ms=spread(took),
-        call_ms={},
-        cpu_ms=_per_loop(cpu, len(took)),
-        cpu_cores=cpu.cores,
-    )
+    loops_per_sec: float
+    loop_ms: list[float]
+    call_ms: dict[str, list[float]]
+    cpu: "Cpu"
+    before: Counters
+    began: float
+    ended: float
 
 
 class Cpu(msgspec.Struct, frozen=True):
@@ -82,13 +55,90 @@ class Cpu(msgspec.Struct, frozen=True):
     used: dict[str, float]
     seconds: float
 
-    @property
-    def cores(self) -> dict[str, float]:
-        return {name: round(sec / self.seconds, 2) for name, sec in self.used.items()}
+
+async def http_load(server: Server, traders: int, seconds: float) -> Load:
+    """Real traders against the real API. What it was for PostgreSQL is known when `settled`."""
+    before, began = await _fresh_users(server, traders, seconds)
+    command = [sys.executable, "-m", "bench.traders", str(server.told.port), SKU, str(traders), str(seconds)]
+    said, cpu = await _measured(server, command, {**os.environ})
+    found: dict[str, Any] = json.loads(said)
+    await _hold(server, len(found["loop_ms"]))
+    return Load(
+        loops_per_sec=found["loops_per_sec"],
+        loop_ms=found["loop_ms"],
+        call_ms={name: found[f"{name}_ms"] for name in ("bind", "create", "submit")},
+        cpu=cpu,
+        before=before,
+        began=began,
+        ended=time.monotonic(),
+    )
 
 
-def _per_loop(cpu: Cpu, loops: int) -> dict[str, float]:
-    return {name: round(1000 * sec / loops, 3) for name, sec in cpu.used.items()}
+async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
+    """The same statements on the same server with the same number of clients."""
+    before, began = await _fresh_users(server, traders, seconds)
+    log = Path(server.told.folder) / f"pgbench-{time.time_ns()}"
+    variables = {**server.told.variables, "traders": str(traders)}
+    command = [
+        str(Path(server.told.bin_dir) / "pgbench"),
+        *("--no-vacuum", "--protocol=prepared", "--log", f"--log-prefix={log}"),
+        *(f"--client={traders}", f"--jobs={min(2, traders)}", f"--time={ceil(seconds)}"),
+        *(f"--define={name}={value}" for name, value in variables.items()),
+        *(f"--file={server.told.script}", server.told.url),
+    ]
+    said, cpu = await _measured(server, command, PGBENCH_ENV)
+    took = [int(line.split()[2]) / 1000 for part in _parts(log) for line in part.read_text().splitlines()]
+    await _hold(server, len(took))
+    return Load(
+        loops_per_sec=float(said.partition("tps = ")[2].split()[0]),
+        loop_ms=took,
+        call_ms={},
+        cpu=cpu,
+        before=before,
+        began=began,
+        ended=time.monotonic() - REPORTED_SEC,  # its sessions have ended, and so have reported
+    )
+
+
+async def settled(server: Server, load: Load, idle: Counters) -> Round:
+    """Once the API's sessions have reported to PostgreSQL what they did. `idle`: what it does in a second
+    while nobody trades. Nothing else may load the server meanwhile."""
+    await asyncio.sleep(max(0, load.ended + REPORTED_SEC - time.monotonic()))
+    counted, loops = await read_counters(server.owner), len(load.loop_ms)
+    of_loops = counted.since(load.before).since(idle.times(time.monotonic() - load.began))
+    return Round(
+        loops_per_sec=load.loops_per_sec,
+        loop_ms=spread(load.loop_ms),
+        call_ms={name: spread(values) for name, values in load.call_ms.items()},
+        cpu_ms={name: round(1000 * sec / loops, 3) for name, sec in load.cpu.used.items()},
+        cpu_cores={name: round(sec / load.cpu.seconds, 2) for name, sec in load.cpu.used.items()},
+        a_loop=of_loops.times(1 / loops),
+    )
+
+
+async def round_of(
+    servers: Sequence[Server], idle: dict[str, Counters], traders: int, seconds: float
+) -> dict[str, Round]:
+    """All sides in turn, one at a time, by their names."""
+    loads = [(server, await http_load(server, traders, seconds)) for server in servers]
+    found = {}
+    for server, load in loads:
+        found[f"LiqPass{server.suffix}"] = await settled(server, load, idle[server.of])
+        alone = await pgbench_load(server, traders, seconds)
+        found[f"pgbench{server.suffix}"] = await settled(server, alone, idle[server.of])
+    return found
+
+
+async def round_trips(servers: Sequence[Server], traders: int, seconds: float) -> dict[str, float]:
+    """Statements a loop of each side. It warms up, too, but measures nothing: every statement is logged."""
+    found = {}
+    for server in servers:
+        for name, load in (("LiqPass", http_load), ("pgbench", pgbench_load)):
+            async with counting_statements(server.owner, Path(server.told.log)) as executed:
+                loops = len((await load(server, traders, seconds)).loop_ms)
+            found[f"{name}{server.suffix}"] = round(executed.number / loops, 2)
+    await asyncio.sleep(REPORTED_SEC)  # what has not been reported yet would count for the first round
+    return found
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -97,23 +147,23 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
 
 
-async def _fresh_users(place: Place, traders: int, seconds: float) -> None:
-    """As many as the round can use up. Their readings are dated to its end, so that none gets too old."""
-    users = ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders
-    await seed(place.owner, users, place.positions, datetime.now(UTC) + timedelta(seconds=seconds))
+async def _fresh_users(server: Server, traders: int, seconds: float) -> tuple[Counters, float]:
+    """As many as the round can use up; what was counted before it, and when."""
+    await server.seed(ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders, seconds)
+    return await read_counters(server.owner), time.monotonic()
 
 
-async def _hold(place: Place, loops: int) -> None:
+async def _hold(server: Server, loops: int) -> None:
     """What was counted has really happened."""
     submitted = "select count(*) from order_events where to_status = 'PAID_PENDING_CONFIRM'"
-    stored = await place.owner.fetchval(submitted)
+    stored = await server.owner.fetchval(submitted)
     if stored != loops:
         raise OSError(f"{loops} loops were counted, and {stored} orders have a submitted payment")
 
 
-async def _measured(place: Place, command: list[str], env: dict[str, str]) -> tuple[str, Cpu]:
+async def _measured(server: Server, command: list[str], env: dict[str, str]) -> tuple[str, Cpu]:
     """Run a load generator to its end: what it printed, and who used how much CPU meanwhile."""
-    began, machine, parts, load = time.perf_counter(), machine_cpu_sec(), place.cpu(), _children_cpu_sec()
+    began, machine, parts, load = time.perf_counter(), machine_cpu_sec(), server.cpu(), _children_cpu_sec()
     process = await asyncio.create_subprocess_exec(
         *command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -126,7 +176,7 @@ async def _measured(place: Place, command: list[str], env: dict[str, str]) -> tu
             await process.wait()
     if process.returncode:
         raise OSError(f"{Path(command[0]).name} failed: {err.decode()[-2000:]}")
-    used = {name: now - parts[name] for name, now in place.cpu().items()}
+    used = {name: now - parts[name] for name, now in server.cpu().items()}
     used["load generator"] = _children_cpu_sec() - load
     used["everything else"] = machine_cpu_sec() - machine - sum(used.values())
     return out.decode(), Cpu(used, time.perf_counter() - began)

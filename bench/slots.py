@@ -69,12 +69,13 @@ async def seed(owner: asyncpg.Connection, users: int, body: bytes, read_at: date
     )
     await owner.execute(
         f"""
-        insert into position_readings (user_id, api_account_id, read_at, body, body_sha256)
-        select {user}, {account}, $2, $3, sha256($3) from generate_series(0, $1::bigint - 1) n
+        insert into position_readings (user_id, api_account_id, read_at, body, body_sha256, inst_ids)
+        select {user}, {account}, $2, $3, sha256($3), $4 from generate_series(0, $1::bigint - 1) n
         """,
         users,
         read_at,
         body,
+        sorted(INSTRUMENTS),
     )
     await owner.execute("analyze sessions, api_accounts, position_readings")
     await owner.execute("checkpoint")

@@ -1,0 +1,81 @@
+"""What PostgreSQL counts of itself: flushes of its log, transactions, what is written; and statements, by its
+log."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+# A session that has been idle for ten seconds has reported all that it did (PGSTAT_IDLE_INTERVAL); one that
+# ends reports at once.
+REPORTED_SEC = 10.5
+COUNTED = """
+    select (select sum(fsyncs) from pg_stat_io where object = 'wal')::float8,
+        (select xact_commit + xact_rollback from pg_stat_database where datname = current_database())::float8,
+        (select wal_bytes from pg_stat_wal)::float8, (select wal_records from pg_stat_wal)::float8
+"""
+ALL_LOGGED = {"log_statement": "all", "log_line_prefix": "%a|", "log_parameter_max_length": "0"}
+EXECUTED = re.compile(rb"^(?!liqpass work)[^|\n]+\|LOG:  (?:execute|statement)", re.MULTILINE)
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """Since the server began, or of a span, or of one loop."""
+
+    flushes: float
+    transactions: float
+    wal_bytes: float
+    wal_records: float
+
+    def since(self, before: "Counters") -> "Counters":
+        """What came to it."""
+        return Counters(*(now - was for now, was in zip(_all(self), _all(before), strict=True)))
+
+    def times(self, factor: float) -> "Counters":
+        """So often."""
+        return Counters(*(factor * value for value in _all(self)))
+
+
+def _all(counters: Counters) -> tuple[float, ...]:
+    return msgspec.structs.astuple(counters)
+
+
+async def read_counters(owner: asyncpg.Connection) -> Counters:
+    """As far as sessions have reported."""
+    counted = await owner.fetchrow(COUNTED)
+    return Counters(*(counted or ()))
+
+
+class Executed(msgspec.Struct):
+    """How many statements were executed, known at the end."""
+
+    number: int = 0
+
+
+@asynccontextmanager
+async def counting_statements(owner: asyncpg.Connection, log: Path) -> AsyncIterator[Executed]:
+    """Every statement is logged meanwhile, which makes it slow; those of all but the worker are counted. Each
+    is one round trip: asyncpg and pgbench wait for each answer."""
+    executed = Executed()
+    for name, value in ALL_LOGGED.items():
+        await owner.execute(f"alter system set {name} = '{value}'")
+    begins = await _reload(owner, log)
+    try:
+        yield executed
+    finally:
+        for name in ALL_LOGGED:
+            await owner.execute(f"alter system reset {name}")
+        ends = await _reload(owner, log)
+        with log.open("rb") as file:
+            file.seek(begins)
+            executed.number = len(EXECUTED.findall(file.read(ends - begins)))
+
+
+async def _reload(owner: asyncpg.Connection, log: Path) -> int:
+    """How long the log is once every session has its settings anew."""
+    await owner.execute("select pg_reload_conf()")
+    await asyncio.sleep(0.5)
+    return log.stat().st_size  # noqa: ASYNC240  (nothing else happens meanwhile)
