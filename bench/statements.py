@@ -22,19 +22,20 @@ ACCOUNT = ACCOUNT_SQL.format(n=":user::bigint")
 THIRTY_TWO_RANDOM_BYTES = "int8send(:a) || int8send(:b) || int8send(:c) || int8send(:d)"
 
 # (query, where its answer goes or None, parameters in order)
-SESSION = ("signin.sql.living_session", "", [TOKEN_SHA256_SQL.format(n=":user::bigint"), "now()"])
-READING = ("positions.sql.find_reading", None, [":user_id", ACCOUNT])
+TOKEN = TOKEN_SHA256_SQL.format(n=":user::bigint")
 INSTRUMENT = INSTRUMENT_SQL.format(k=":k")
-MARKET = ("market.sql.newest", None, [f"array[{INSTRUMENT}]", "now() - interval '1 hour'"])
+AN_HOUR_AGO = "now() - interval '1 hour'"
 LOOP: list[tuple[str, str | None, list[str]]] = [
-    SESSION,
-    READING,
-    MARKET,
+    (
+        "positions.sql.to_bind",
+        "asked_",
+        [f"array[{TOKEN}]", f"array[{ACCOUNT}]", f"array[{INSTRUMENT}]", "now()", AN_HOUR_AGO],
+    ),
     (
         "positions.sql.bind",
         "bound_",
         [
-            ":user_id",
+            ":asked_user_id",
             "encode(int8send(:first) || int8send(:a), 'hex')",
             ACCOUNT,
             "'okx'",
@@ -51,15 +52,16 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             "now()",
         ],
     ),
-    SESSION,
-    ("orders.sql.find_quotable", None, [":user_id", ":bound_id"]),
-    READING,
-    MARKET,
+    (
+        "orders.on_sale.sql.to_order",
+        None,
+        [f"array[{TOKEN}]", "array[(:bound_id)::uuid]", "now()", AN_HOUR_AGO],
+    ),
     (
         "orders.sql.draft",
         "order_",
         [
-            ":user_id",
+            ":asked_user_id",
             "encode(int8send(:first) || int8send(:b), 'hex')",
             THIRTY_TWO_RANDOM_BYTES,
             ":bound_id",
@@ -80,11 +82,10 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             "'long'",
         ],
     ),
-    SESSION,
     (
         "payments.sql.submit",
         None,
-        [":user_id", ":order_purchase_order_id", THIRTY_TWO_RANDOM_BYTES, "null", "now()", ":details"],
+        [TOKEN, ":order_purchase_order_id", THIRTY_TWO_RANDOM_BYTES, "null", "now()", ":details"],
     ),
 ]
 
