@@ -78,6 +78,7 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, way: Way) -> None:
         self.pool, self.way = pool, way
         self._waking: asyncio.Task[None] | None = None
+        self._wake_again = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -122,17 +123,22 @@ class Database:
         raise AssertionError("the loop returns or raises")
 
     def wake(self) -> None:
-        """Tell the workers that there is something to do; many calls in a moment make one message.
+        """Tell the workers that there is something to do; many calls in a quarter of a second make one message:
+        what it wakes asks nodes, too.
 
         Only a hint: workers look by themselves every second. So it is sent beside the request, not in it.
         """
+        self._wake_again = True
         if self._waking is None or self._waking.done():
             self._waking = asyncio.create_task(self._wake())
 
     async def _wake(self) -> None:
-        await asyncio.sleep(0.02)
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
+        while self._wake_again:
+            self._wake_again = False
+            await asyncio.sleep(0.02)
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
+            await asyncio.sleep(0.25)
 
     async def connect_anew(self) -> None:
         """Whoever next asks does so on a new connection: one that could only read stays so, though the
