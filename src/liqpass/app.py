@@ -23,15 +23,16 @@ from liqpass.claims import policy as claims_policy
 from liqpass.clock import Clock, system_clock
 from liqpass.db import Database
 from liqpass.disclosure.routes import disclosure_router
-from liqpass.edge import MAX_BODY_BYTES, edge
+from liqpass.edge import MAX_BODY_BYTES, edge, refuse
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exposure.routes import exposure_router
+from liqpass.front import Calls, front
 from liqpass.health import health_router
 from liqpass.orders.orders import Terms
-from liqpass.orders.routes import orders_router
-from liqpass.payments.routes import payments_router
+from liqpass.orders.routes import CreateRequest, ordering_with, orders_router
+from liqpass.payments.routes import SubmitRequest, payments_router, submitting_with
 from liqpass.positions.readings import PositionReader
-from liqpass.positions.routes import positions_router
+from liqpass.positions.routes import BindRequest, binding_with, positions_router
 from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
 from liqpass.pricing.skus import Products, load_products
@@ -96,6 +97,8 @@ def create_app(of: Clients) -> AsgiApp:
     terms = Terms(chain, of.products, ttl, claims_policy.CURRENT.version)
     cookie = session_cookie(of.settings.public_url)
     heads = HeadsShown(of.nodes, chain, clock)
+    binding = binding_with(reader, partial(refusal, of.products))
+    ordering, submitting = ordering_with(reader, terms), submitting_with(db, clock)
     app = Litestar(
         route_handlers=[
             signin_router(
@@ -103,9 +106,9 @@ def create_app(of: Clients) -> AsgiApp:
             ),
             vault_router(gateway=of.gateway, keyring=of.keyring, regions=list(of.settings.okx_hosts)),
             pricing_router(products=of.products),
-            positions_router(reader=reader, appraise=partial(refusal, of.products)),
-            orders_router(reader=reader, terms=terms),
-            payments_router(db=db, clock=clock, chain=chain, nodes=of.nodes),
+            positions_router(reader=reader, appraise=partial(refusal, of.products), binding=binding),
+            orders_router(reader=reader, terms=terms, ordering=ordering),
+            payments_router(submitting=submitting, chain=chain, nodes=of.nodes),
             claims_router(),
             disclosure_router(products=of.products, chain=chain),
             *_for_operators(of, cookie),
@@ -136,7 +139,12 @@ def create_app(of: Clients) -> AsgiApp:
         logging_config=None,
     )
     _provide_in_turn(app)
-    return edge(app, origin=of.settings.public_url)
+    loop: Calls = {
+        "/api/insurance/bind-position": (BindRequest, binding),
+        "/api/insurance/create-order": (CreateRequest, ordering),
+        "/api/insurance/submit-payment": (SubmitRequest, submitting),
+    }
+    return edge(front(app, loop, cookie, refuse), origin=of.settings.public_url)
 
 
 def _for_operators(of: Clients, cookie: str) -> list[Router]:

@@ -123,8 +123,8 @@ class Database:
         raise AssertionError("the loop returns or raises")
 
     def wake(self) -> None:
-        """Tell the workers that there is something to do; many calls in a quarter of a second make one message:
-        what it wakes asks nodes, too.
+        """Tell the workers that there is something to do; many calls in a quarter of a second make one
+        message: what it wakes asks nodes, too.
 
         Only a hint: workers look by themselves every second. So it is sent beside the request, not in it.
         """

@@ -1,10 +1,10 @@
 """What every request goes through: an id, the origin check, the mapper of errors, times, log lines."""
 
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -26,6 +26,7 @@ from liqpass.bodies import Body
 from liqpass.chain.failures import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
+from liqpass.logs import log_request
 from liqpass.problems import Problem
 from liqpass.vault.cipher import CipherError
 from liqpass.vault.exchange_trouble import problem_of as exchange_problem
@@ -141,13 +142,26 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     """Litestar's exception handler for everything."""
     if is_hidden(request, error):
         error = NotFoundException()
+    problem, wait = _told(error)
+    headers = {"retry-after": wait} if wait else {}
+    return Response(_body(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def refuse(send: Send, error: Exception) -> None:
+    """The same without the framework."""
+    problem, wait = _told(error)
+    await _refuse(send, problem, [(b"retry-after", wait.encode())] if wait else [])
+
+
+def _told(error: Exception) -> tuple[Problem, str]:
+    """What the caller is told, and after how many seconds to ask again ("": that is not known); what is our
+    own fault is logged."""
     problem = problem_of(error)
     if problem.status >= 500:
         unexpected = problem.code == "INTERNAL_ERROR"
         log.error("request_failed", code=problem.code, exc_info=error if unexpected else None)
     wait = problem.extra.get("retryAfterSec")
-    headers = {"retry-after": str(wait)} if wait is not None else {}
-    return Response(_body(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return problem, "" if wait is None else str(wait)
 
 
 def _body(problem: Problem) -> bytes:
@@ -166,7 +180,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        request_id = uuid4().hex
+        request_id = os.urandom(16).hex()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, begun = time.perf_counter(), 500, False
@@ -198,7 +212,7 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             route = str(scope.get("path_template") or "unknown")
             spent = time.perf_counter() - started
             request_seconds.labels(_known(scope["method"]), route, str(status)).observe(spent)
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(spent * 1000, 1))
+            log_request(request_id, scope["method"], route, status, round(spent * 1000, 1))
         await body.linger()
 
     return wrapped
@@ -223,7 +237,10 @@ def _is_foreign(scope: HTTPScope, origin: str) -> bool:
     return headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none")
 
 
-async def _refuse(send: Callable[[Any], Awaitable[None]], problem: Problem) -> None:
-    headers = [(b"content-type", MEDIA_TYPE.encode())]
+async def _refuse(
+    send: Callable[[Any], Awaitable[None]], problem: Problem, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    body = _body(problem)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body)), *more]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": _body(problem), "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -151,3 +151,45 @@ async def test_orders_cancellations_and_limits_that_change_at_the_same_time(
     for scope in (Scope.DIRECTION, Scope.INSTRUMENT, Scope.ACCOUNT, Scope.WALLET):
         assert await town.db.pool.fetchval(SUM, scope) == 0
     await _nothing_is_broken(town)
+
+
+MADE = """select count(*) as orders, count(distinct xmin::text) as transactions from purchase_orders
+    where status = 'DRAFT'"""
+
+
+async def test_fifty_orders_of_one_moment_are_made_in_a_few_transactions_each_with_an_answer_of_its_own(
+    town: TestWorld, family: list[Buyer]
+) -> None:
+    await town.read_market()
+    await all_of_it(town.db)
+    bound = await _bound(family)
+    answers = await all_told(trader.create_order(bind_id) for trader, bind_id in bound)
+    (made,) = await town.db.pool.fetch(MADE)
+    assert made["orders"] == len(family) > made["transactions"]
+    for (trader, bind_id), answer in zip(bound, answers, strict=True):
+        assert isinstance(answer, dict)
+        assert (await trader.order(answer["purchaseOrderId"]))["bindId"] == bind_id
+    assert len({answer["purchaseOrderId"] for answer in answers if isinstance(answer, dict)}) == len(family)
+    await _cancelled(family, answers)
+    await _nothing_is_broken(town)
+
+
+async def test_those_who_hang_up_harm_nobody_who_asked_at_the_same_moment(
+    town: TestWorld, family: list[Buyer]
+) -> None:
+    await town.read_market()
+    await all_of_it(town.db)
+    bound = await _bound(family)
+    asking = [asyncio.ensure_future(trader.create_order(bind_id)) for trader, bind_id in bound]
+    await asyncio.sleep(0.01)
+    for one in asking[::2]:
+        one.cancel()
+    await asyncio.wait(asking)
+    for (trader, bind_id), one in zip(bound[1::2], asking[1::2], strict=True):
+        assert (await trader.order(one.result()["purchaseOrderId"]))["bindId"] == bind_id
+    answers = await all_told(trader.create_order(bind_id) for trader, bind_id in bound)
+    assert counted(answers) == {"DRAFT": len(family)}
+    ((made, _),) = await town.db.pool.fetch(MADE)
+    assert made == len(family)
+    await _cancelled(family, answers)
+    await _nothing_is_broken(town)

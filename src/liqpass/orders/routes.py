@@ -1,6 +1,7 @@
 """Quotes; making, listing, showing, following and cancelling orders, under /api/insurance."""
 
 import os
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
@@ -13,23 +14,19 @@ from litestar.response import ServerSentEvent
 from msgspec import Meta
 
 from liqpass import hexes
-from liqpass.combining import Combining
 from liqpass.limits import Limiter, Places, Rate
 from liqpass.market.reading import by_instrument
 from liqpass.orders import following, orders, quotes, reading, sql
 from liqpass.orders.asking import AskingToOrder, asking_to_order
-from liqpass.orders.on_sale.sql import ToOrder
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
-from liqpass.signin.sessions import Session, User
+from liqpass.signin.sessions import Session, Token, User
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
-Asking = Combining[AskingToOrder, ToOrder]
-Making = Combining[orders.Drafting, sql.Order]
 
 # Nobody needs more. An order that was made and cancelled stays in the books for ever, and costs nothing.
 CANCELLED = (Rate(100, timedelta(minutes=1)), Rate(300, timedelta(hours=1)))
@@ -39,6 +36,9 @@ class CreateRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Which binding is to be covered."""
 
     bind_id: UUID
+
+
+Ordering = Callable[[Token, CreateRequest], Awaitable[OrderAnswer]]
 
 
 class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -72,26 +72,33 @@ async def list_quotes(
 @post("/create-order", status_code=200, summary="Get the price of a binding and what to send to pay it")
 async def create_order(
     token: Session,
-    reader: Reader,
-    terms: QuoteTerms,
-    asking: NamedDependency[Asking],
-    making: NamedDependency[Making],
+    ordering: NamedDependency[Ordering],
     data: JSONBody[CreateRequest],
 ) -> OrderAnswer:
     """One open order per binding: asking again answers the same until its quote runs out."""
-    asked = await asking(AskingToOrder(token.sha256, data.bind_id))
-    user, binding = asked.user_id, orders.quotable(asked.binding())
-    if binding.open_order is not None:
-        async with reader.db.pool.acquire() as conn:
-            order = await orders.open_order(conn, reader.clock(), user, binding.open_order)
-        return order_answer(order, terms.chain, reader.clock())
-    account = reader.kept(asked.account(), orders.READING_MAX_AGE)
-    if account is None:
-        account = await reader.anew(user, binding.api_account_id)
-    now, random = reader.clock(), os.urandom(42)
-    volatility = by_instrument(asked.volatilities).get(binding.inst_id)
-    order = await making(orders.drafting(now, random, terms, user, binding, account, volatility))
-    return order_answer(orders.refuse_lapsed(order, now), terms.chain, now)
+    return await ordering(token, data)
+
+
+def ordering_with(reader: PositionReader, terms: orders.Terms) -> Ordering:
+    """What makes orders: those that are asked for at the same time together."""
+    asking, making = asking_to_order(reader.db, reader.clock), orders.making(reader.db, terms.products)
+
+    async def order(token: Token, data: CreateRequest) -> OrderAnswer:
+        asked = await asking(AskingToOrder(token.sha256, data.bind_id))
+        user, binding = asked.user_id, orders.quotable(asked.binding())
+        if binding.open_order is not None:
+            async with reader.db.pool.acquire() as conn:
+                found = await orders.open_order(conn, reader.clock(), user, binding.open_order)
+            return order_answer(found, terms.chain, reader.clock())
+        account = reader.kept(asked.account(), orders.READING_MAX_AGE)
+        if account is None:
+            account = await reader.anew(user, binding.api_account_id)
+        now, random = reader.clock(), os.urandom(42)
+        volatility = by_instrument(asked.volatilities).get(binding.inst_id)
+        made = await making(orders.drafting(now, random, terms, user, binding, account, volatility))
+        return order_answer(orders.refuse_lapsed(made, now), terms.chain, now)
+
+    return order
 
 
 @post("/cancel", status_code=200, summary="Cancel an order that is not paid")
@@ -164,9 +171,8 @@ async def order_events(
     return ServerSentEvent(news, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
-def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
+def orders_router(*, reader: PositionReader, terms: orders.Terms, ordering: Ordering) -> Router:
     """For signed-in users; `user` and `token` are provided by the app."""
-    asking, making = asking_to_order(reader.db, reader.clock), orders.making(reader.db, terms.products)
     streams, cancels = Places(following.STREAMS_PER_USER), Limiter(*CANCELLED)
     return Router(
         path="/api/insurance",
@@ -175,8 +181,7 @@ def orders_router(*, reader: PositionReader, terms: orders.Terms) -> Router:
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "terms": Provide(lambda: terms, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
-            "asking": Provide(lambda: asking, sync_to_thread=False),
-            "making": Provide(lambda: making, sync_to_thread=False),
+            "ordering": Provide(lambda: ordering, sync_to_thread=False),
             "cancels": Provide(lambda: cancels, sync_to_thread=False),
         },
         tags=["orders"],

@@ -3,7 +3,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -19,16 +19,15 @@ from liqpass.chain import payer as asking
 from liqpass.chain.permits import typed_data
 from liqpass.chain.rpc import Node
 from liqpass.clock import Clock
-from liqpass.combining import Combining
 from liqpass.db import Database
 from liqpass.limits import Limiter, Rate
 from liqpass.orders.paying import Bill, bill_of
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import CallView, call_view
-from liqpass.payments import permit, preflight, sql, submission
+from liqpass.payments import permit, preflight, submission
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
-from liqpass.signin.sessions import Session, User
+from liqpass.signin.sessions import Session, Token, User
 
 # Each asks a node two or three times, and the node's plan pays for it.
 ASKED = Rate(30, timedelta(minutes=1))
@@ -49,6 +48,9 @@ class SubmitAnswer(msgspec.Struct, frozen=True):
 
     ok: bool
     status: OrderStatus
+
+
+Submitting = Callable[[Token, SubmitRequest], Awaitable[SubmitAnswer]]
 
 
 class PayerRequest(msgspec.Struct, frozen=True):
@@ -113,18 +115,26 @@ Now = NamedDependency[datetime]
 @post("/submit-payment", status_code=200, summary="Say which transaction pays an order")
 async def submit_payment(
     token: Session,
-    db: NamedDependency[Database],
-    clock: NamedDependency[Clock],
-    submitting: NamedDependency[Combining[sql.Hash, OrderStatus]],
+    submitting: NamedDependency[Submitting],
     data: JSONBody[SubmitRequest],
 ) -> SubmitAnswer:
     """A hint that makes things quicker: the payment is found without it too. Never waits for a node."""
-    order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
-    tx_hash = hexes.bytes32(data.pay_tx_hash, "payTxHash")
-    payer = hexes.address(data.payer, "payer") if data.payer is not None else None
-    status = await submitting(submission.hash_of(token.sha256, order_id, tx_hash, payer, clock()))
-    db.wake()
-    return SubmitAnswer(ok=True, status=status)
+    return await submitting(token, data)
+
+
+def submitting_with(db: Database, clock: Clock) -> Submitting:
+    """What stores hashes: those that come in at the same time together."""
+    together = submission.submitting(db)
+
+    async def submit(token: Token, data: SubmitRequest) -> SubmitAnswer:
+        order_id = hexes.bytes32(data.purchase_order_id, "purchaseOrderId")
+        tx_hash = hexes.bytes32(data.pay_tx_hash, "payTxHash")
+        payer = hexes.address(data.payer, "payer") if data.payer is not None else None
+        status = await together(submission.hash_of(token.sha256, order_id, tx_hash, payer, clock()))
+        db.wake()
+        return SubmitAnswer(ok=True, status=status)
+
+    return submit
 
 
 @post("/orders/{purchase_order_id:str}/preflight", status_code=200, summary="Try a payment before paying")
@@ -191,15 +201,13 @@ async def get_permit_calls(
     return PermitCalls(calls=[call_view(call)])
 
 
-def payments_router(*, db: Database, clock: Clock, chain: ChainSettings, nodes: Sequence[Node]) -> Router:
+def payments_router(*, submitting: Submitting, chain: ChainSettings, nodes: Sequence[Node]) -> Router:
     """For signed-in users; `user`, `token`, `db` and `now` are provided by the app."""
-    submitting = submission.submitting(db)
     till = Till(chain, nodes, Limiter(ASKED))
     return Router(
         path="/api/insurance",
         route_handlers=[submit_payment, try_payment, get_permit, get_permit_calls],
         dependencies={
-            "clock": Provide(lambda: clock, sync_to_thread=False),
             "submitting": Provide(lambda: submitting, sync_to_thread=False),
             "till": Provide(lambda: till, sync_to_thread=False),
         },

@@ -1,6 +1,7 @@
 """GET /api/okx/positions and POST /api/insurance/bind-position."""
 
 import os
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -12,23 +13,20 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from liqpass import ids
-from liqpass.combining import Combining
 from liqpass.exchange.fields import NAME
 from liqpass.exchange.records import Position, Side
 from liqpass.exchange.rows import Unread
 from liqpass.market.reading import by_instrument, volatilities
 from liqpass.money import MICRO, usd
-from liqpass.positions import bindings, readings, sql
+from liqpass.positions import bindings, readings
 from liqpass.positions.asking import AskingToBind, asking_to_bind
 from liqpass.positions.bindings import Appraise, Slot
 from liqpass.positions.refusals import Refusal, Values, WhyNot, unread_refusal
 from liqpass.problems import Problem
-from liqpass.signin.sessions import Session, User
+from liqpass.signin.sessions import Session, Token, User
 
 Reader = NamedDependency[readings.PositionReader]
 Judge = NamedDependency[Appraise]
-Asking = Combining[AskingToBind, sql.ToBind]
-Binding = Combining[sql.NewBinding, sql.Bound]
 
 
 class PositionView(msgspec.Struct, frozen=True, rename="camel"):
@@ -86,6 +84,9 @@ class BindAnswer(msgspec.Struct, frozen=True, rename="camel"):
     sku: str
 
 
+Binding = Callable[[Token, BindRequest], Awaitable[BindAnswer]]
+
+
 @get("/api/okx/positions", summary="The open positions of one of your exchange accounts")
 async def list_positions(
     user: User,
@@ -116,25 +117,32 @@ async def list_positions(
 @post("/api/insurance/bind-position", status_code=200, summary="Tie a position to a product")
 async def bind_position(
     token: Session,
-    reader: Reader,
-    appraise: Judge,
-    asking: NamedDependency[Asking],
     binding: NamedDependency[Binding],
     data: JSONBody[BindRequest],
 ) -> BindAnswer:
     """The position as last seen (at most 30 seconds ago, else it is read anew) is what gets bound."""
-    _refuse_unprintable(data.inst_id)
-    slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
-    asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
-    account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
-    if account is None:
-        account = await reader.anew(asked.user_id, slot.api_account_id)
-    now, known = reader.clock(), by_instrument(asked.volatilities)
-    position = bindings.position_to_bind(account, slot, appraise, known.get(slot.inst_id), now)
-    new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
-    wanted = bindings.new_binding(now, asked.user_id, new_id, slot, account, position)
-    bound = bindings.bound_as_asked(await binding(wanted), wanted)
-    return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
+    return await binding(token, data)
+
+
+def binding_with(reader: readings.PositionReader, appraise: Appraise) -> Binding:
+    """What binds: requests that come in at the same time together."""
+    asking, together = asking_to_bind(reader.db, reader.clock), bindings.binding(reader.db)
+
+    async def bind(token: Token, data: BindRequest) -> BindAnswer:
+        _refuse_unprintable(data.inst_id)
+        slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
+        asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
+        account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
+        if account is None:
+            account = await reader.anew(asked.user_id, slot.api_account_id)
+        now, known = reader.clock(), by_instrument(asked.volatilities)
+        position = bindings.position_to_bind(account, slot, appraise, known.get(slot.inst_id), now)
+        new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
+        wanted = bindings.new_binding(now, asked.user_id, new_id, slot, account, position)
+        bound = bindings.bound_as_asked(await together(wanted), wanted)
+        return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
+
+    return bind
 
 
 def _view(position: Position, refusal: Refusal | None) -> PositionView:
@@ -202,16 +210,14 @@ def _shown(number: Decimal | None) -> str:
     return "" if number is None else f"{number:f}"
 
 
-def positions_router(*, reader: readings.PositionReader, appraise: Appraise) -> Router:
+def positions_router(*, reader: readings.PositionReader, appraise: Appraise, binding: Binding) -> Router:
     """For signed-in users; `user` and `token` are provided by the app."""
-    asking, binding = asking_to_bind(reader.db, reader.clock), bindings.binding(reader.db)
     return Router(
         path="/",
         route_handlers=[list_positions, bind_position],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "appraise": Provide(lambda: appraise, sync_to_thread=False),
-            "asking": Provide(lambda: asking, sync_to_thread=False),
             "binding": Provide(lambda: binding, sync_to_thread=False),
         },
         tags=["positions"],

@@ -59,7 +59,17 @@ Session = NamedDependency[Token]
 
 def token_in(request: Request[Any, Any, Any], cookie: str) -> Token | None:
     """The token in the request's cookie of that name; None when there is none that could be ours."""
-    text = request.cookies.get(cookie, "")
+    return _token(request.cookies.get(cookie, ""))
+
+
+def token_of(header: str, cookie: str) -> Token | None:
+    """The same of a header of cookies as it came; None, too, where that is anything but plain."""
+    name = f"{cookie}="
+    texts = [part.strip()[len(name) :] for part in header.split(";") if part.strip().startswith(name)]
+    return _token(texts[0]) if len(texts) == 1 else None
+
+
+def _token(text: str) -> Token | None:
     if len(text) != 44:
         return None
     try:

@@ -1,0 +1,163 @@
+"""Requests that come in at the same time are done together, and nobody can tell: each is answered, or
+refused, as if all had been done one after the other in some order."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liqpass.combining import Combining, in_place
+
+
+class NotEnough(Exception):  # noqa: N818
+    """The shop has less left."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Somebody who wants so much of something, of which there is one for each name."""
+
+    name: str
+    amount: int
+    comes_after: int
+    leaves_after: int | None
+
+
+@dataclass
+class Shop:
+    """What requests are done to: it has so much left, and sells to each name once."""
+
+    left: int
+    takes: int
+    breaks: set[int]
+    sold: dict[str, int] = field(default_factory=dict)
+    statements: list[int] = field(default_factory=list)
+
+    async def alone(self, wish: Wish) -> int:
+        return (await self._statement([wish]))[0]
+
+    async def together(self, wishes: Sequence[Wish]) -> list[int | None]:
+        assert len({wish.name for wish in wishes}) == len(wishes) > 1
+        if len(self.statements) in self.breaks:
+            self.statements.append(0)
+            raise ConnectionError
+        return list(await self._statement(wishes))
+
+    async def _statement(self, wishes: Sequence[Wish]) -> list[int]:
+        self.statements.append(len(wishes))
+        for _ in range(self.takes):
+            await asyncio.sleep(0)
+        new = [wish for wish in wishes if wish.name not in self.sold]
+        if sum(wish.amount for wish in new) > self.left:
+            raise NotEnough
+        self.left -= sum(wish.amount for wish in new)
+        self.sold.update({wish.name: wish.amount for wish in new})
+        return [self.sold[wish.name] for wish in wishes]
+
+
+async def asked(combining: Combining[Wish, int], wish: Wish) -> int | str:
+    """What somebody is told who comes and leaves when they do."""
+    for _ in range(wish.comes_after):
+        await asyncio.sleep(0)
+    asking = asyncio.ensure_future(combining(wish))
+    if wish.leaves_after is not None:
+        for _ in range(wish.leaves_after):
+            await asyncio.sleep(0)
+        asking.cancel()
+    try:
+        return await asking
+    except NotEnough:
+        return "refused"
+    except asyncio.CancelledError:
+        return "left"
+
+
+WISHES = st.builds(
+    Wish,
+    name=st.sampled_from("abcdefgh"),
+    amount=st.integers(1, 5),
+    comes_after=st.integers(0, 12),
+    leaves_after=st.none() | st.integers(0, 8),
+)
+
+
+@given(
+    wishes=st.lists(WISHES, max_size=14),
+    left=st.integers(0, 40),
+    takes=st.integers(1, 5),
+    breaks=st.sets(st.integers(0, 6)),
+)
+def test_each_is_answered_as_if_they_had_come_one_after_the_other(
+    wishes: list[Wish], left: int, takes: int, breaks: set[int]
+) -> None:
+    shop = Shop(left, takes, breaks)
+    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+
+    async def all_of_them() -> list[int | str]:
+        told = await asyncio.gather(*(asked(combining, wish) for wish in wishes))
+        await combining(Wish("the last", 0, 0, None))  # whatever was begun before is over by then, or is
+        for _ in range(10 * takes):  # done again by itself
+            await asyncio.sleep(0)
+        return told
+
+    told = asyncio.run(all_of_them())
+    assert shop.left == left - sum(shop.sold.values()) >= 0
+    for wish, answer in zip(wishes, told, strict=True):
+        if answer == "left":
+            assert wish.leaves_after is not None
+        elif answer == "refused":
+            assert wish.amount > shop.left
+        else:
+            assert answer == shop.sold[wish.name]
+
+
+async def test_who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together() -> None:
+    shop = Shop(left=100, takes=3, breaks=set())
+    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    await combining(Wish("first", 1, 0, None))
+    await asyncio.gather(*(combining(Wish(name, 1, 0, None)) for name in "abcdefgh"))
+    assert shop.statements == [1, 1, 7]
+
+
+async def test_those_who_want_the_same_are_never_in_one_statement() -> None:
+    shop = Shop(left=100, takes=3, breaks=set())
+    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    told = await asyncio.gather(*(combining(Wish("a", n, 0, None)) for n in range(1, 4)))
+    assert (told, shop.statements) == ([1, 1, 1], [1, 1, 1])
+
+
+async def test_one_who_cannot_be_served_spoils_nothing_for_the_others() -> None:
+    shop = Shop(left=10, takes=2, breaks=set())
+    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    wishes = [Wish("a", 1, 0, None), Wish("b", 2, 0, None), Wish("c", 50, 0, None), Wish("d", 3, 0, None)]
+    told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)
+    assert (told[:2], type(told[2]), told[3]) == ([1, 2], NotEnough, 3)
+    assert shop.sold == {"a": 1, "b": 2, "d": 3}
+
+
+async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
+    async def never(_: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def in_turn(several: Sequence[object]) -> list[int | None]:
+        return [await never(one) for one in several]
+
+    combining = Combining[object, int](never, in_turn)
+    waiting = [asyncio.ensure_future(combining(n)) for n in range(3)]
+    await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    assert [type(end) for end in await asyncio.gather(*waiting, return_exceptions=True)] == (
+        [asyncio.CancelledError] * 3
+    )
+
+
+def test_answers_stand_where_their_requests_stood() -> None:
+    @dataclass(frozen=True)
+    class Found:
+        place: int
+
+    assert in_place([Found(3), Found(1)], 4) == [Found(1), None, Found(3), None]
