@@ -1,7 +1,10 @@
 # git, make and python3 (3.11 or newer) are all that has to be on the machine; .venv and contracts/node_modules get
 # the rest. Every target may be called at any time, from any folder (make -C …), as root or as an ordinary user.
 
+# Which Python .venv is made with: the one that is set, else the quickest that is there
 PYTHON ?= python3
+QUICKEST := "$$($(PYTHON) scripts/interpreter.py || echo $(PYTHON))"
+INSTALL := $(if $(filter file,$(origin PYTHON)),$(QUICKEST),$(PYTHON)) scripts/install.py
 # one more than there are cores: tests wait more than they work
 AT_ONCE ?= $(shell expr $$(nproc) + 1)
 # Machines for containers often forbid Python to keep what it compiled: every start would then compile everything again
@@ -22,7 +25,7 @@ test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one af
 	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 100 to 190 MB, wants 0.6 to 0.9 GB
-	@$(PYTHON) scripts/install.py conformance
+	@$(INSTALL) conformance
 	@$(IN_VENV) python -m pytest -q -n 0 tests/conformance $(ARGS)
 
 check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode, the pins
@@ -74,10 +77,10 @@ texts: deps-dev ## bring the catalogs of other languages up to the pages; says w
 	@$(IN_VENV) python -m scripts.texts
 
 deps: ## install what running needs (the other targets do it themselves)
-	@$(PYTHON) scripts/install.py runtime
+	@$(INSTALL) runtime
 
 deps-dev: ## install what tests and checks need
-	@$(PYTHON) scripts/install.py dev
+	@$(INSTALL) dev
 
 lock: deps-dev ## resolve all dependencies anew into the lock files, each pin with a wheel for every supported Python
 	$(IN_VENV) uv pip compile --upgrade $(LOCKED) pyproject.toml -o requirements.lock

@@ -1,5 +1,5 @@
-"""What PostgreSQL counts of itself: flushes of its log, transactions, what is written; and statements, by its
-log."""
+"""What PostgreSQL counts of itself: transactions, flushes of its write-ahead log and how much is written to
+it; and statements, by its server log."""
 
 import asyncio
 import re
@@ -13,11 +13,14 @@ import msgspec
 # A session that has been idle for ten seconds has reported all that it did (PGSTAT_IDLE_INTERVAL); one that
 # ends reports at once.
 REPORTED_SEC = 10.5
+# of sessions: what autovacuum does in the seconds after a load is not the load's
 COUNTED = """
-    select (select sum(fsyncs) from pg_stat_io where object = 'wal')::float8,
-        (select xact_commit + xact_rollback from pg_stat_database where datname = current_database())::float8,
-        (select wal_bytes from pg_stat_wal)::float8, (select wal_records from pg_stat_wal)::float8
+    select (select sum(fsyncs)::float8 from pg_stat_io
+            where object = 'wal' and backend_type = 'client backend'),
+        (select (xact_commit + xact_rollback)::float8 from pg_stat_database
+            where datname = current_database())
 """
+WRITTEN = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 ALL_LOGGED = {"log_statement": "all", "log_line_prefix": "%a|", "log_parameter_max_length": "0"}
 EXECUTED = re.compile(rb"^(?!liqpass work)[^|\n]+\|LOG:  (?:execute|statement)", re.MULTILINE)
 
@@ -27,26 +30,25 @@ class Counters(msgspec.Struct, frozen=True):
 
     flushes: float
     transactions: float
-    wal_bytes: float
-    wal_records: float
 
     def since(self, before: "Counters") -> "Counters":
         """What came to it."""
-        return Counters(*(now - was for now, was in zip(_all(self), _all(before), strict=True)))
+        return Counters(self.flushes - before.flushes, self.transactions - before.transactions)
 
     def times(self, factor: float) -> "Counters":
         """So often."""
-        return Counters(*(factor * value for value in _all(self)))
-
-
-def _all(counters: Counters) -> tuple[float, ...]:
-    return msgspec.structs.astuple(counters)
+        return Counters(factor * self.flushes, factor * self.transactions)
 
 
 async def read_counters(owner: asyncpg.Connection) -> Counters:
     """As far as sessions have reported."""
     counted = await owner.fetchrow(COUNTED)
     return Counters(*(counted or ()))
+
+
+async def wal_bytes(owner: asyncpg.Connection) -> int:
+    """How much was ever written to the write-ahead log, by now."""
+    return int(await owner.fetchval(WRITTEN))
 
 
 class Executed(msgspec.Struct):

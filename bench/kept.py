@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from scripts.interpreter import how_built
+
 RESULTS = Path(__file__).parent / "results"
 console = Console(stderr=True, highlight=False)
 
@@ -38,5 +40,5 @@ def machine() -> dict[str, Any]:
         "cores": len(models),
         "memory_gb": round(total_kb / 1024**2),
         "kernel": platform.release(),
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()}, {how_built() or 'without PGO'}",
     }

@@ -26,10 +26,9 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "CPU ms a loop, API": (lambda r: r.cpu_ms["API"], "{:.2f}"),
     "CPU ms a loop, PostgreSQL": (lambda r: r.cpu_ms["PostgreSQL"], "{:.2f}"),
     "CPU ms a loop, load generator": (lambda r: r.cpu_ms["load generator"], "{:.2f}"),
-    "flushes a loop": (lambda r: r.a_loop.flushes, "{:.2f}"),
-    "transactions a loop": (lambda r: r.a_loop.transactions, "{:.1f}"),
-    "WAL bytes a loop": (lambda r: r.a_loop.wal_bytes, "{:.0f}"),
-    "WAL records a loop": (lambda r: r.a_loop.wal_records, "{:.0f}"),
+    "flushes a loop": (lambda r: r.flushes_a_loop, "{:.2f}"),
+    "transactions a loop": (lambda r: r.transactions_a_loop, "{:.1f}"),
+    "WAL bytes a loop": (lambda r: r.wal_bytes_a_loop, "{:.0f}"),
     "cores, API": (lambda r: r.cpu_cores["API"], "{:.2f}"),
     "cores, PostgreSQL": (lambda r: r.cpu_cores["PostgreSQL"], "{:.2f}"),
     "cores, worker": (lambda r: r.cpu_cores["worker"], "{:.2f}"),
@@ -96,7 +95,7 @@ def show(console: Console, result: Result) -> None:
         _show_sides(console, found)
         _show_ratios(console, found)
     show_memory(console, result.memory_at_start, result.memory_after_load)
-    console.print(f"{result.commit}, {result.machine['python']}")
+    console.print(f"commit {result.commit}, run by Python {result.machine['python']}")
 
 
 def _show_sides(console: Console, found: AtUsers) -> None:

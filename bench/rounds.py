@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bench.counters import REPORTED_SEC, Counters, counting_statements, read_counters
+from bench.counters import REPORTED_SEC, Counters, counting_statements, read_counters, wal_bytes
 from bench.place import SKU
 from bench.processes import machine_cpu_sec
 from bench.servers import Server
@@ -27,14 +27,16 @@ PGBENCH_ENV = {"PGOPTIONS": "-c role=liqpass_app -c timezone=UTC", "LC_ALL": "C"
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """What one round found. CPU in milliseconds for each loop, and in cores: 1.0 is one core all the time.
-    `a_loop`: what PostgreSQL counted, without what it does anyway while nobody trades."""
+    Flushes and transactions are without those that there are anyway while nobody trades."""
 
     loops_per_sec: float
     loop_ms: dict[str, float]
     call_ms: dict[str, dict[str, float]]
     cpu_ms: dict[str, float]
     cpu_cores: dict[str, float]
-    a_loop: Counters
+    flushes_a_loop: float
+    transactions_a_loop: float
+    wal_bytes_a_loop: float
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +46,17 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     loop_ms: list[float]
     call_ms: dict[str, list[float]]
     cpu: "Cpu"
-    before: Counters
-    began: float
+    wal_bytes: int
+    before: "Before"
     ended: float
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What had been counted when a load began, and when that was."""
+
+    counters: Counters
+    wal_bytes: int
+    began: float
 
 
 class Cpu(msgspec.Struct, frozen=True):
@@ -58,7 +68,7 @@ class Cpu(msgspec.Struct, frozen=True):
 
 async def http_load(server: Server, traders: int, seconds: float) -> Load:
     """Real traders against the real API. What it was for PostgreSQL is known when `settled`."""
-    before, began = await _fresh_users(server, traders, seconds)
+    before = await _fresh_users(server, traders, seconds)
     command = [sys.executable, "-m", "bench.traders", str(server.told.port), SKU, str(traders), str(seconds)]
     said, cpu = await _measured(server, command, {**os.environ})
     found: dict[str, Any] = json.loads(said)
@@ -68,15 +78,15 @@ async def http_load(server: Server, traders: int, seconds: float) -> Load:
         loop_ms=found["loop_ms"],
         call_ms={name: found[f"{name}_ms"] for name in ("bind", "create", "submit")},
         cpu=cpu,
+        wal_bytes=await wal_bytes(server.owner) - before.wal_bytes,
         before=before,
-        began=began,
         ended=time.monotonic(),
     )
 
 
 async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
     """The same statements on the same server with the same number of clients."""
-    before, began = await _fresh_users(server, traders, seconds)
+    before = await _fresh_users(server, traders, seconds)
     log = Path(server.told.folder) / f"pgbench-{time.time_ns()}"
     variables = {**server.told.variables, "traders": str(traders)}
     command = [
@@ -94,8 +104,8 @@ async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
         loop_ms=took,
         call_ms={},
         cpu=cpu,
+        wal_bytes=await wal_bytes(server.owner) - before.wal_bytes,
         before=before,
-        began=began,
         ended=time.monotonic() - REPORTED_SEC,  # its sessions have ended, and so have reported
     )
 
@@ -105,14 +115,17 @@ async def settled(server: Server, load: Load, idle: Counters) -> Round:
     while nobody trades. Nothing else may load the server meanwhile."""
     await asyncio.sleep(max(0, load.ended + REPORTED_SEC - time.monotonic()))
     counted, loops = await read_counters(server.owner), len(load.loop_ms)
-    of_loops = counted.since(load.before).since(idle.times(time.monotonic() - load.began))
+    by_itself = idle.times(time.monotonic() - load.before.began)
+    a_loop = counted.since(load.before.counters).since(by_itself).times(1 / loops)
     return Round(
         loops_per_sec=load.loops_per_sec,
         loop_ms=spread(load.loop_ms),
         call_ms={name: spread(values) for name, values in load.call_ms.items()},
         cpu_ms={name: round(1000 * sec / loops, 3) for name, sec in load.cpu.used.items()},
         cpu_cores={name: round(sec / load.cpu.seconds, 2) for name, sec in load.cpu.used.items()},
-        a_loop=of_loops.times(1 / loops),
+        flushes_a_loop=round(a_loop.flushes, 3),
+        transactions_a_loop=round(a_loop.transactions, 2),
+        wal_bytes_a_loop=round(load.wal_bytes / loops),
     )
 
 
@@ -147,10 +160,10 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
 
 
-async def _fresh_users(server: Server, traders: int, seconds: float) -> tuple[Counters, float]:
-    """As many as the round can use up; what was counted before it, and when."""
+async def _fresh_users(server: Server, traders: int, seconds: float) -> Before:
+    """As many as the round can use up."""
     await server.seed(ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders, seconds)
-    return await read_counters(server.owner), time.monotonic()
+    return Before(await read_counters(server.owner), await wal_bytes(server.owner), time.monotonic())
 
 
 async def _hold(server: Server, loops: int) -> None:
