@@ -34,11 +34,13 @@ def front(
         token = _plain(scope, cookie) if path in decoders and scope.get("method") == "POST" else None
         if token is None:
             return await app(scope, receive, send)
-        message: Any = await receive()
+        messages: list[Any] = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
         try:
-            data = decoders[path].decode(message["body"] if not message["more_body"] else b"")
+            data = decoders[path].decode(b"".join([message["body"] for message in messages]))
         except (KeyError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-            return await app(scope, _again(message, receive), send)
+            return await app(scope, _again(messages, receive), send)
         scope["path_template"] = path
         try:
             body = encode(await calls[path][1](token, data))
@@ -66,11 +68,10 @@ def _plain(scope: Any, cookie: str) -> Token | None:
     return token_of(headers.get(b"cookie", b"").decode("latin-1"), cookie)
 
 
-def _again(message: Any, receive: Receive) -> Receive:
+def _again(messages: list[Any], receive: Receive) -> Receive:
     """What was received already, and then the rest."""
-    before = [message]
 
     async def received() -> Any:
-        return before.pop() if before else await receive()
+        return messages.pop(0) if messages else await receive()
 
     return received
