@@ -117,8 +117,10 @@ async def test_the_front_answers_what_is_plain_and_leaves_the_rest_as_it_came(
 
     async def framework(scope: Scope, receive: Receive, send: Send) -> None:
         said.append("the framework")
-        message: Any = await receive()
-        heard.append(message["body"])
+        parts: list[Any] = [await receive()]
+        while parts[-1]["more_body"]:
+            parts.append(await receive())
+        heard.append(b"".join([part["body"] for part in parts]))
 
     async def much(token: Token, asked: Asked) -> Asked:
         assert token == TOKEN
@@ -126,8 +128,14 @@ async def test_the_front_answers_what_is_plain_and_leaves_the_rest_as_it_came(
         heard.append(b'{"much":%d}' % asked.much)
         return asked
 
+    coming = [
+        {"type": "http.request", "body": body[:5], "more_body": True},
+        {"type": "http.request", "body": body[5:], "more_body": True},
+        {"type": "http.request", "body": b"", "more_body": False},
+    ]
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return coming.pop(0)
 
     async def send(_: Any) -> None:
         """Nobody listens."""

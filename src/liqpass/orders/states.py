@@ -98,12 +98,16 @@ MOVE = f"""
     ),
     followed as (
         update insured_bindings b
-        set status = case m.to_status
-                when 'ACTIVE' then 'ACTIVE' when 'EXPIRED' then 'EXPIRED' when 'CANCELLED' then 'CANCELLED'
-                else 'DRAFT' end::binding_status,
-            coverage_start_at = m.coverage_start_at, coverage_end_at = m.coverage_end_at
-        from moved m
+        set status = m.status, coverage_start_at = m.coverage_start_at, coverage_end_at = m.coverage_end_at
+        from (
+            select user_id, binding_id, coverage_start_at, coverage_end_at,
+                case when to_status = 'ACTIVE' then 'ACTIVE' when to_status = 'EXPIRED' then 'EXPIRED'
+                    when to_status = 'CANCELLED' then 'CANCELLED' else 'DRAFT' end::binding_status as status
+            from moved
+        ) m
         where b.user_id = m.user_id and b.id = m.binding_id
+            and (b.status, b.coverage_start_at, b.coverage_end_at)
+                is distinct from (m.status, m.coverage_start_at, m.coverage_end_at)
     ),
     freed as (
         delete from insured_positions p using moved m
