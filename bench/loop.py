@@ -68,6 +68,7 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
     """Everything from start to stop; SIGTERM stops it as tidily as Ctrl-C."""
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    measured = commit()  # what was read when all began; files may be changed meanwhile
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(running_server(HERE, ""))]
         if beside:
@@ -88,7 +89,7 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
                 tell(f"{users} at the same time, round {number} of {rounds}: {said}")
         return Result(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=commit(),
+            commit=measured,
             beside=beside,
             machine={**machine(), "sync_ms": round(sync, 2)},
             seconds=seconds,

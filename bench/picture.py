@@ -97,7 +97,7 @@ def _panel(kept: Sequence[Measured], users: Sequence[int], beside: str, measure:
         ]
         for number in users
     }
-    most = max(1.0, *(ratio.highest for points in found.values() for _, ratio in points))
+    most = max([1.0, *(ratio.highest for points in found.values() for _, ratio in points)])
     drawn = [f'<text class="title" x="0" y="-16">{escape(title)}, times those of {escape(beside)}</text>']
     for step in range(5):
         y = HEIGHT * (1 - step / 4)

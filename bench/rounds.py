@@ -118,7 +118,13 @@ async def settled(server: Server, load: Load, idle: Counters) -> Round:
     await asyncio.sleep(max(0, load.ended + REPORTED_SEC - time.monotonic()))
     counted = (await read_counters(server.owner)).since(load.before.counters)
     by_itself = idle.times(time.monotonic() - load.before.began)
-    a_loop = counted.since(by_itself).times(1 / len(load.loops))
+    return of_window(load, counted.since(by_itself))
+
+
+def of_window(load: Load, counted: Counters) -> Round:
+    """What a load comes to. `counted`: what PostgreSQL did for all of it. Raises OSError where there were no
+    loops to speak of."""
+    a_loop = counted.times(1 / len(load.loops))
     window, seconds = load.window, load.window.ends - load.window.begins
     calls = [loop.calls_ms for loop in load.loops if window.begins <= loop.ended < window.ends]
     if len(calls) < 2:
