@@ -22,7 +22,8 @@ COUNTED = """
 """
 WRITTEN = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 ALL_LOGGED = {"log_statement": "all", "log_line_prefix": "%a|", "log_parameter_max_length": "0"}
-EXECUTED = re.compile(rb"^(?!liqpass work)[^|\n]+\|LOG:  (?:execute|statement)", re.MULTILINE)
+# a line that goes on begins with a tab; who gives no name, as we, is [unknown]
+EXECUTED = re.compile(rb"^(?!liqpass work|\[unknown\]|\t)[^|\n]+\|LOG:  (?:execute|statement)", re.MULTILINE)
 
 
 class Counters(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from bench.report import AtUsers, Result, show
 from bench.rounds import round_of, round_trips
 from bench.servers import idle, running_server
 
-WARM_UP_SEC = 3
+WARM_UP_SEC = 1
 WIDTH = 120  # of five columns, also where the output goes into a file
 USERS = ("1", "16", "64")
 
@@ -68,6 +68,7 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
     """Everything from start to stop; SIGTERM stops it as tidily as Ctrl-C."""
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    measured = commit()  # what was read when all began; files may be changed meanwhile
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(running_server(HERE, ""))]
         if beside:
@@ -78,7 +79,7 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
         sync = sync_ms(Path(servers[0].told.folder))
         found = []
         for users in at_users:
-            tell(f"{users} at the same time: counting statements, {WARM_UP_SEC} seconds each …")
+            tell(f"{users} at the same time: warming up and counting statements …")
             trips = await round_trips(servers, users, WARM_UP_SEC)
             found.append(AtUsers(users=users, round_trips=trips, rounds=[]))
             for number in range(1, rounds + 1):
@@ -88,7 +89,7 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
                 tell(f"{users} at the same time, round {number} of {rounds}: {said}")
         return Result(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=commit(),
+            commit=measured,
             beside=beside,
             machine={**machine(), "sync_ms": round(sync, 2)},
             seconds=seconds,

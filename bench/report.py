@@ -23,7 +23,7 @@ MEASURES: dict[str, tuple[Measure, str]] = {
     "  create, p99 ms": (lambda r: _call(r, "create", "p99"), "{:.1f}"),
     "  submit, p50 ms": (lambda r: _call(r, "submit", "p50"), "{:.1f}"),
     "  submit, p99 ms": (lambda r: _call(r, "submit", "p99"), "{:.1f}"),
-    "CPU ms a loop, API": (lambda r: r.cpu_ms["API"], "{:.2f}"),
+    "CPU ms a loop, API": (lambda r: r.cpu_ms["API"] if r.call_ms else None, "{:.2f}"),
     "CPU ms a loop, PostgreSQL": (lambda r: r.cpu_ms["PostgreSQL"], "{:.2f}"),
     "CPU ms a loop, load generator": (lambda r: r.cpu_ms["load generator"], "{:.2f}"),
     "flushes a loop": (lambda r: r.flushes_a_loop, "{:.2f}"),

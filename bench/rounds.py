@@ -1,9 +1,7 @@
 """One measured round: of the product over HTTP, or of its statements alone through pgbench."""
 
 import asyncio
-import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -11,18 +9,20 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 import msgspec
 
 from bench.counters import REPORTED_SEC, Counters, counting_statements, read_counters, wal_bytes
 from bench.place import SKU
-from bench.processes import machine_cpu_sec
+from bench.processes import cpu_sec, machine_cpu_sec
 from bench.servers import Server
 from bench.slots import INSTRUMENTS
 
 MOST_LOOPS_PER_SEC = 3000
+COLD_SEC = 2  # pgbench's sessions are new in each round, and begin slowly
+TAIL_SEC = 1  # the load goes on until the window has closed
 PGBENCH_ENV = {"PGOPTIONS": "-c role=liqpass_app -c timezone=UTC", "LC_ALL": "C"}
+CALLS = ("bind", "create", "submit")
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +39,19 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     wal_bytes_a_loop: float
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """A load that has ended, and when; of each loop the milliseconds that it took, and its calls."""
+class Loop(msgspec.Struct, frozen=True, array_like=True):
+    """When it ended, in seconds since 1970, and the milliseconds of its calls."""
 
-    loops_per_sec: float
-    loop_ms: list[float]
-    call_ms: dict[str, list[float]]
-    cpu: "Cpu"
-    wal_bytes: int
-    before: "Before"
     ended: float
+    calls_ms: list[float]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What is measured of a load, in seconds since 1970, and the CPU seconds that each part used in it."""
+
+    begins: float
+    ends: float
+    cpu: dict[str, float]
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -59,29 +62,25 @@ class Before(msgspec.Struct, frozen=True):
     began: float
 
 
-class Cpu(msgspec.Struct, frozen=True):
-    """CPU seconds that each part used while a load generator ran, and how long that was."""
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """A load that has ended, and when. All its loops count for what PostgreSQL did, those that ended in the
+    window for everything else."""
 
-    used: dict[str, float]
-    seconds: float
+    loops: list[Loop]
+    window: Window
+    before: Before
+    wal_bytes: int
+    ended: float
 
 
 async def http_load(server: Server, traders: int, seconds: float) -> Load:
     """Real traders against the real API. What it was for PostgreSQL is known when `settled`."""
     before = await _fresh_users(server, traders, seconds)
-    command = [sys.executable, "-m", "bench.traders", str(server.told.port), SKU, str(traders), str(seconds)]
-    said, cpu = await _measured(server, command, {**os.environ})
-    found: dict[str, Any] = json.loads(said)
-    await _hold(server, len(found["loop_ms"]))
-    return Load(
-        loops_per_sec=found["loops_per_sec"],
-        loop_ms=found["loop_ms"],
-        call_ms={name: found[f"{name}_ms"] for name in ("bind", "create", "submit")},
-        cpu=cpu,
-        wal_bytes=await wal_bytes(server.owner) - before.wal_bytes,
-        before=before,
-        ended=time.monotonic(),
-    )
+    port, until = str(server.told.port), str(_load_sec(seconds))
+    command = [sys.executable, "-m", "bench.traders", port, SKU, str(traders), until]
+    said, window = await _measured(server, command, {**os.environ}, seconds)
+    loops = msgspec.json.decode(said, type=list[Loop])
+    return await _load(server, loops, window, before, time.monotonic())
 
 
 async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
@@ -92,40 +91,54 @@ async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
     command = [
         str(Path(server.told.bin_dir) / "pgbench"),
         *("--no-vacuum", "--protocol=prepared", "--log", f"--log-prefix={log}"),
-        *(f"--client={traders}", f"--jobs={min(2, traders)}", f"--time={ceil(seconds)}"),
+        *(
+            f"--client={traders}",
+            f"--jobs={min(2, traders)}",
+            f"--time={ceil(_load_sec(seconds))}",
+        ),
         *(f"--define={name}={value}" for name, value in variables.items()),
         *(f"--file={server.told.script}", server.told.url),
     ]
-    said, cpu = await _measured(server, command, PGBENCH_ENV)
-    took = [int(line.split()[2]) / 1000 for part in _parts(log) for line in part.read_text().splitlines()]
-    await _hold(server, len(took))
-    return Load(
-        loops_per_sec=float(said.partition("tps = ")[2].split()[0]),
-        loop_ms=took,
-        call_ms={},
-        cpu=cpu,
-        wal_bytes=await wal_bytes(server.owner) - before.wal_bytes,
-        before=before,
-        ended=time.monotonic() - REPORTED_SEC,  # its sessions have ended, and so have reported
-    )
+    _, window = await _measured(server, command, PGBENCH_ENV, seconds)
+    lines = [line.split() for part in _parts(log) for line in part.read_text().splitlines()]
+    loops = [Loop(int(sec) + int(us) / 1e6, [int(took_us) / 1000]) for _, _, took_us, _, sec, us, *_ in lines]
+    # its sessions have ended, and so have reported
+    return await _load(server, loops, window, before, time.monotonic() - REPORTED_SEC)
+
+
+async def _load(server: Server, loops: list[Loop], window: Window, before: Before, ended: float) -> Load:
+    written = await wal_bytes(server.owner) - before.wal_bytes
+    await _hold(server, len(loops))
+    return Load(loops=loops, window=window, before=before, wal_bytes=written, ended=ended)
 
 
 async def settled(server: Server, load: Load, idle: Counters) -> Round:
     """Once the API's sessions have reported to PostgreSQL what they did. `idle`: what it does in a second
     while nobody trades. Nothing else may load the server meanwhile."""
     await asyncio.sleep(max(0, load.ended + REPORTED_SEC - time.monotonic()))
-    counted, loops = await read_counters(server.owner), len(load.loop_ms)
+    counted = (await read_counters(server.owner)).since(load.before.counters)
     by_itself = idle.times(time.monotonic() - load.before.began)
-    a_loop = counted.since(load.before.counters).since(by_itself).times(1 / loops)
+    return of_window(load, counted.since(by_itself))
+
+
+def of_window(load: Load, counted: Counters) -> Round:
+    """What a load comes to. `counted`: what PostgreSQL did for all of it. Raises OSError where there were no
+    loops to speak of."""
+    a_loop = counted.times(1 / len(load.loops))
+    window, seconds = load.window, load.window.ends - load.window.begins
+    calls = [loop.calls_ms for loop in load.loops if window.begins <= loop.ended < window.ends]
+    if len(calls) < 2:
+        raise OSError(f"{len(calls)} loops in {seconds:.0f} s: too few to say anything of them")
+    each = zip(*calls, strict=True) if len(calls[0]) == len(CALLS) else ()
     return Round(
-        loops_per_sec=load.loops_per_sec,
-        loop_ms=spread(load.loop_ms),
-        call_ms={name: spread(values) for name, values in load.call_ms.items()},
-        cpu_ms={name: round(1000 * sec / loops, 3) for name, sec in load.cpu.used.items()},
-        cpu_cores={name: round(sec / load.cpu.seconds, 2) for name, sec in load.cpu.used.items()},
+        loops_per_sec=round(len(calls) / seconds, 2),
+        loop_ms=spread([sum(took) for took in calls]),
+        call_ms={name: spread(took) for name, took in zip(CALLS, each, strict=False)},
+        cpu_ms={name: round(1000 * sec / len(calls), 3) for name, sec in window.cpu.items()},
+        cpu_cores={name: round(sec / seconds, 2) for name, sec in window.cpu.items()},
         flushes_a_loop=round(a_loop.flushes, 3),
         transactions_a_loop=round(a_loop.transactions, 2),
-        wal_bytes_a_loop=round(load.wal_bytes / loops),
+        wal_bytes_a_loop=round(load.wal_bytes / len(load.loops)),
     )
 
 
@@ -148,7 +161,7 @@ async def round_trips(servers: Sequence[Server], traders: int, seconds: float) -
     for server in servers:
         for name, load in (("LiqPass", http_load), ("pgbench", pgbench_load)):
             async with counting_statements(server.owner, Path(server.told.log)) as executed:
-                loops = len((await load(server, traders, seconds)).loop_ms)
+                loops = len((await load(server, traders, seconds)).loops)
             found[f"{name}{server.suffix}"] = round(executed.number / loops, 2)
     await asyncio.sleep(REPORTED_SEC)  # what has not been reported yet would count for the first round
     return found
@@ -160,9 +173,14 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
 
 
+def _load_sec(seconds: float) -> float:
+    return COLD_SEC + seconds + TAIL_SEC
+
+
 async def _fresh_users(server: Server, traders: int, seconds: float) -> Before:
     """As many as the round can use up."""
-    await server.seed(ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders, seconds)
+    until = _load_sec(seconds)
+    await server.seed(ceil(until * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders, until)
     return Before(await read_counters(server.owner), await wal_bytes(server.owner), time.monotonic())
 
 
@@ -174,14 +192,19 @@ async def _hold(server: Server, loops: int) -> None:
         raise OSError(f"{loops} loops were counted, and {stored} orders have a submitted payment")
 
 
-async def _measured(server: Server, command: list[str], env: dict[str, str]) -> tuple[str, Cpu]:
-    """Run a load generator to its end: what it printed, and who used how much CPU meanwhile."""
-    began, machine, parts, load = time.perf_counter(), machine_cpu_sec(), server.cpu(), _children_cpu_sec()
-    process = await asyncio.create_subprocess_exec(
-        *command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+async def _measured(
+    server: Server, command: list[str], env: dict[str, str], seconds: float
+) -> tuple[bytes, Window]:
+    """Run a load generator to its end: what it printed, and who used how much CPU in the window."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdout=pipe, stderr=pipe)
     try:
-        out, err = await process.communicate()
+        ending = asyncio.create_task(process.communicate())
+        await asyncio.wait([ending], timeout=COLD_SEC)
+        begins, at_first = time.time(), _cpu(server, process)
+        await asyncio.wait([ending], timeout=seconds)
+        ends, at_last = time.time(), _cpu(server, process)
+        out, err = await ending
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
@@ -189,15 +212,15 @@ async def _measured(server: Server, command: list[str], env: dict[str, str]) -> 
             await process.wait()
     if process.returncode:
         raise OSError(f"{Path(command[0]).name} failed: {err.decode()[-2000:]}")
-    used = {name: now - parts[name] for name, now in server.cpu().items()}
-    used["load generator"] = _children_cpu_sec() - load
-    used["everything else"] = machine_cpu_sec() - machine - sum(used.values())
-    return out.decode(), Cpu(used, time.perf_counter() - began)
+    used = {name: now - at_first[name] for name, now in at_last.items()}
+    used["everything else"] -= sum(sec for name, sec in used.items() if name != "everything else")
+    return out, Window(begins, ends, used)
 
 
-def _children_cpu_sec() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _cpu(server: Server, generator: asyncio.subprocess.Process) -> dict[str, float]:
+    """CPU seconds so far; "everything else" is yet the whole machine."""
+    own = {**server.cpu(), "load generator": cpu_sec(generator.pid)}
+    return {**own, "everything else": machine_cpu_sec()}
 
 
 def _parts(log: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """The load generator, a process of its own: concurrent traders, each on one kept-alive HTTP connection.
 
 A loop is three calls: bind-position, create-order, submit-payment. It knows only as much HTTP as this needs,
-so that it takes little of the CPU that it shares with what it measures. Prints its findings as JSON.
+so that it takes little of the CPU that it shares with what it measures. Prints each loop as JSON: when it
+ended (seconds since 1970) and the milliseconds that each of its calls took.
 
     python -m bench.traders PORT SKU TRADERS SECONDS
 """
@@ -16,6 +17,8 @@ from typing import cast
 import uvloop
 
 from bench.slots import INSTRUMENTS, account_of, cookie_of
+
+Loop = tuple[float, list[float]]
 
 
 class Http(asyncio.Protocol):
@@ -60,14 +63,14 @@ class Http(asyncio.Protocol):
         return await self._answered
 
 
-async def trade(port: int, sku: str, number: int, traders: int, until: float) -> list[tuple[float, ...]]:
-    """Loops of one trader after another until then; the seconds that each call of each loop took."""
+async def trade(port: int, sku: str, number: int, traders: int, until: float) -> list[Loop]:
+    """One loop of a trader after another until then."""
     _, http = await asyncio.get_running_loop().create_connection(Http, "127.0.0.1", port)
-    took: list[tuple[float, ...]] = []
+    loops: list[Loop] = []
     tick = time.perf_counter
     while tick() < until:
-        n = number + traders * (len(took) // len(INSTRUMENTS))
-        cookie, inst_id = cookie_of(n), INSTRUMENTS[len(took) % len(INSTRUMENTS)]
+        n = number + traders * (len(loops) // len(INSTRUMENTS))
+        cookie, inst_id = cookie_of(n), INSTRUMENTS[len(loops) % len(INSTRUMENTS)]
         slot = f'"instId":"{inst_id}","mgnMode":"isolated","posSide":"long","sku":"{sku}"'
         start = tick()
         bound = await http.post("bind-position", cookie, f'{{"apiAccountId":"{account_of(n)}",{slot}}}')
@@ -79,27 +82,16 @@ async def trade(port: int, sku: str, number: int, traders: int, until: float) ->
         paid = f'{{"purchaseOrderId":"{order_id}","payTxHash":"0x{os.urandom(32).hex()}"}}'
         await http.post("submit-payment", cookie, paid)
         end = tick()
-        took.append((ordering - start, paying - ordering, end - paying))
-    return took
+        took = (ordering - start, paying - ordering, end - paying)
+        loops.append((time.time(), [1000 * sec for sec in took]))
+    return loops
 
 
 async def main(port: int, sku: str, traders: int, seconds: float) -> None:
     """All traders at once."""
-    began = time.perf_counter()
-    work = (trade(port, sku, number, traders, began + seconds) for number in range(traders))
-    calls = [call for took in await asyncio.gather(*work) for call in took]
-    spent = time.perf_counter() - began
-    print(
-        json.dumps(
-            {
-                "loops_per_sec": len(calls) / spent,
-                "loop_ms": [1000 * sum(call) for call in calls],
-                "bind_ms": [1000 * call[0] for call in calls],
-                "create_ms": [1000 * call[1] for call in calls],
-                "submit_ms": [1000 * call[2] for call in calls],
-            }
-        )
-    )
+    until = time.perf_counter() + seconds
+    work = (trade(port, sku, number, traders, until) for number in range(traders))
+    print(json.dumps([loop for loops in await asyncio.gather(*work) for loop in loops]))
 
 
 if __name__ == "__main__":
