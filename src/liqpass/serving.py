@@ -125,13 +125,13 @@ def _refuse_used_port(host: str, port: int) -> None:
 
 
 async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:
-    for _ in range(200):
+    for pause in (*(2**n / 1000 for n in range(4)), *[0.02] * 200):
         if task.done():
             break
         try:
             _, writer = await asyncio.open_connection(host, port)
         except OSError:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
             continue
         writer.close()
         return
