@@ -4,6 +4,7 @@ Every command imports this before it knows what it is to do, `--help` too. So wh
 imported when something is run: it was 60 of the 130 ms of `liqpass --help`.
 """
 
+import gc
 import sys
 from collections.abc import Callable, Coroutine
 from functools import cache
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, lasting: bool = False) -> None:
     """Run a command; an error that its user can mend is one line, and a signal ends it tidily.
 
-    `lasting`: it runs until a signal comes, whose coming is no failure.
+    `lasting`: it runs until a signal comes, whose coming is no failure, and says itself when garbage is to be
+    collected: when it has started (`until_stopped`).
     """
     from liqpass.ending import ending_tidily, until_it_ends
 
+    if not lasting:
+        gc.enable()
     with ending_tidily(lasting=lasting):
         until_it_ends(main)
 
@@ -30,6 +34,7 @@ def compute(main: Callable[[], None]) -> None:
     """Run a command that only computes, which a signal ends where it is; errors are one line as of `run`."""
     from liqpass.ending import ending_tidily
 
+    gc.enable()
     with ending_tidily(lasting=False):
         main()
 
