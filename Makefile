@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -63,6 +63,9 @@ bench-prices: deps-dev ## prices a second on one core, and GET /quotes, beside t
 
 bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
 	@$(IN_VENV) python -m bench.watching $(ARGS)
+
+bench-starting: deps-dev ## how soon --help and serve answer, and the API's memory after load, beside an earlier commit
+	@$(IN_VENV) python -m bench.starting $(ARGS)
 
 calibrate: deps ## fit the price on the older half of candles, report on the newer: CANDLES=folder
 	@$(IN_VENV) python -m liqpass price calibrate "$(CANDLES)" $(ARGS)

@@ -4,6 +4,7 @@ Errors that an operator can mend are one line on stderr and exit status 1; every
 shows its trace.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -13,16 +14,13 @@ from typing import Annotated
 
 import typer
 
-from liqpass.commands.claims import claims_cli
-from liqpass.commands.export import export_cli
-from liqpass.commands.pool import pool_cli
-from liqpass.commands.price import price_cli
-from liqpass.commands.reconcile import reconcile_cli
-from liqpass.commands.suspense import suspense_cli
-from liqpass.logs import configure_logs
+from liqpass.commands.later import Commands
+from liqpass.commands.typed import take_as_typed
 from liqpass.terminal import fail, run, tell
 
+take_as_typed()
 cli = typer.Typer(
+    cls=Commands,
     help="Short cover against the liquidation of perpetual swaps, paid in USDC.",
     no_args_is_help=True,
     epilog="Example: liqpass demo",
@@ -39,12 +37,6 @@ contract_cli = typer.Typer(
 )
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
-cli.add_typer(claims_cli, name="claims")
-cli.add_typer(export_cli)
-cli.add_typer(pool_cli, name="pool")
-cli.add_typer(price_cli, name="price")
-cli.add_typer(suspense_cli, name="suspense")
-cli.add_typer(reconcile_cli, name="reconcile")
 
 
 class LogLevel(StrEnum):
@@ -68,6 +60,7 @@ def serve(
     log_level: LogOption = LogLevel.INFO,
 ) -> None:
     """Run the API."""
+    from liqpass.logs import configure_logs
     from liqpass.running import serve_api
 
     configure_logs(level=log_level)
@@ -83,6 +76,7 @@ def work(
     log_level: LogOption = LogLevel.INFO,
 ) -> None:
     """Run the watcher and the timers; any number of these may run."""
+    from liqpass.logs import configure_logs
     from liqpass.running import work_tasks
 
     configure_logs(level=log_level)
@@ -117,6 +111,7 @@ def check(
 ) -> None:
     """Look at all that is needed to run. Settings, database, keys, watcher, nodes, contract, exchange; exit
     status 1 if one is wrong."""
+    from liqpass.logs import configure_logs
     from liqpass.running import check_all, check_books
 
     configure_logs(level="ERROR")
@@ -133,6 +128,7 @@ def demo(
     ] = None,
 ) -> None:
     """Play two orders' lives in a sandbox. Real are PostgreSQL, EVM node, USDC's code, OKX's protocol."""
+    from liqpass.logs import configure_logs
     from liqpass.sandbox.story import demo as play
 
     configure_logs(level="ERROR")
@@ -213,6 +209,7 @@ def main() -> None:
     It leaves without the interpreter's own end: a thread of granian may outlive its server for a moment,
     and would then abort the process.
     """
+    gc.disable()  # until something runs: imports make no garbage, and looking for it took 60 ms of `serve`
     code = 0
     try:
         cli(prog_name="liqpass")

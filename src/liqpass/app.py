@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from litestar import Litestar, Router
+from litestar import Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
@@ -31,6 +31,7 @@ from liqpass.health import health_router
 from liqpass.orders.orders import Terms
 from liqpass.orders.routes import CreateRequest, ordering_with, orders_router
 from liqpass.payments.routes import SubmitRequest, payments_router, submitting_with
+from liqpass.plain_litestar import PlainLitestar
 from liqpass.positions.readings import PositionReader
 from liqpass.positions.routes import BindRequest, binding_with, positions_router
 from liqpass.pricing.premium import refusal
@@ -99,7 +100,7 @@ def create_app(of: Clients) -> AsgiApp:
     heads = HeadsShown(of.nodes, chain, clock)
     binding = binding_with(reader, partial(refusal, of.products))
     ordering, submitting = ordering_with(reader, terms), submitting_with(db, clock)
-    app = Litestar(
+    app = PlainLitestar(
         route_handlers=[
             signin_router(
                 rpc=partial(_eth_call, of.nodes), public_url=of.settings.public_url, chain_id=chain.chain_id
@@ -194,7 +195,7 @@ def _exchange_errors() -> dict[str, int]:
     return {s.labels["code"]: int(s.value) for s in counted.samples if s.name.endswith("_total")}
 
 
-def _provide_in_turn(app: Litestar) -> None:
+def _provide_in_turn(app: PlainLitestar) -> None:
     """Ours are at hand, or wait for each other; Litestar would start a task for each, at a fifth of the
     API's time per request."""
     for route in app.routes:

@@ -52,6 +52,8 @@ class Body:
     async def leaves_room(self) -> bool:
         """Whether another request can come after this one, now that the answer is known: what still comes
         is read, if it is short and quick."""
+        if self._over:
+            return self._whole or not self._in_the_way
         left = self._until - asyncio.get_running_loop().time()
         if self._announced and self._length <= REST_BYTES and not self._held_back and left > 0:
             with suppress(TimeoutError):
@@ -62,7 +64,7 @@ class Body:
 
     async def linger(self) -> None:
         """Read for a while what still comes after an answer that closes the connection."""
-        if self._announced and not self._held_back:
+        if self._announced and not self._over and not self._held_back:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REST_SEC):
                     while not self._over:

@@ -3,8 +3,7 @@
 import re
 from functools import lru_cache
 
-from eth_hash.auto import keccak
-
+from liqpass.keccak import keccak
 from liqpass.problems import Problem
 
 _BYTES32 = re.compile(r"0[xX][0-9a-fA-F]{64}")

@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 import typer
-from prometheus_client import start_http_server
 
-from liqpass import check
 from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
-from liqpass.chain.watcher import lift_halt
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.migrate import MigrationError
 from liqpass.migrating import migrate_books
@@ -30,9 +28,10 @@ from liqpass.pricing import versions
 from liqpass.reconcile.invariants import told
 from liqpass.serving import listening, room_for_connections, until_stopped, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
-from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
-from liqpass.worker import refuse_shared, run_worker
+
+if TYPE_CHECKING:
+    from liqpass.vault.keys import Unopened
 
 log = structlog.get_logger()
 
@@ -69,6 +68,8 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
 
 async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Progress) -> None:
     """`liqpass work`: until a signal."""
+    from liqpass.worker import refuse_shared, run_worker
+
     settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
@@ -80,6 +81,8 @@ async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Pro
 
 
 def _show_metrics(port: int) -> None:
+    from prometheus_client import start_http_server
+
     try:
         start_http_server(port, addr="127.0.0.1")
     except OSError as error:
@@ -141,6 +144,8 @@ async def _keep_products_until_sure(of: Clients) -> None:
 
 async def lift_the_halt(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass lift-halt`."""
+    from liqpass.chain.watcher import lift_halt
+
     chain = chain_from_env(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass lift-halt", tell) as db:
@@ -163,6 +168,8 @@ async def migrate_database(env: Mapping[str, str], tell: Progress, *, anyway: bo
 
 async def check_all(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass check`: a line each; exit status 1 when one is not in order."""
+    from liqpass import check
+
     good = True
     with database_place(env, tell) as place:
         if place.embedded is not None:
@@ -177,6 +184,8 @@ async def check_all(env: Mapping[str, str], tell: Progress) -> None:
 async def check_books(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass check --books`: the invariants, a line each; exit status 1 when one does not hold. Nothing is
     migrated: it serves to see why that is refused."""
+    from liqpass import check
+
     good = True
     with database_place(env, tell) as place:
         async for verdict in check.books(place):
@@ -188,6 +197,8 @@ async def check_books(env: Mapping[str, str], tell: Progress) -> None:
 
 async def rewrap_secrets(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass keys rewrap`."""
+    from liqpass.vault import keys
+
     keyring = KeyRing.from_env(required(env, "API_KEYS_ENC_KEY", HOW_TO_MAKE_A_KEY))
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass keys", tell) as db:
@@ -198,6 +209,8 @@ async def rewrap_secrets(env: Mapping[str, str], tell: Progress) -> None:
 
 async def check_secrets(env: Mapping[str, str], tell: Progress) -> None:
     """`liqpass keys check`."""
+    from liqpass.vault import keys
+
     keyring = KeyRing.from_env(required(env, "API_KEYS_ENC_KEY", HOW_TO_MAKE_A_KEY))
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass keys", tell) as db:
@@ -210,7 +223,7 @@ async def check_secrets(env: Mapping[str, str], tell: Progress) -> None:
         )
 
 
-def _show_unopened(unopened: list[keys.Unopened]) -> None:
+def _show_unopened(unopened: "list[Unopened]") -> None:
     for row in unopened:
         typer.echo(f"FAIL  user {row.user} account {row.account_id} {row.column}: {row.why}")
     if unopened:

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from eth_hash.auto import keccak
-
 from liqpass.chain.checkout import word
 from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.rpc import Node
 from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
 from liqpass.money import usd
 from liqpass.settings import ChainSettings
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NoReturn
 
-from eth_hash.auto import keccak
 from msgspec import Struct
 
+from liqpass.keccak import keccak
 from liqpass.secp256k1 import public_key, sign
 
 DOMAIN_NAME = "LiqPass Premium Checkout"

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 from eth_account import Account
-from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.verify import Row, Rpc, Terms, creation_code, verify_usdc
 from liqpass.hexes import checksum, to_hex
+from liqpass.keccak import keccak
 
 WAIT_SEC = 180
 FAILURES_MOST = 30  # in a row, of the endpoint that is asked what became of the transaction

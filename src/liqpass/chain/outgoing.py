@@ -7,7 +7,6 @@ transaction, so a single refusal there undoes all of it.
 
 from collections.abc import Mapping, Sequence
 
-from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.balances import BALANCE_OF
@@ -16,6 +15,7 @@ from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.chain.reverts import BLACKLISTED, PAUSED, UNEXPLAINED, Revert
 from liqpass.chain.rpc import Node, first_answer, revert_of
 from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
 from liqpass.settings import ChainSettings
 
 TRANSFER = keccak(b"transfer(address,uint256)")[:4]

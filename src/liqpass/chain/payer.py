@@ -6,7 +6,6 @@ one's NodeError is raised: unknown, which is neither yes nor no.
 
 from collections.abc import Sequence
 
-from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import Call, word
@@ -15,6 +14,7 @@ from liqpass.chain.permits import TokenDomain
 from liqpass.chain.reverts import UNEXPLAINED, Revert, abi_text, decoded
 from liqpass.chain.rpc import Node, first_answer, revert_of
 from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
 from liqpass.settings import ChainSettings
 
 DELEGATION = bytes.fromhex("ef0100")  # EIP-7702: before the address of the code that an ordinary account runs

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import PAY_PREMIUM, Call, domain_separator, word
 from liqpass.hexes import checksum
+from liqpass.keccak import keccak
 
 PAY_PREMIUM_WITH_PERMIT = keccak(
     b"payPremiumWithPermit(bytes32,uint256,uint256,bytes,uint256,uint8,bytes32,bytes32)"

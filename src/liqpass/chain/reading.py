@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import PREMIUM_PAID_TOPIC, PremiumPaid
@@ -17,6 +16,7 @@ from liqpass.chain.reading_logs import Call, payment_call, payments_in, read_pay
 from liqpass.chain.rpc import BATCH_CALLS, Node
 from liqpass.chain.view import Cursor, Head, Heads, Log, StoredLog, View, Witness, key_of
 from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
 from liqpass.settings import ChainSettings
 
 REQUESTS_IN_A_STEP = 200  # at most, for the headers of a step alone; then progress shows

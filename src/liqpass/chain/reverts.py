@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from eth_hash.auto import keccak
 from msgspec import Struct
+
+from liqpass.keccak import keccak
 
 WORDS_MOST = 200
 NESTED_MOST = 5  # levels of a node's error in which the contract's data was seen: two

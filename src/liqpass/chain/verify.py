@@ -9,13 +9,13 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
-from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import DOMAIN_NAME, DOMAIN_VERSION, domain_separator, word
 from liqpass.chain.failures import NodeError
 from liqpass.chain.reverts import abi_text
 from liqpass.chain.rpc import revert_of
 from liqpass.hexes import checksum, to_hex
+from liqpass.keccak import keccak
 
 Rpc = Callable[[str, list[object]], Awaitable[object]]
 

@@ -3,13 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from liqpass.commands.claims_told import show_claim, show_claims, show_replay
 from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text
-from liqpass.terminal import console, run, tell
+from liqpass.terminal import fail, run, tell
 
 if TYPE_CHECKING:
     from liqpass.claims.states import ClaimStatus
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAME = "liqpass claims"
 PAGE = 200
 claims_cli = typer.Typer(
+    name="claims",
     help="Claims: what is owed for liquidations.",
     no_args_is_help=True,
     epilog="Example: liqpass claims list",
@@ -77,9 +78,9 @@ def replay(
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         found = replayed(content)
     except OSError as error:
-        _no_bundle(f"{file} cannot be read: {error.strerror}")
+        fail(f"{file} cannot be read: {error.strerror}", status=2)
     except ValueError as error:
-        _no_bundle(f"{'stdin' if str(file) == '-' else file}: {error}")
+        fail(f"{'stdin' if str(file) == '-' else file}: {error}", status=2)
     show_replay(found, content)
     raise typer.Exit(0 if found.same else 1)
 
@@ -194,11 +195,6 @@ def _write(out: Path, content: bytes) -> None:
         raise Problem("INVALID_FIELD", f"{what}.", field="--out") from None
     except OSError as error:
         raise OSError(f"--out {out} cannot be written: {error.strerror}") from None
-
-
-def _no_bundle(line: str) -> NoReturn:
-    console.print(f"liqpass: {line}", style="red", markup=False, soft_wrap=True)
-    raise typer.Exit(2)
 
 
 async def _approve(claim: str, by: str, reason: str, amount: str | None, to: str | None) -> None:

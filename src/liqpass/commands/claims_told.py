@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 import typer
 
 from liqpass.commands.opened import Form, counted
@@ -43,6 +42,8 @@ def show_claims(found: "Sequence[QueuedClaim]", form: Form) -> None:
     if form is Form.TABLE:
         _table(found)
         return
+    import msgspec
+
     rows = msgspec.to_builtins(list(found))
     if form is Form.JSON:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from liqpass.treasury.pool import Pool
 
 pool_cli = typer.Typer(
+    name="pool",
     help="The capital behind covers, and its limits.",
     no_args_is_help=True,
     epilog="Example: liqpass pool show",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from liqpass.pricing.skus import Products
 
 price_cli = typer.Typer(
+    name="price",
     help="The price, held against the past and what was sold.",
     no_args_is_help=True,
     epilog="Example: liqpass price backtest candles/ --out report/",

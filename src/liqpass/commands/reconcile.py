@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "liqpass reconcile"
 NUMBER_MOST = 10**12  # of a run or a break: no database comes that far, and some numbers fit into none
-reconcile_cli = typer.Typer()
+reconcile_cli = typer.Typer(name="reconcile")
 
 
 @reconcile_cli.callback(

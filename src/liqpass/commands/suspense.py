@@ -31,6 +31,7 @@ CSV_COLUMNS = (
     "nextStep",
 )
 suspense_cli = typer.Typer(
+    name="suspense",
     help="Money that pays no order, and refunds.",
     no_args_is_help=True,
     epilog="Example: liqpass suspense list",

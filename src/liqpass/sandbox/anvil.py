@@ -12,12 +12,12 @@ from typing import Any, Self
 import aiohttp
 import rlp
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 from msgspec import Struct
 
 from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
 from liqpass.sandbox.children import end_with_parent
 from liqpass.secp256k1 import sign
 

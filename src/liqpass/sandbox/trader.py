@@ -4,10 +4,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from eth_hash.auto import keccak
 
 from liqpass.chain.checkout import Call
 from liqpass.hexes import checksum
+from liqpass.keccak import keccak
 from liqpass.sandbox.anvil import Wallet
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.secp256k1 import sign

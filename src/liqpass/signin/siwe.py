@@ -8,9 +8,9 @@ import re
 from datetime import UTC, datetime
 
 import msgspec
-from eth_hash.auto import keccak
 
 from liqpass.hexes import checksum
+from liqpass.keccak import keccak
 from liqpass.problems import Problem
 from liqpass.secp256k1 import recovered
 

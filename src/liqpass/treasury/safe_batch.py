@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from liqpass.hexes import checksum, to_hex
+from liqpass.keccak import keccak
 
 TX_BUILDER_VERSION = "1.18.0"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
