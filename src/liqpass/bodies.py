@@ -74,6 +74,8 @@ class Body:
         self._held_back = False  # who asks before it sends (Expect: 100-continue) is told to send now
         message: Any = await self._receive()
         self._read += len(message.get("body", b""))
-        self._whole = message["type"] == "http.request" and not message.get("more_body")
+        # the server tells the end apart; over HTTP/1.1 it follows from the length: nobody has to ask for it
+        came = self._in_the_way and 0 < self._length <= self._read
+        self._whole = message["type"] == "http.request" and (came or not message.get("more_body"))
         self._over = self._whole or message["type"] != "http.request"
         return message

@@ -31,30 +31,35 @@ def front(
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        token = _plain(scope, cookie) if path in decoders and scope.get("method") == "POST" else None
-        if token is None:
+        plain = _plain(scope, cookie) if path in decoders and scope.get("method") == "POST" else None
+        if plain is None:
             return await app(scope, receive, send)
-        messages: list[Any] = [await receive()]
-        while messages[-1].get("more_body"):
-            messages.append(await receive())
+        token, length = plain
+        messages, body = [], b""
+        while len(body) < length:
+            message: Any = await receive()
+            messages.append(message)
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
         try:
-            data = decoders[path].decode(b"".join([message["body"] for message in messages]))
-        except (KeyError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+            data = decoders[path].decode(body)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return await app(scope, _again(messages, receive), send)
         scope["path_template"] = path
         try:
-            body = encode(await calls[path][1](token, data))
+            answer = encode(await calls[path][1](token, data))
         except Exception as error:
             return await refuse(send, error)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await send({"type": "http.response.body", "body": answer, "more_body": False})
 
     return answered
 
 
-def _plain(scope: Any, cookie: str) -> Token | None:
-    """The token of a request with a short body of JSON, whole, and with one cookie of that name."""
+def _plain(scope: Any, cookie: str) -> tuple[Token, int] | None:
+    """The token and the body's length of a request with a short body of JSON and one cookie of that name."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     if (
@@ -65,7 +70,8 @@ def _plain(scope: Any, cookie: str) -> Token | None:
         or headers.get(b"content-type") != b"application/json"
     ):
         return None
-    return token_of(headers.get(b"cookie", b"").decode("latin-1"), cookie)
+    token = token_of(headers.get(b"cookie", b"").decode("latin-1"), cookie)
+    return (token, int(length)) if token else None
 
 
 def _again(messages: list[Any], receive: Receive) -> Receive:
