@@ -49,7 +49,7 @@ bytecode:
 pages:
 	@$(IN_VENV) node tests/web/node_modules/typescript/bin/tsc -p tests/web
 
-bench: deps-dev ## the order loop's speed beside pgbench on the same server
+bench: deps-dev ## the order loop's speed beside pgbench and, with ARGS='--beside REV', an earlier commit
 	@$(IN_VENV) python -m bench.loop $(ARGS)
 
 bench-reconcile: deps-dev ## reconciliation of up to a million payments beside a bare SQL join; takes long

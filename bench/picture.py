@@ -5,11 +5,13 @@ them, and draws docs/performance/loop.svg from all that is there.
 """
 
 import argparse
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -32,6 +34,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, Any]
     seconds: float
     rounds: int
+    elsewhere_cores: dict[int, float]
+    """What others took of the machine while ours was measured, by users: the less, the more it is worth."""
     ratios: dict[int, dict[str, dict[str, Ratio]]]
 
 
@@ -51,6 +55,10 @@ def measured(result: Result) -> Measured:
         machine=result.machine,
         seconds=result.seconds,
         rounds=len(result.at_users[0].rounds),
+        elsewhere_cores={
+            found.users: median(sides[OURS].cpu_cores["everything else"] for sides in found.rounds)
+            for found in result.at_users
+        },
         ratios={
             found.users: {
                 measure: {
@@ -74,7 +82,8 @@ def with_new(kept: Sequence[Measured], new: Sequence[Measured]) -> list[Measured
 def picture(kept: Sequence[Measured], beside: str) -> str:
     """A panel for each measure, a curve for each number of users; bars span the rounds."""
     kept = [one for one in kept if one.beside == beside]
-    users = sorted({number for one in kept for number in one.ratios})
+    # one user waits more than anybody works, and what a wait takes is the machine's
+    users = sorted({number for one in kept for number in one.ratios if number > 1})
     width, height = GAP + len(DRAWN) * (WIDTH + GAP), HEIGHT + 90 + 18 * len(users)
     panels = "".join(
         f'<g transform="translate({GAP + nth * (WIDTH + GAP)} 40)">'
@@ -89,28 +98,31 @@ def picture(kept: Sequence[Measured], beside: str) -> str:
 
 def _panel(kept: Sequence[Measured], users: Sequence[int], beside: str, measure: str, title: str) -> str:
     side = f"{OURS} {beside}"
+    names = [beside, *(one.commit for one in kept)]
     found = {
-        number: [
+        number: [(0, Ratio(1, 1, 1))]
+        + [
             (place, ratio)
-            for place, one in enumerate(kept)
+            for place, one in enumerate(kept, start=1)
             if (ratio := one.ratios.get(number, {}).get(measure, {}).get(side))
         ]
         for number in users
     }
-    most = max([1.0, *(ratio.highest for points in found.values() for _, ratio in points)])
+    highest = max([1.0, *(ratio.highest for points in found.values() for _, ratio in points)])
+    most = 2 * math.ceil(highest / 2) if highest > 1 else 1
     drawn = [f'<text class="title" x="0" y="-16">{escape(title)}, times those of {escape(beside)}</text>']
     for step in range(5):
         y = HEIGHT * (1 - step / 4)
         drawn.append(f'<line class="grid" x1="0" y1="{y:.0f}" x2="{WIDTH}" y2="{y:.0f}"/>')
         drawn.append(f'<text x="-8" y="{y + 4:.0f}" text-anchor="end">{most * step / 4:.2f}</text>')
-    for place, one in enumerate(kept):
-        x = _across(place, len(kept))
-        drawn.append(f'<text x="{x:.0f}" y="{HEIGHT + 18}" text-anchor="middle">{escape(one.commit)}</text>')
+    for place, name in enumerate(names):
+        x = _across(place, len(names))
+        drawn.append(f'<text x="{x:.0f}" y="{HEIGHT + 18}" text-anchor="middle">{escape(name)}</text>')
     for nth, (number, points) in enumerate(found.items()):
         shift = 6 * (nth - (len(users) - 1) / 2)  # so that bars stand beside each other
-        at = [(_across(place, len(kept)) + shift, ratio) for place, ratio in points]
+        at = [(_across(place, len(names)) + shift, ratio) for place, ratio in points]
         drawn.append(_curve([(x, ratio) for x, ratio in at], COLOURS[nth % len(COLOURS)], most))
-        y, last = HEIGHT + 44 + 18 * nth, points[-1][1].median if points else 0
+        y, last = HEIGHT + 44 + 18 * nth, points[-1][1].median
         drawn.append(f'<rect x="0" y="{y - 9}" width="14" height="10" fill="{COLOURS[nth % len(COLOURS)]}"/>')
         drawn.append(f'<text x="22" y="{y}">{number} at the same time: {last:.2f} at last</text>')
     return "".join(drawn)
@@ -135,7 +147,7 @@ def _curve(points: Sequence[tuple[float, Ratio]], colour: str, most: float) -> s
 
 def main() -> None:
     """Keep, and draw."""
-    given = argparse.ArgumentParser(description=__doc__)
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("results", nargs="*", type=Path, help="of bench/results/")
     given.add_argument("--beside", default="184f91c", help="the commit that the picture compares with")
     of = given.parse_args()

@@ -73,7 +73,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     memory_after_load: dict[str, Memory]
 
 
-class Ratio(msgspec.Struct, frozen=True):
+class Ratio(msgspec.Struct, frozen=True, array_like=True):
     """Of the rounds of one run."""
 
     median: float
@@ -85,8 +85,8 @@ def ratio_of(found: AtUsers, measure: str, to: str) -> Ratio | None:
     """Ours to that side's, round by round; None where a side has no such measure."""
     value = MEASURES[measure][0]
     pairs = [(value(sides[OURS]), value(sides[to])) for sides in found.rounds]
-    ratios = [ours / theirs for ours, theirs in pairs if ours and theirs]
-    return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
+    ratios = [round(ours / theirs, 3) for ours, theirs in pairs if ours and theirs]
+    return Ratio(round(median(ratios), 3), min(ratios), max(ratios)) if ratios else None
 
 
 def show(console: Console, result: Result) -> None:

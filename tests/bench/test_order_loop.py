@@ -33,7 +33,7 @@ def a_round(loops_per_sec: float) -> Round:
     took = {"p50": 1.0, "p99": 2.0}
     return Round(
         loops_per_sec=loops_per_sec, loop_ms=took, call_ms={}, cpu_ms={"PostgreSQL": 1.0},
-        cpu_cores={}, flushes_a_loop=1.0, transactions_a_loop=1.0, wal_bytes_a_loop=1.0,
+        cpu_cores={"everything else": 0.1}, flushes_a_loop=1.0, transactions_a_loop=1.0, wal_bytes_a_loop=1.0,
     )  # fmt: skip
 
 
