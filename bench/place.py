@@ -14,7 +14,6 @@ import aiohttp
 import asyncpg
 
 from bench import statements
-from bench.processes import cpu_sec, family
 from bench.slots import many_positions
 from liqpass.clock import system_clock
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
@@ -48,18 +47,6 @@ class Place:
     script: Path
     """The loop's statements for pgbench."""
     variables: Mapping[str, str]
-
-    def pids(self) -> dict[str, list[int]]:
-        """The processes of each part."""
-        return {
-            "API": [self.api_pid],
-            "worker": [self.worker_pid],
-            "PostgreSQL": family(self.server.pid() or 0),
-        }
-
-    def cpu(self) -> dict[str, float]:
-        """CPU seconds of each part so far."""
-        return {name: cpu_sec(pids[0]) for name, pids in self.pids().items()}
 
 
 @asynccontextmanager

@@ -57,10 +57,7 @@ class Server:
         read_at = datetime.now(UTC) + timedelta(seconds=seconds)
         assert self.process.stdin is not None  # noqa: S101
         self.process.stdin.write(f"{json.dumps([users, read_at.isoformat()])}\n".encode())
-        await self._said()
-
-    async def _said(self) -> bytes:
-        return await _line(self.process, self.of)
+        await _line(self.process, self.of)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds of each part so far."""
