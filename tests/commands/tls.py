@@ -40,7 +40,7 @@ async def tls_server(database_url: str) -> AsyncIterator[TlsServer]:
     """One in front of this database, gone at the end."""
     with TemporaryDirectory(prefix="liqpass-tests-") as folder:
         made = Path(folder)
-        _write(made)
+        write_certificates(made)
         settings = {
             "client_tls_sslmode": "require",
             "client_tls_cert_file": str(made / "server.pem"),
@@ -55,7 +55,7 @@ async def tls_server(database_url: str) -> AsyncIterator[TlsServer]:
             yield TlsServer(parts.port, parts.path.strip("/"), made / "ca.pem", made / "other.pem")
 
 
-def _write(folder: Path) -> None:
+def write_certificates(folder: Path) -> None:
     """Two authorities, a certificate of the first, and who may log in; for the server to read."""
     account = system_account() if os.geteuid() == 0 else None
     folder.chmod(0o755)
