@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import aiohttp
+
 from liqpass.app import ask_any, checkout_terms
 from liqpass.chain.failures import NodeError
 from liqpass.chain.heads import HeadsShown, waiting, what_it_gives
@@ -21,7 +23,6 @@ from liqpass.exchange.okx import OkxGateway
 from liqpass.exposure import told
 from liqpass.exposure.reading import shown
 from liqpass.health import WATCHER_LATE
-from liqpass.https import aiohttp
 from liqpass.market import standing as market
 from liqpass.migrate import MigrationError, last_applied, migrations_of, pending_migrations
 from liqpass.place import Place, named_database_errors

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import msgspec
 
 from liqpass.chain.failures import NodeError, NodeErrorKind, kind_of
 from liqpass.chain.portions import Portion
 from liqpass.chain.reverts import NESTED_MOST, Revert, told
-from liqpass.https import aiohttp, trust
 
 BATCH_CALLS = 50  # in one request at most; providers' own limits begin at 3 and are found out
 MAX_ANSWER_BYTES = 32 * 2**20
@@ -217,7 +217,7 @@ class Node:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
             async with self._session.post(
-                self._url, data=body, headers=_HEADERS, allow_redirects=False, ssl=trust(self._url)
+                self._url, data=body, headers=_HEADERS, allow_redirects=False
             ) as answer:
                 received = bytearray()
                 async for chunk in answer.content.iter_chunked(_CHUNK):

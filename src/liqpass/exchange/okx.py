@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+import aiohttp
 import structlog
 from yarl import URL
 
@@ -38,7 +39,6 @@ from liqpass.exchange.pace import (
 from liqpass.exchange.records import AccountConfig, BillRow, HistoryRow, OrderRow, Page, Reading
 from liqpass.exchange.rows import Answer, Unread, read_each
 from liqpass.exchange.signing import sign, timestamp_of
-from liqpass.https import aiohttp, trust
 
 T = TypeVar("T")
 
@@ -333,9 +333,7 @@ class OkxGateway:
             self._session = aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=None))
         body = bytearray()
         try:
-            async with self._session.get(
-                url, headers=headers, allow_redirects=False, ssl=trust(str(url))
-            ) as response:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > self._max_bytes:
