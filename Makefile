@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -60,6 +60,15 @@ bench-pages: deps-dev ## how long each page takes and what it weighs, with 100,0
 
 bench-prices: deps-dev ## prices a second on one core, and GET /quotes, beside the build before prices had a model
 	@$(IN_VENV) python -m bench.prices $(ARGS)
+
+bench-catching-up: deps-dev ## the watcher catching up 100,000 payments beside COPY of the same rows
+	@$(IN_VENV) python -m bench.catching_up $(ARGS)
+
+bench-moving: deps-dev ## what is due, done in batches, with few and many orders there, beside bare SQL
+	@$(IN_VENV) python -m bench.moving $(ARGS)
+
+bench-growing: deps-dev ## the order loop with few and with many orders there
+	@$(IN_VENV) python -m bench.growing $(ARGS)
 
 bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
 	@$(IN_VENV) python -m bench.watching $(ARGS)

@@ -69,7 +69,7 @@ async def write_books(
         await owner.execute("set local synchronous_commit = off")
         await owner.execute(
             _GIVEN, seed, orders, users, DAYS, QUIET_SEC, at, chain.tip, chain.chain_id, chain.checkout,
-            chain.treasury, capital, _position(),
+            chain.treasury, capital, position(),
         )  # fmt: skip
         await owner.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
         await owner.execute(SET_BALANCES)
@@ -87,7 +87,7 @@ async def end_at(
     await owner.execute("vacuum analyze chain_cursors")
 
 
-def _position() -> str:
+def position() -> str:
     """An isolated position in BTC-USDT-SWAP as the exchange shows it, in the form in which it is stored."""
     accounts = SandboxExchange(system_clock).books.accounts.values()
     found = ((account, p) for account in accounts for p in account.slots.values() if p.mgn_mode == "isolated")

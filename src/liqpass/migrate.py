@@ -7,7 +7,7 @@ Runs as the owner of the schema (the role of DATABASE_URL); the application acts
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,9 @@ FOLDER = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
 MINIMUM_SERVER = 150000
 COMMITTED = "-- liqpass: committed before the next file"
+
+# What a `;` has no meaning in, and the `;` that ends a statement.
+_PARTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|(\$\w*\$).*?\1|(;)", re.DOTALL)
 
 _CREATE_ROLE = f"""
 do $$
@@ -77,6 +80,16 @@ class Migration:
     def committed(self) -> bool:
         """Whether what comes after it needs it to be committed."""
         return self.sql.startswith(COMMITTED)
+
+    def statements(self) -> Iterator[str]:
+        """They are sent one by one: poolers and other servers' front ends do not all take many at once."""
+        begin = 0
+        for part in _PARTS.finditer(self.sql):
+            if part[2]:
+                yield self.sql[begin : part.end()]
+                begin = part.end()
+        if self.sql[begin:].strip():
+            yield self.sql[begin:]
 
 
 def migrations_of(folder: Path = FOLDER) -> list[Migration]:
@@ -192,7 +205,8 @@ def _pending(applied: dict[int, bytes], migrations: list[Migration]) -> list[Mig
 
 async def _apply(conn: asyncpg.Connection, migration: Migration) -> None:
     try:
-        await conn.execute(migration.sql)
+        for statement in migration.statements():
+            await conn.execute(statement)
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.number:04d}_{migration.name}.sql: {error}") from error
     await conn.execute(

@@ -242,8 +242,9 @@ CREATE FUNCTION public.queue_for_booking() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    insert into transfer_queue (chain_id, tx_hash) values (new.chain_id, new.tx_hash)
-    on conflict (chain_id, tx_hash) do update set bumps = transfer_queue.bumps + 1;
+    insert into transfer_queue (chain_id, tx_hash)
+    select distinct chain_id, tx_hash from changed order by chain_id, tx_hash
+    on conflict (chain_id, tx_hash) do update set bumps = transfer_queue.bumps where false;
     return null;
 end
 $$;
@@ -253,8 +254,8 @@ CREATE FUNCTION public.queue_for_settling() RETURNS trigger
     AS $$
 begin
     insert into settle_queue (chain_id, tx_hash, log_index)
-    values (new.chain_id, new.tx_hash, new.log_index)
-    on conflict (chain_id, tx_hash, log_index) do update set bumps = settle_queue.bumps + 1;
+    select chain_id, tx_hash, log_index from changed order by chain_id, tx_hash, log_index
+    on conflict (chain_id, tx_hash, log_index) do update set bumps = settle_queue.bumps where false;
     return null;
 end
 $$;
@@ -1327,11 +1328,11 @@ CREATE TRIGGER asked_for_is_kept BEFORE UPDATE ON public.disbursements FOR EACH 
 
 CREATE TRIGGER balances_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_balances();
 
-CREATE TRIGGER changed_payment_is_booked AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
+CREATE TRIGGER changed_payment_is_booked AFTER UPDATE ON public.premium_payments REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_booking();
 
-CREATE TRIGGER changed_payment_is_settled AFTER INSERT OR UPDATE ON public.premium_payments FOR EACH ROW EXECUTE FUNCTION public.queue_for_settling();
+CREATE TRIGGER changed_payment_is_settled AFTER UPDATE ON public.premium_payments REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_settling();
 
-CREATE TRIGGER changed_transfer_is_booked AFTER INSERT OR UPDATE ON public.usdc_transfers FOR EACH ROW EXECUTE FUNCTION public.queue_for_booking();
+CREATE TRIGGER changed_transfer_is_booked AFTER UPDATE ON public.usdc_transfers REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_booking();
 
 CREATE TRIGGER exposures_are_kept AFTER INSERT ON public.ledger_transfers REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.keep_exposures();
 
@@ -1340,6 +1341,12 @@ CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.premium_payments
 CREATE TRIGGER final_is_final BEFORE DELETE OR UPDATE ON public.usdc_transfers FOR EACH ROW WHEN ((old.stage = 'FINAL'::public.chain_stage)) EXECUTE FUNCTION public.refuse_change_of_final();
 
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON public.disbursements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change_of_disbursement();
+
+CREATE TRIGGER new_payment_is_booked AFTER INSERT ON public.premium_payments REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_booking();
+
+CREATE TRIGGER new_payment_is_settled AFTER INSERT ON public.premium_payments REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_settling();
+
+CREATE TRIGGER new_transfer_is_booked AFTER INSERT ON public.usdc_transfers REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.queue_for_booking();
 
 ALTER TABLE ONLY public.claim_approvals
     ADD CONSTRAINT claim_approvals_user_id_claim_id_fkey FOREIGN KEY (user_id, claim_id) REFERENCES public.claims(user_id, id) ON DELETE RESTRICT;

@@ -86,7 +86,7 @@ def tasks_of(of: Clients) -> list[Task]:
         Task(16, "follow payouts", 1.0, False, partial(_all, of, following.follow_payouts)),
         Task(17, "approve by policy", 10.0, False, partial(_approve, of)),
         Task(18, "note what is held", 60.0, False, partial(held.note_held, of.db, of.nodes, chain)),
-        Task(10, "earn", 600.0, False, partial(_all, of, settle.earn_daily)),
+        Task(10, "earn", 600.0, False, partial(_earn, of)),
         Task(8, "unordered bindings", 10.0, False, partial(_unordered, of)),
         Task(5, "recheck keys", 300.0, False, partial(_recheck, of)),
         Task(6, "purge", 60.0, False, partial(_purge, of)),
@@ -115,6 +115,10 @@ async def _all(of: Clients, step: Step) -> None:
     """Until nothing is left to do for it on this chain."""
     chain_id = of.settings.chain.chain_id
     await in_batches(of.db, lambda conn, **part: step(conn, of.clock(), chain_id, **part), settle.BATCH)
+
+
+async def _earn(of: Clients) -> None:
+    await settle.earn_daily(of.db, of.clock(), of.settings.chain.chain_id)
 
 
 async def _unordered(of: Clients) -> None:

@@ -51,6 +51,28 @@ async def test_words_that_a_file_needs_are_committed_before_it(empty_database: s
     assert await tables(empty_database) == {"schema_migrations", "painted"}
 
 
+async def test_the_statements_of_a_file_are_sent_one_by_one(empty_database: str) -> None:
+    tells = "insert into told (sent) values (current_query())"
+    file = f"""
+        create table told (place serial, sent text, quoted text default '; it''s; ', "odd;name" text);
+        -- a remark; with marks, even one '
+        create function tell() returns void language plpgsql as $$ begin {tells}; end $$;
+        do $body$ begin perform '$$;'; {tells}; end $body$;
+        /* one more; */ {tells};
+        select tell()
+    """
+    await migrate(empty_database, [Migration(1, "tells", file)])
+    conn = await asyncpg.connect(empty_database)
+    sent = [row["sent"].strip() for row in await conn.fetch("select sent from told order by place")]
+    assert sent == [
+        f"do $body$ begin perform '$$;'; {tells}; end $body$;",
+        f"/* one more; */ {tells};",
+        "select tell()",
+    ]
+    assert await conn.fetchval("select distinct quoted from told") == "; it's; "
+    await conn.close()
+
+
 async def test_a_file_waits_ten_seconds_for_a_lock_and_no_longer(empty_database: str) -> None:
     asks = Migration(1, "asks", "create table limits as select current_setting('lock_timeout') as allowed")
     await migrate(empty_database, [asks])

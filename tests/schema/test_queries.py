@@ -162,7 +162,8 @@ OVER_ALL_USERS = {
     "liqpass.payments.sql.pending_without_payment",
     "liqpass.payments.sql.cancel_late",
     "liqpass.payments.sql.expire_over",
-    "liqpass.payments.sql.earn_daily",
+    "liqpass.payments.earned.sql.covers_to_earn",
+    "liqpass.payments.earned.sql.earn_daily",
     "liqpass.positions.sql.give_up_unordered",
     "liqpass.treasury.owed.sql.lock_claim",  # the payout that is asked for or cancelled names its order
     "liqpass.treasury.owed.sql.lock_cover",

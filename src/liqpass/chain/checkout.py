@@ -27,6 +27,7 @@ PAY_PREMIUM = keccak(b"payPremium(bytes32,uint256,uint256,bytes)")[:4]
 PREMIUM_PAID_TOPIC = keccak(b"PremiumPaid(bytes32,address,uint256)")
 TRANSFER_TOPIC = keccak(b"Transfer(address,address,uint256)")
 
+_NO_ADDRESS = bytes(12)
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
@@ -42,7 +43,11 @@ class Call(Struct, frozen=True):
     value: int
 
 
-class LogPlace(Struct, frozen=True):
+# Hundreds of thousands of these live at once while the watcher catches up. They hold nothing that could lead
+# back to them, so the garbage collector need not walk over them (a tenth of the watcher's time).
+
+
+class LogPlace(Struct, frozen=True, gc=False):
     """Where a log stands in the chain."""
 
     block_number: int
@@ -51,7 +56,7 @@ class LogPlace(Struct, frozen=True):
     log_index: int
 
 
-class PremiumPaid(Struct, frozen=True):
+class PremiumPaid(Struct, frozen=True, gc=False):
     """The checkout took `amount` for this order and passed it to the treasury."""
 
     place: LogPlace
@@ -60,7 +65,7 @@ class PremiumPaid(Struct, frozen=True):
     amount: int
 
 
-class UsdcTransfer(Struct, frozen=True):
+class UsdcTransfer(Struct, frozen=True, gc=False):
     """USDC moved. An `amount` of zero is possible: anybody may send nothing to anybody."""
 
     place: LogPlace
@@ -135,7 +140,7 @@ def decode_transfer(log: object, usdc: bytes) -> UsdcTransfer:
 
 def _event(log: object, contract: bytes, topic: bytes) -> tuple[list[bytes], int, LogPlace]:
     """Both events have this shape: two indexed words after the topic, one word of data."""
-    if not isinstance(log, Mapping):
+    if not isinstance(log, dict | Mapping):  # a dict is seen at once, any other mapping by asking around
         _refuse("it is not an object")
     if log.get("removed") not in (None, False):
         _refuse("it is marked as removed")
@@ -157,7 +162,7 @@ def _event(log: object, contract: bytes, topic: bytes) -> tuple[list[bytes], int
 
 
 def _as_address(topic: bytes) -> bytes:
-    if any(topic[:12]):
+    if topic[:12] != _NO_ADDRESS:
         _refuse("a topic is not an address")
     return topic[12:]
 

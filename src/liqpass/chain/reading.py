@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -294,9 +295,15 @@ def _speaks(bloom: bytes, chain: ChainSettings) -> bool:
     """The filter holds the checkout and its event. By chance: once in 17 million blocks at most."""
     if not _is_quiet(bloom):
         return False
-    bits = int.from_bytes(bloom, "big")
-    for digest in (keccak(chain.checkout), keccak(PREMIUM_PAID_TOPIC)):
+    ours = _bloom_of(chain.checkout)
+    return int.from_bytes(bloom, "big") & ours == ours
+
+
+@lru_cache(maxsize=16)  # a deployment has one or two, and asks for thousands of blocks
+def _bloom_of(checkout: bytes) -> int:
+    """The bits that a payment sets: three of the contract, three of its event."""
+    bits = 0
+    for digest in (keccak(checkout), keccak(PREMIUM_PAID_TOPIC)):
         for place in (0, 2, 4):
-            if not bits >> (int.from_bytes(digest[place : place + 2], "big") & 2047) & 1:
-                return False
-    return True
+            bits |= 1 << (int.from_bytes(digest[place : place + 2], "big") & 2047)
+    return bits

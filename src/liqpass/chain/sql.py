@@ -157,6 +157,7 @@ async def first_final_payment(conn: Connection, chain_id: int, upto: int) -> Pay
             $8::bytea[], $9::bytea[], $10::bigint[], $11::text[])
         as n (tx_hash, log_index, block_number, block_hash, block_time,
             purchase_order_id, payer, amount, stage)
+    order by n.tx_hash  -- the keys' indexes are filled page by page
     on conflict (chain_id, tx_hash, log_index) do update
     set block_number = excluded.block_number, block_hash = excluded.block_hash,
         block_time = excluded.block_time, purchase_order_id = excluded.purchase_order_id,
@@ -188,6 +189,7 @@ async def put_payments(
     from unnest($3::bytea[], $4::int[], $5::bigint[], $6::bytea[], $7::timestamptz[],
             $8::bytea[], $9::bytea[], $10::bigint[], $11::text[])
         as n (tx_hash, log_index, block_number, block_hash, block_time, sender, recipient, amount, stage)
+    order by n.tx_hash
     on conflict (chain_id, tx_hash, log_index) do update
     set block_number = excluded.block_number, block_hash = excluded.block_hash,
         block_time = excluded.block_time, sender = excluded.sender, recipient = excluded.recipient,

@@ -101,8 +101,8 @@ MOVE = f"""
         set status = m.status, coverage_start_at = m.coverage_start_at, coverage_end_at = m.coverage_end_at
         from (
             select user_id, binding_id, coverage_start_at, coverage_end_at,
-                case when to_status = 'ACTIVE' then 'ACTIVE' when to_status = 'EXPIRED' then 'EXPIRED'
-                    when to_status = 'CANCELLED' then 'CANCELLED' else 'DRAFT' end::binding_status as status
+                case when to_status in ('ACTIVE', 'EXPIRED', 'CANCELLED') then to_status::text
+                    else 'DRAFT' end::binding_status as status
             from moved
         ) m
         where b.user_id = m.user_id and b.id = m.binding_id
@@ -141,7 +141,7 @@ MOVE = f"""
         cross join lateral ({STANDING}) owed
         where to_status = 'CANCELLED'
         union all
-        select 'EARNED', e.ref, case e.to_status when 'EXPIRED' then paid.stands else 0 end, e.at
+        select 'EARNED', e.ref, case when e.to_status = 'EXPIRED' then paid.stands else 0 end, e.at
         from (
             select 'PREMIUM'::ledger_kind as kind, purchase_order_id as ref, to_status, at
             from moved where from_status = 'ACTIVE'

@@ -13,6 +13,7 @@ from itertools import zip_longest
 
 import structlog
 
+from liqpass.batches import in_batches
 from liqpass.chain.rpc import Node
 from liqpass.chain.stored import cursor_of
 from liqpass.chain.transactions import TransactionStage, TransactionState, transaction_state
@@ -23,6 +24,7 @@ from liqpass.hexes import to_hex
 from liqpass.ledger.posting import post
 from liqpass.orders.states import Move
 from liqpass.payments import sql
+from liqpass.payments.earned import sql as earned
 from liqpass.payments.matching import Outcome, PayableOrder, Payment, booked, judge
 from liqpass.settings import ChainSettings
 
@@ -203,8 +205,23 @@ async def expire_over(
     return await sql.expire_over(conn, now, at_most, passing_over, chain_id)
 
 
-async def earn_daily(
-    conn: Connection, now: datetime, chain_id: int, *, at_most: int = BATCH, passing_over: int = 0
-) -> int:
-    """Book the days that covers of more than one day have given since. How many covers earned."""
-    return await sql.earn_daily(conn, now, at_most, passing_over, chain_id)
+async def earn_daily(db: Database, now: datetime, chain_id: int) -> int:
+    """Book the days that covers of more than one day have given since. How many covers earned.
+
+    Which are due is asked once, and only those are looked at again, batch by batch: with the question in
+    each batch, a day's catching up would cost the square of the running covers.
+    """
+    booked = 0
+
+    async def earn(conn: Connection, *, at_most: int, passing_over: int) -> int:
+        nonlocal booked
+        users, orders = [one.user_id for one in part], [one.order_id for one in part]
+        number = await earned.earn_daily(conn, now, chain_id, users, orders, at_most, passing_over)
+        booked += number
+        return number
+
+    due = await db.run(lambda conn: earned.covers_to_earn(conn, now, chain_id), one_statement=True)
+    for first in range(0, len(due), BATCH):
+        part = due[first : first + BATCH]
+        await in_batches(db, earn, BATCH)
+    return booked

@@ -6,7 +6,6 @@ from uuid import UUID
 import msgspec
 
 from liqpass.db import Connection, many_rows, one_row, query
-from liqpass.ledger.book import POST, STANDING
 from liqpass.orders.states import MOVE, OrderStatus
 from liqpass.payments.matching import Outcome, PayableOrder, Payment
 
@@ -294,8 +293,9 @@ async def back_to_draft(
 @query(f"""
     with late as (
         select o.user_id, o.id, o.event_seq, o.status, o.pay_tx_hash, o.payer, o.submitted_at
-        from purchase_orders o join chain_cursors c on c.chain_id = o.chain_id
-        where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM') and o.chain_id = $1 and o.pay_before < c.safe_time
+        from purchase_orders o
+        where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM') and o.chain_id = $1
+          and o.pay_before < (select safe_time from chain_cursors where chain_id = $1)
           and not exists (select from premium_payments p
                           where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
                             and p.stage <> 'DROPPED'
@@ -344,41 +344,4 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
 """)
 async def expire_over(conn: Connection, now: datetime, at_most: int, passing_over: int, chain_id: int) -> int:
     """End covers whose time is over."""
-    ...
-
-
-@query(f"""
-    with running as (
-        select o.user_id, o.id, o.purchase_order_id as ref, o.duration_sec,
-            div(extract(epoch from least($1, c.latest_time) - o.coverage_start_at), 86400) as days
-        from purchase_orders o join chain_cursors c on c.chain_id = o.chain_id
-        where o.status = 'ACTIVE' and o.chain_id = $4 and o.duration_sec > 86400
-          and o.coverage_start_at <= $1 - interval '1 day' and o.coverage_end_at > $1
-    ),
-    paid as (
-        select e.user_id, e.id, e.ref, div(was.stands * e.days * 86400, e.duration_sec)::bigint as stands
-        from (select 'PREMIUM'::ledger_kind as kind, * from running) e cross join lateral ({STANDING}) was
-    ),
-    due as (
-        select e.* from (select 'EARNED'::ledger_kind as kind, * from paid) e
-        cross join lateral ({STANDING}) was
-        where e.stands > was.stands
-        order by e.user_id, e.id
-        limit $2 offset $3
-    ),
-    locked as (
-        select o.user_id, o.id from purchase_orders o join due using (user_id, id)
-        where o.status = 'ACTIVE'
-        order by o.user_id, o.id
-        for update of o skip locked
-    ),
-    entries as (
-        select due.kind, due.ref, due.stands, $1 as at from due join locked using (user_id, id)
-    ),
-    {POST}
-    select count(*) from posted
-""")
-async def earn_daily(conn: Connection, now: datetime, at_most: int, passing_over: int, chain_id: int) -> int:
-    """Earn whole days of running covers that last longer than one: what was paid × days ÷ days of the cover,
-    rounded down; the rest comes when the cover ends. By our clock and the chain's, whichever is behind."""
     ...

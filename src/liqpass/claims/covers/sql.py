@@ -17,10 +17,11 @@ class Settleable(msgspec.Struct, frozen=True):
 
 
 # By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not. A
-# claim whose payout was cancelled is undecided again, before anybody has moved it.
+# claim whose payout was cancelled is undecided again, before anybody has moved it. (Without `coalesce` every
+# cover without a claim would have the payouts looked through.)
 _SETTLED_BY = """case
     when c.status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW') then null
-    when c.status in ('APPROVED', 'BATCHED') and exists (
+    when coalesce(c.status in ('APPROVED', 'BATCHED'), false) and exists (
         select from disbursements d where d.id = c.disbursement_id and d.cancelled_at is not null) then null
     when o.status = 'EXPIRED' and w.alive_after_end_at is not null then 'ALIVE_AFTER_END'
     when o.status in ('ACTIVE', 'EXPIRED') and c.episode_over then 'ENDED'
@@ -39,7 +40,10 @@ _SETTLED_BY = """case
         where c.episode_over and w.settled_at is null
     )
     select o.user_id, o.id as order_id
-    from looked_at l
+    -- as arrays: of rows it would be guessed that they are many (old ends are rare among what is not settled,
+    -- and PostgreSQL does not know that), and all open covers would be read, every second
+    from unnest(array(select user_id from looked_at), array(select order_id from looked_at))
+        l (user_id, order_id)
     join purchase_orders o on o.user_id = l.user_id and o.id = l.order_id
     join watched_covers w on w.user_id = l.user_id and w.order_id = l.order_id
     join unnest($3::text[], $4::int[]) p (version, window_sec) on p.version = o.claims_policy

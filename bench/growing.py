@@ -1,0 +1,175 @@
+"""The order loop with few and with many orders there, on two servers of one run, in turn:
+`python -m bench.growing`. See README.md."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import asyncpg
+
+from bench.books import Chain, write_books
+from bench.earlier import HERE
+from bench.kept import RESULTS, commit, console, machine, tell
+from bench.place import SKU
+from bench.servers import Server, running_server
+from bench.slots import INSTRUMENTS
+
+MOST_LOOPS_PER_SEC = 3000
+OTHER_CHAIN = Chain(31338, b"\x01" * 20, b"\x02" * 20, 10_000_000)
+"""Of the orders that are there: so the worker, which looks after the place's own chain, leaves them alone."""
+# What a round's traders have left, so that the next one begins as it did. The ledger and what stands behind
+# open covers stay: they are append-only, and grow on both servers alike.
+_FORGET = [
+    f"delete from {table} t using sessions s where t.user_id = s.user_id"
+    for table in (
+        "order_events",
+        "submitted_txs",
+        "order_refs",
+        "purchase_orders",
+        "insured_positions",
+        "insured_bindings",
+    )
+]
+_VACUUM = (
+    "vacuum order_events, submitted_txs, order_refs, purchase_orders, insured_positions, insured_bindings"
+)
+_MADE = """
+    select count(*) from purchase_orders o join sessions s on s.user_id = o.user_id
+    where o.status = 'PAID_PENDING_CONFIRM'
+"""
+
+
+async def grown(server: Server, users: int, orders: int) -> None:
+    """Traders for all rounds, and beside them the books of so many orders of others."""
+    await server.seed(users, 0)
+    await server.owner.execute("truncate exposures")  # books say it anew, of all orders that are there
+    at = datetime.now(UTC).replace(microsecond=0)
+    await write_books(server.owner, OTHER_CHAIN, at, orders, seed=f"{orders} orders")
+
+
+async def afresh(server: Server, seconds: float) -> None:
+    """As before the first round; readings are dated to the end of the next one."""
+    async with server.owner.transaction():
+        await server.owner.execute("set local session_replication_role = replica")
+        for statement in _FORGET:
+            await server.owner.execute(statement)
+        read_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        await server.owner.execute(
+            "update position_readings r set read_at = $1 from sessions s where s.user_id = r.user_id", read_at
+        )
+    await server.owner.execute(_VACUUM)
+    await server.owner.execute("vacuum position_readings")
+    await server.owner.execute("checkpoint")
+
+
+async def loops(server: Server, traders: int, seconds: float) -> dict[str, float]:
+    """One round over HTTP: loops a second, and processor milliseconds for each. Raises OSError when not
+    every loop that was counted has left an order with a submitted payment."""
+    await afresh(server, seconds)
+    before = server.cpu()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.traders"),
+        *(str(server.told.port), SKU, str(traders), str(seconds)),
+        env={**os.environ},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise OSError("the traders did not come to their end")
+    spent = {name: now - before[name] for name, now in server.cpu().items()}
+    found = json.loads(said)
+    number, made = len(found["loop_ms"]), await server.owner.fetchval(_MADE)
+    if number != made:
+        raise OSError(f"{number} loops were counted, and {made} orders have a submitted payment")
+    return {
+        "a_sec": found["loops_per_sec"],
+        "p50_ms": median(found["loop_ms"]),
+        "postgres_cpu_ms": 1000 * spent["PostgreSQL"] / number,
+        "api_cpu_ms": 1000 * spent["API"] / number,
+    }
+
+
+async def sizes_of(owner: asyncpg.Connection) -> dict[str, Any]:
+    """What is there: orders, ledger transfers, megabytes."""
+    row = await owner.fetchrow(
+        "select (select count(*) from purchase_orders) as orders,"
+        " (select count(*) from ledger_transfers) as transfers,"
+        " pg_database_size(current_database()) / 1048576 as mb"
+    )
+    return dict(row or {})
+
+
+async def measured(
+    sizes: Sequence[int], traders: Sequence[int], seconds: float, rounds: int
+) -> dict[str, Any]:
+    """All sizes in turn, each on a server of its own, at every number of traders."""
+    users = ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + max(traders)
+    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "there": {}, "rounds": {}}
+    async with AsyncExitStack() as stack:
+        servers = {}
+        for size in sizes:
+            servers[size] = await stack.enter_async_context(running_server(HERE, f"{size:,}"))
+            tell(f"writing {size:,} orders …")
+            began = time.perf_counter()
+            await grown(servers[size], users, size)
+            found["there"][size] = await sizes_of(servers[size].owner)
+            tell(f"{size:,} orders in {time.perf_counter() - began:.0f} s: {found['there'][size]['mb']} MB")
+        for number in traders:
+            for server in servers.values():
+                await loops(server, number, 3)  # warm up
+            found["rounds"][number] = []
+            for _ in range(rounds):
+                one = {size: await loops(server, number, seconds) for size, server in servers.items()}
+                found["rounds"][number].append(one)
+                said = ", ".join(
+                    f"{size:,}: {of['a_sec']:.0f} /s {of['postgres_cpu_ms']:.2f} ms"
+                    for size, of in one.items()
+                )
+                tell(f"{number} traders: {said}")
+    return found
+
+
+def told(found: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
+    """Medians at each size and number of traders; beside each, what it is of that at the first size, as the
+    median of the rounds' ratios."""
+    lines: dict[str, Any] = {}
+    for number, rounds in found["rounds"].items():
+        for size in sizes:
+            line = lines.setdefault(f"{number} traders", {})[f"{size:,} orders"] = {}
+            for name in ("a_sec", "p50_ms", "postgres_cpu_ms", "api_cpu_ms"):
+                line[name] = round(median(one[size][name] for one in rounds), 2)
+                line[f"{name}_ratio"] = round(
+                    median(one[size][name] / one[sizes[0]][name] for one in rounds), 3
+                )
+    return lines
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10000,100000", help="orders that are there")
+    parser.add_argument("--users", default="16,64", help="traders at the same time")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    sizes, traders = ([int(part) for part in text.split(",")] for text in (given.sizes, given.users))
+    found = asyncio.run(measured(sizes, traders, given.seconds, given.rounds))
+    found["told"] = told(found, sizes)
+    RESULTS.mkdir(exist_ok=True)
+    kept = Path(RESULTS) / f"growing-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    kept.write_text(json.dumps(found, indent=2))
+    console.print_json(data=found["told"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Premiums of running covers, earned day by day."""
