@@ -16,11 +16,14 @@ from statistics import median
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from bench.books import Chain, write_books
+from bench.counters import REPORTED_SEC
 from bench.earlier import HERE
 from bench.kept import RESULTS, commit, console, machine, tell
 from bench.place import SKU
+from bench.rounds import Loop
 from bench.servers import Server, running_server
 from bench.slots import INSTRUMENTS
 
@@ -43,6 +46,9 @@ _FORGET = [
 _VACUUM = (
     "vacuum order_events, submitted_txs, order_refs, purchase_orders, insured_positions, insured_bindings"
 )
+_TIDYING = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
+TIDY_SEC = 180
+IDLE_SEC = 20
 _MADE = """
     select count(*) from purchase_orders o join sessions s on s.user_id = o.user_id
     where o.status = 'PAID_PENDING_CONFIRM'
@@ -55,6 +61,18 @@ async def grown(server: Server, users: int, orders: int) -> None:
     await server.owner.execute("truncate exposures")  # books say it anew, of all orders that are there
     at = datetime.now(UTC).replace(microsecond=0)
     await write_books(server.owner, OTHER_CHAIN, at, orders, seed=f"{orders} orders")
+
+
+async def by_itself(server: Server) -> float:
+    """Cores that PostgreSQL uses while nobody trades, once it has tidied up after the filling: the worker's
+    looking, every second, and what the server does for itself."""
+    for _ in range(TIDY_SEC):
+        if not await server.owner.fetchval(_TIDYING):
+            break
+        await asyncio.sleep(1)
+    before, began = server.cpu()["PostgreSQL"], time.perf_counter()
+    await asyncio.sleep(IDLE_SEC)
+    return (server.cpu()["PostgreSQL"] - before) / (time.perf_counter() - began)
 
 
 async def afresh(server: Server, seconds: float) -> None:
@@ -72,11 +90,20 @@ async def afresh(server: Server, seconds: float) -> None:
     await server.owner.execute("checkpoint")
 
 
+async def written(server: Server) -> tuple[int, int]:
+    """Bytes of the log, and pages asked of the kernel, so far."""
+    row = await server.owner.fetchrow(
+        "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as wal,"
+        " (select sum(blks_read)::bigint from pg_stat_database) as pages"
+    )
+    return (row["wal"], row["pages"]) if row else (0, 0)
+
+
 async def loops(server: Server, traders: int, seconds: float) -> dict[str, float]:
     """One round over HTTP: loops a second, and processor milliseconds for each. Raises OSError when not
     every loop that was counted has left an order with a submitted payment."""
     await afresh(server, seconds)
-    before = server.cpu()
+    before, wrote = server.cpu(), await written(server)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.traders"),
         *(str(server.told.port), SKU, str(traders), str(seconds)),
@@ -87,15 +114,19 @@ async def loops(server: Server, traders: int, seconds: float) -> dict[str, float
     if process.returncode:
         raise OSError("the traders did not come to their end")
     spent = {name: now - before[name] for name, now in server.cpu().items()}
-    found = json.loads(said)
-    number, made = len(found["loop_ms"]), await server.owner.fetchval(_MADE)
+    await asyncio.sleep(REPORTED_SEC)
+    wal, pages = (now - was for now, was in zip(await written(server), wrote, strict=True))
+    took = [sum(loop.calls_ms) for loop in msgspec.json.decode(said, type=list[Loop])]
+    number, made = len(took), await server.owner.fetchval(_MADE)
     if number != made:
         raise OSError(f"{number} loops were counted, and {made} orders have a submitted payment")
     return {
-        "a_sec": found["loops_per_sec"],
-        "p50_ms": median(found["loop_ms"]),
+        "a_sec": number / seconds,
+        "p50_ms": median(took),
         "postgres_cpu_ms": 1000 * spent["PostgreSQL"] / number,
         "api_cpu_ms": 1000 * spent["API"] / number,
+        "wal_kb": wal / 1024 / number,
+        "pages_read": pages / number,
     }
 
 
@@ -114,7 +145,8 @@ async def measured(
 ) -> dict[str, Any]:
     """All sizes in turn, each on a server of its own, at every number of traders."""
     users = ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + max(traders)
-    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "there": {}, "rounds": {}}
+    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "there": {}}
+    found |= {"idle_cores": {}, "rounds": {}}
     async with AsyncExitStack() as stack:
         servers = {}
         for size in sizes:
@@ -124,6 +156,9 @@ async def measured(
             await grown(servers[size], users, size)
             found["there"][size] = await sizes_of(servers[size].owner)
             tell(f"{size:,} orders in {time.perf_counter() - began:.0f} s: {found['there'][size]['mb']} MB")
+        for size, server in servers.items():
+            found["idle_cores"][size] = round(await by_itself(server), 3)
+            tell(f"{size:,} orders: PostgreSQL uses {found['idle_cores'][size]} cores while nobody trades")
         for number in traders:
             for server in servers.values():
                 await loops(server, number, 3)  # warm up
@@ -142,11 +177,11 @@ async def measured(
 def told(found: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
     """Medians at each size and number of traders; beside each, what it is of that at the first size, as the
     median of the rounds' ratios."""
-    lines: dict[str, Any] = {}
+    lines: dict[str, Any] = {"cores while nobody trades": found["idle_cores"]}
     for number, rounds in found["rounds"].items():
         for size in sizes:
             line = lines.setdefault(f"{number} traders", {})[f"{size:,} orders"] = {}
-            for name in ("a_sec", "p50_ms", "postgres_cpu_ms", "api_cpu_ms"):
+            for name in ("a_sec", "p50_ms", "postgres_cpu_ms", "api_cpu_ms", "wal_kb", "pages_read"):
                 line[name] = round(median(one[size][name] for one in rounds), 2)
                 line[f"{name}_ratio"] = round(
                     median(one[size][name] / one[sizes[0]][name] for one in rounds), 3
