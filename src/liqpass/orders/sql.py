@@ -187,7 +187,7 @@ _ASKED = {
 }
 _DRAFT = f"""
     binding as (
-        select a.*, b.api_account_id, b.inst_id
+        select a.*, b.api_account_id, b.inst_id, b.order_id
         from asked a join insured_bindings b on b.user_id = a.user_id and b.id = a.binding_id
         where b.sku = a.sku and b.status in ('DRAFT', 'ACTIVE')
           and b.pos_id = a.pos_id and b.pos_created_ms = a.pos_created_ms
@@ -201,8 +201,7 @@ _DRAFT = f"""
              claims_policy, chance_ppm)
         select user_id, new_id, purchase_order_id, binding_id, sku, premium_amount, payout_amount,
             priced_from, 'DRAFT', 1, coverage_delay_sec, duration_sec, pay_before, chain_id, checkout,
-            created_at, claims_policy, chance_ppm
-        from binding
+            created_at, claims_policy, chance_ppm from binding
         on conflict (user_id, binding_id) where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
         do update set binding_id = excluded.binding_id
         returning {ORDER_COLUMNS}, user_id, binding_id, created_at
@@ -210,6 +209,7 @@ _DRAFT = f"""
     made as (
         select d.*, b.inst_id, b.api_account_id, b.direction
         from drafted d join binding b on b.user_id = d.user_id and b.new_id = d.id
+            and b.order_id is distinct from d.id -- else made already: committed, and we did not hear of it
     ),
     ref as (
         insert into order_refs (purchase_order_id, user_id, order_id)
