@@ -115,7 +115,7 @@ async def test_orders_that_were_made_together_are_found_though_the_answer_was_lo
             await asyncio.sleep(0.01)
         door.keep_answers()
         await holding.rollback()
-        while await owner.fetchval("select count(*) from purchase_orders") < len(people):
+        while await owner.fetchval("select count(*) from purchase_orders") < len(people):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         door.cut_the_deaf()
         said = await asyncio.gather(*calls)
