@@ -1,11 +1,12 @@
 """Requests of one kind that come in while the database works on another are done together, by one statement
-and one commit, as soon as it is free. No timer: a request that comes alone goes at once, alone.
+and one commit, as soon as it is free. A request that comes alone goes at once, alone.
 
 So rows that everybody needs are locked once for many, and the log is flushed once for many.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,6 +14,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 AT_MOST = 64  # in one statement
+# A statement takes milliseconds. One that takes longer waits for a row that somebody holds, or for a database
+# that does not answer: what it waits for is no reason for others to wait.
+PATIENCE_SEC = 0.25
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -54,8 +58,8 @@ class Combining(Generic[R, A]):
     `alone` does one, and raises what the requester is to be told. `together` does several in one transaction
     and answers in their order, with None for each that it did nothing for: these are done alone, and so are
     all when it raises: doing one again is harmless. `keys`: what a request may have in common with another
-    one; two that share a key are never done together (no statement meets one row twice), and in the order of
-    their coming.
+    one; two that share a key are never done together (no statement meets one row twice), and are begun in the
+    order of their coming.
     """
 
     def __init__(
@@ -73,13 +77,29 @@ class Combining(Generic[R, A]):
         """The answer, or what `alone` raises. Whoever is cancelled meanwhile harms nobody else."""
         if not self._busy:
             self._busy = True
-            try:
+            with self._turn():
                 return await self._alone(request)
-            finally:
-                self._go_on()
         waiting = _Waiting[R, A](request, asyncio.get_running_loop().create_future(), copy_context())
         self._waiting.append(waiting)
         return await waiting.answer
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Whoever comes during the block waits for its end, or until it takes too long."""
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            if not over:
+                over = True
+                self._go_on()
+
+        timer = asyncio.get_running_loop().call_later(PATIENCE_SEC, end)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            end()
 
     def _go_on(self) -> None:
         taken = self._take()
@@ -104,14 +124,17 @@ class Combining(Generic[R, A]):
 
     async def _do(self, taken: list[_Waiting[R, A]]) -> None:
         try:
-            if len(taken) == 1:
-                await self._answer_alone(taken[0])
-                return
-            answers = await self._together([one.request for one in taken])
+            with self._turn():
+                if len(taken) == 1:
+                    await self._answer_alone(taken[0])
+                    return
+                answers = await self._together([one.request for one in taken])
         except Exception:
             answers = [None] * len(taken)
-        finally:
-            self._go_on()
+        except BaseException:
+            for one in taken:
+                one.answer.cancel()
+            raise
         for one, answer in zip(taken, answers, strict=True):
             if answer is None:
                 self._start(self._answer_alone(one), one.context)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from liqpass.problems import Problem
 from liqpass.signin.sessions import Token, token_of
 
 MOST_BYTES = 4096
@@ -36,12 +37,16 @@ def front(
             return await app(scope, receive, send)
         token, length = plain
         messages, body = [], b""
-        while len(body) < length:
-            message: Any = await receive()
-            messages.append(message)
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        try:
+            while len(body) < length:
+                message: Any = await receive()
+                messages.append(message)
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    break
+        except Problem as problem:  # it broke off, or did not come in time
+            scope["path_template"] = path
+            return await refuse(send, problem)
         try:
             data = decoders[path].decode(body)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors

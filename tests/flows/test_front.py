@@ -1,5 +1,6 @@
 """The calls of an order's loop are answered before the framework: the same as by it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,8 +8,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import structlog
 from litestar.types import Receive, Scope, Send
 
+from liqpass import bodies
 from liqpass.front import MOST_BYTES, front
 from liqpass.hexes import to_hex
 from liqpass.signin.sessions import Token
@@ -152,3 +155,26 @@ async def test_the_front_answers_what_is_plain_and_leaves_the_rest_as_it_came(
     }
     await front(framework, {"/much": (Asked, much)}, COOKIE, refuse)(scope, receive, send)
     assert (said, heard) == ([by], [body])
+
+
+async def test_a_body_that_breaks_off_is_refused_like_any_other_and_no_failure_of_ours(
+    world: TestWorld, alice: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_SEC", 0.5)
+    (cookie,) = alice.trader.http.cookie_jar
+    head = (
+        f"POST {CREATE} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"cookie: {cookie.key}={cookie.value}\r\ncontent-length: 60\r\n\r\n"
+    )
+    with structlog.testing.capture_logs() as logs:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(world.api.rpartition(":")[2]))
+        writer.write(f'{head}{{"bindId": '.encode())
+        said = await reader.read()  # until the time for it is over
+        writer.close()
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"BODY_TOO_SLOW"' in said
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
+    async with alice.trader.http.get(f"{alice.trader.api}/metrics") as told:
+        assert f'liqpass_http_request_seconds_count{{method="POST",route="{CREATE}",status="408"}} 1.0' in (
+            await told.text()
+        )

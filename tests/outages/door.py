@@ -15,6 +15,7 @@ class Door:
         self._connect = connect
         self._server: asyncio.Server | None = None
         self._passing: set[asyncio.StreamWriter] = set()
+        self._deaf: set[asyncio.StreamWriter] | None = None
 
     async def open(self) -> None:
         """Let everybody through (again)."""
@@ -28,19 +29,40 @@ class Door:
         for writer in list(self._passing):
             writer.transport.abort()
 
+    def keep_answers(self) -> None:
+        """From now on what the server says is heard by nobody."""
+        self._deaf = set()
+
+    def cut_the_deaf(self) -> None:
+        """Cut off those who were answered and did not hear it; the others hear again."""
+        for writer in self._deaf or ():
+            writer.transport.abort()
+        self._deaf = None
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind_reader, behind_writer = await self._connect()
         both = {writer, behind_writer}
         self._passing |= both
         try:
-            await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
+            await asyncio.gather(_copy(reader, behind_writer), self._answer(behind_reader, writer))
         finally:
             self._passing -= both
 
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _copy(reader, writer, lambda: self._is_heard(writer))
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _is_heard(self, writer: asyncio.StreamWriter) -> bool:
+        if self._deaf is not None:
+            self._deaf.add(writer)
+        return self._deaf is None
+
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_heard: Callable[[], bool] = lambda: True
+) -> None:
     with suppress(ConnectionError):
         while received := await reader.read(65536):
-            writer.write(received)
-            await writer.drain()
+            if is_heard():
+                writer.write(received)
+                await writer.drain()
     writer.close()

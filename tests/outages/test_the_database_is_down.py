@@ -1,21 +1,28 @@
 """The database is gone for a while: callers are told so, nothing is lost, workers take up where they were."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from liqpass.db import Database, open_database
+from liqpass.sandbox.trader import Refused
 from liqpass.worker import run_worker, tasks_of
 from tests.clock import SettableClock
+from tests.flows.newcomers import newcomer
 from tests.outages.conftest import behind, page, refusal, state_of
 from tests.outages.door import Door
 from tests.world import SKU, TestWorld, covered_position, running_world
 
 SPARE_SEC = 30
+LOCKED = """
+    select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -85,6 +92,48 @@ async def test_every_call_says_that_the_database_is_down_and_works_when_it_is_ba
         await shaky.confirm()
         assert (await trader.order(order_id))["status"] == "ACTIVE"
     assert (await page(shaky, "/readyz")).status == 200
+
+
+async def test_orders_that_were_made_together_are_found_though_the_answer_was_lost(
+    shaky: TestWorld, door: Door, database_url: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        people = [await stack.enter_async_context(newcomer(shaky)) for _ in range(4)]
+        bound = [(await who.bind())["bindId"] for who in people]
+        owner = await asyncpg.connect(database_url)
+        stack.push_async_callback(owner.close)
+        holder = await asyncpg.connect(database_url)
+        stack.push_async_callback(holder.close)
+        holding = holder.transaction()
+        await holding.start()
+        await holder.execute("select from ledger_accounts for update")
+        calls = [
+            asyncio.create_task(told_or_away(who.trader.create_order(bind_id)))
+            for who, bind_id in zip(people, bound, strict=True)
+        ]
+        while await owner.fetchval(LOCKED) < 2:  # noqa: ASYNC110, the first alone, and the others together
+            await asyncio.sleep(0.01)
+        door.keep_answers()
+        await holding.rollback()
+        while await owner.fetchval("select count(*) from purchase_orders") < len(people):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        door.cut_the_deaf()
+        said = await asyncio.gather(*calls)
+        lost = [answer for answer in said if isinstance(answer, str)]
+        assert lost == ["DATABASE_UNAVAILABLE"]  # nobody may ask again for a request that was sent alone
+        again = [await who.trader.create_order(bind_id) for who, bind_id in zip(people, bound, strict=True)]
+        assert [answer for answer in said if answer not in lost] == [
+            order for order, answer in zip(again, said, strict=True) if answer not in lost
+        ]
+        assert await owner.fetchval("select count(*) from purchase_orders") == len(people)
+
+
+async def told_or_away(call: Awaitable[dict[str, Any]]) -> dict[str, Any] | str:
+    """The answer, or the code of the refusal."""
+    try:
+        return await call
+    except Refused as refused:
+        return refused.code
 
 
 async def test_connections_that_the_server_closed_are_opened_again(

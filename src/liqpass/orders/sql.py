@@ -187,7 +187,7 @@ _ASKED = {
 }
 _DRAFT = f"""
     binding as (
-        select a.*, b.api_account_id, b.inst_id
+        select a.*, b.api_account_id, b.inst_id, b.order_id
         from asked a join insured_bindings b on b.user_id = a.user_id and b.id = a.binding_id
         where b.sku = a.sku and b.status in ('DRAFT', 'ACTIVE')
           and b.pos_id = a.pos_id and b.pos_created_ms = a.pos_created_ms
@@ -210,6 +210,8 @@ _DRAFT = f"""
     made as (
         select d.*, b.inst_id, b.api_account_id, b.direction
         from drafted d join binding b on b.user_id = d.user_id and b.new_id = d.id
+        -- else it is ours of before: it was committed, and we did not hear of it
+        where b.order_id is distinct from d.id
     ),
     ref as (
         insert into order_refs (purchase_order_id, user_id, order_id)
