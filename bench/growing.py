@@ -183,6 +183,8 @@ def told(found: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
             line = lines.setdefault(f"{number} traders", {})[f"{size:,} orders"] = {}
             for name in ("a_sec", "p50_ms", "postgres_cpu_ms", "api_cpu_ms", "wal_kb", "pages_read"):
                 line[name] = round(median(one[size][name] for one in rounds), 2)
+                if name in ("wal_kb", "pages_read"):  # with few orders there are none that are read
+                    continue
                 line[f"{name}_ratio"] = round(
                     median(one[size][name] / one[sizes[0]][name] for one in rounds), 3
                 )
