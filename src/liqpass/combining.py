@@ -57,9 +57,11 @@ class Combining(Generic[R, A]):
 
     `alone` does one, and raises what the requester is to be told. `together` does several in one transaction
     and answers in their order, with None for each that it did nothing for: these are done alone, and so are
-    all when it raises: doing one again is harmless. `keys`: what a request may have in common with another
-    one; two that share a key are never done together (no statement meets one row twice), and are begun in the
-    order of their coming.
+    all when it raises: doing one again is harmless. Where it raises one of `of_one`, which tell that a single
+    one of them is refused, the two halves are done instead, and so on: who asks for what he cannot have costs
+    the others a few statements, not the gain of being together. `keys`: what a request may have in common
+    with another one; two that share a key are never done together (no statement meets one row twice), and are
+    begun in the order of their coming.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class Combining(Generic[R, A]):
         alone: Callable[[R], Awaitable[A]],
         together: Callable[[Sequence[R]], Awaitable[Sequence[A | None]]],
         keys: Callable[[R], Collection[Hashable]] = lambda _: (),
+        of_one: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._alone, self._together, self._keys = alone, together, keys
+        self._alone, self._together, self._keys, self._of_one = alone, together, keys, of_one
         self._waiting: list[_Waiting[R, A]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = False
@@ -123,14 +126,22 @@ class Combining(Generic[R, A]):
         return taken
 
     async def _do(self, taken: list[_Waiting[R, A]]) -> None:
+        with self._turn():
+            await self._answer(taken)
+
+    async def _answer(self, taken: list[_Waiting[R, A]]) -> None:
+        if len(taken) == 1:
+            await self._answer_alone(taken[0])
+            return
         try:
-            with self._turn():
-                if len(taken) == 1:
-                    await self._answer_alone(taken[0])
-                    return
-                answers = await self._together([one.request for one in taken])
-        except Exception:
+            answers = await self._together([one.request for one in taken])
+        except Exception as error:
             answers = [None] * len(taken)
+            if isinstance(error, self._of_one) and len(taken) > 2:
+                half = len(taken) // 2
+                for part in (taken[:half], taken[half:]):
+                    self._start(self._answer(part), part[0].context)
+                return
         except BaseException:
             for one in taken:
                 one.answer.cancel()

@@ -88,12 +88,18 @@ WISHES = st.builds(
     left=st.integers(0, 40),
     takes=st.integers(1, 5),
     breaks=st.sets(st.integers(0, 6)),
+    halves=st.booleans(),
 )
 def test_each_is_answered_as_if_they_had_come_one_after_the_other(
-    wishes: list[Wish], left: int, takes: int, breaks: set[int]
+    wishes: list[Wish], left: int, takes: int, breaks: set[int], halves: bool
 ) -> None:
     shop = Shop(left, takes, breaks)
-    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    combining = Combining(
+        shop.alone,
+        shop.together,
+        keys=lambda wish: [wish.name],
+        of_one=(NotEnough,) if halves else (),
+    )
 
     async def all_of_them() -> list[int | str]:
         told = await asyncio.gather(*(asked(combining, wish) for wish in wishes))
@@ -153,6 +159,18 @@ async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
     assert [type(end) for end in await asyncio.gather(*waiting, return_exceptions=True)] == (
         [asyncio.CancelledError] * 3
     )
+
+
+async def test_of_many_the_one_who_is_refused_is_found_by_halves() -> None:
+    shop = Shop(left=100, takes=2, breaks=set())
+    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name], of_one=(NotEnough,))
+    names = [f"{n}" for n in range(33)]
+    wishes = [Wish(name, 500 if name == "20" else 1, 0, None) for name in names]
+    told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)
+    assert [type(one) for one in told] == [int] * 20 + [NotEnough] + [int] * 12
+    # the first alone, then 32; four halvings down to the pair, whose two are done alone
+    assert shop.statements[:2] == [1, 32]
+    assert sorted(shop.statements[2:]) == [1, 1, 2, 2, 4, 4, 8, 8, 16, 16]
 
 
 def test_answers_stand_where_their_requests_stood() -> None:

@@ -124,7 +124,8 @@ def making(db: Database, products: Products) -> Combining[Drafting, sql.Order]:
             found = await sql.draft_many(conn, *in_columns([one.order for one in several]))
         return in_place(found, len(several))
 
-    return Combining(alone, together, keys=lambda one: [one.order.binding_id])
+    refusals = (asyncpg.CheckViolationError,)
+    return Combining(alone, together, keys=lambda one: [one.order.binding_id], of_one=refusals)
 
 
 async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order:
