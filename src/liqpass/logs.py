@@ -50,7 +50,7 @@ def _hidden(name: str, value: object) -> object:
     return value
 
 
-class RequestLine(msgspec.Struct, frozen=True, omit_defaults=False):
+class RequestLine(msgspec.Struct, frozen=True):
     """What is logged of every request, in the order in which it is read."""
 
     request_id: str
@@ -65,7 +65,7 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=False):
 
 def log_request(request_id: str, method: str, route: str, status: int, ms: float) -> None:
     """One line for a request, where `configure_logs` sends INFO: as structlog would write it, at a fifth of
-    the time (a seventh of a request's)."""
+    the time."""
     if _requests_to is not None:
         if not _lines:  # those of one turn of the loop are written at once
             asyncio.get_running_loop().call_soon(_write_lines)

@@ -1,16 +1,20 @@
-"""Who asks to bind a position, and their account as it was last read: one statement for all at once."""
+"""Who asks, by a living session, and what is known of what they ask for: one statement for all at once."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
 from liqpass.clock import Clock
-from liqpass.combining import Combining, in_columns, in_place
+from liqpass.combining import Combining, Placed, in_columns, in_place
 from liqpass.db import Database
 from liqpass.market.reading import MAX_AGE
 from liqpass.positions import sql
 from liqpass.signin.sessions import not_signed_in
+
+R = TypeVar("R", bound=msgspec.Struct)
+P = TypeVar("P", bound=Placed)
 
 
 class AskingToBind(msgspec.Struct, frozen=True):
@@ -23,18 +27,26 @@ class AskingToBind(msgspec.Struct, frozen=True):
 
 def asking_to_bind(db: Database, clock: Clock) -> Combining[AskingToBind, sql.ToBind]:
     """Raises Problem NOT_SIGNED_IN without a living session."""
+    return asking(db, clock, sql.to_bind)
 
-    async def alone(one: AskingToBind) -> sql.ToBind:
+
+def asking(db: Database, clock: Clock, statement: Callable[..., Awaitable[list[P]]]) -> Combining[R, P]:
+    """What `statement` finds for requests that come in at the same time. Its parameters are their fields as
+    arrays, now, and since when prices are young enough; a request without a living session gets no row.
+
+    Raises Problem NOT_SIGNED_IN.
+    """
+
+    async def alone(one: R) -> P:
         (found,) = await together([one])
         if found is None:
             raise not_signed_in()
         return found
 
-    async def together(several: Sequence[AskingToBind]) -> list[sql.ToBind | None]:
-        tokens, accounts, inst_ids = in_columns(several)
+    async def together(several: Sequence[R]) -> list[P | None]:
         now = clock()
         async with db.pool.acquire() as conn:
-            found = await sql.to_bind(conn, tokens, accounts, inst_ids, now, now - MAX_AGE)
+            found = await statement(conn, *in_columns(several), now, now - MAX_AGE)
         return in_place(found, len(several))
 
     return Combining(alone, together)
