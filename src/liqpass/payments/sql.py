@@ -8,6 +8,7 @@ import msgspec
 from liqpass.db import Connection, many_rows, one_row, query
 from liqpass.orders.states import MOVE, OrderStatus
 from liqpass.payments.matching import Outcome, PayableOrder, Payment
+from liqpass.signin.living import LIVING_SESSION
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -60,8 +61,8 @@ _ASKED = {
 }
 _SUBMIT = f"""
     who as (
-        select a.*, s.user_id from asked a join sessions s on s.token_sha256 = a.token_sha256
-        where s.expires_at > a.at and s.revoked_at is null
+        select a.*, s.user_id
+        from asked a join sessions s on {LIVING_SESSION.format("a.token_sha256", "a.at")}
     ),
     found as (
         select w.*, o.id, o.status, o.event_seq, o.pay_tx_hash

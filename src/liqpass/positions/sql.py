@@ -8,6 +8,7 @@ import msgspec
 
 from liqpass.db import Connection, many_rows, one_row, query
 from liqpass.market.reading import NEWEST_AS_JSON
+from liqpass.signin.living import LIVING_SESSION
 
 
 class BindingStatus(StrEnum):
@@ -53,9 +54,8 @@ class Asked(msgspec.Struct, frozen=True):
         return StoredReading(self.exchange, self.uid, self.demo, self.held_reason, self.read_at, self.body)
 
 
-# The columns of Asked, and what they come from: a living session `s` and the id of an account.
+# The columns of Asked, and what they come from: a session `s` and the id of an account.
 ASKED_COLUMNS = "s.user_id, a.exchange, a.uid, a.demo, a.held_reason, r.read_at, r.body"
-LIVING_SESSION = "s.token_sha256 = {} and s.expires_at > {} and s.revoked_at is null"
 ITS_ACCOUNT = """
     left join api_accounts a on a.user_id = s.user_id and a.id = {account} and a.revoked_at is null
     left join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from liqpass.db import Connection, query
+from liqpass.signin.living import LIVING_SESSION
 
 
 @query(
@@ -40,7 +41,7 @@ async def burn_nonce(conn: Connection, nonce: str) -> None:
     """Forget a text: whatever signs it now signs nobody in."""
 
 
-@query("select user_id from sessions where token_sha256 = $1 and expires_at > $2 and revoked_at is null")
+@query(f"select s.user_id from sessions s where {LIVING_SESSION.format('$1', '$2')}")
 async def living_session(conn: Connection, token_sha256: bytes, now: datetime) -> bytes | None:
     """Whose session it is."""
 

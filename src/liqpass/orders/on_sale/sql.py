@@ -10,7 +10,8 @@ from liqpass.exposure.rooms import ROOMS_AS_JSON
 from liqpass.market.reading import NEWEST_AS_JSON
 from liqpass.orders.sql import Quotable
 from liqpass.orders.states import OrderStatus
-from liqpass.positions.readings import ASKED_COLUMNS, ITS_ACCOUNT, LIVING_SESSION, Asked
+from liqpass.positions.readings import ASKED_COLUMNS, ITS_ACCOUNT, Asked
+from liqpass.signin.living import LIVING_SESSION
 
 
 class LiveBinding(msgspec.Struct, frozen=True):
