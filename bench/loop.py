@@ -70,10 +70,10 @@ async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: st
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     measured = commit()  # what was read when all began; files may be changed meanwhile
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(running_server(HERE, ""))]
-        if beside:
-            tree = stack.enter_context(checked_out(beside))
-            servers.append(await stack.enter_async_context(running_server(tree, beside)))
+        trees = [(HERE, "")]
+        if beside:  # before anything is started: there may be no such commit
+            trees.append((stack.enter_context(checked_out(beside)), beside))
+        servers = [await stack.enter_async_context(running_server(*tree)) for tree in trees]
         at_start = {name: found for server in servers for name, found in server.memory().items()}
         by_itself = await idle(servers)
         sync = sync_ms(Path(servers[0].told.folder))

@@ -1,5 +1,7 @@
 """The bench of the order loop, but for its speed: what it runs, what it counts, what it says of it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -152,3 +154,13 @@ def loops(one: Measured) -> float:
 def test_what_no_commit_can_be_held_to_is_not_kept(result: Result) -> None:
     with pytest.raises(ValueError, match="measured beside another"):
         measured(result)
+
+
+def test_an_earlier_commit_that_is_not_there_is_told_before_anything_is_started() -> None:
+    command = [sys.executable, "-m", "bench.loop", "--users", "1", "--beside", "no-such-commit"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == "bench: git archive no-such-commit failed: fatal: not a valid object name: no-such-commit\n"
+    )
