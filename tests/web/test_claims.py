@@ -1,6 +1,7 @@
 """A claim in the browser: from the trader's button to the receipt, with two operators in between; and what is
 written by others stays what it is."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from liqpass.hexes import checksum
 from liqpass.sandbox.anvil import wallet
@@ -188,3 +189,29 @@ async def test_a_claim_that_is_open_already_is_the_one_that_is_shown(
         re.compile("A claim was open already")
     )
     assert made["claimId"] in str(await trader.page.locator("#live").get_attribute("data-claim"))
+
+
+async def test_the_claim_keeps_the_focus_when_the_stream_told_of_it_before_the_answer_came(
+    town: TestWorld, alice: Newcomer, visit: Visit
+) -> None:
+    order = await covered(town, alice)
+    trader = await at_order(visit, alice, order)
+    page = trader.page
+    looking, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await looking.wait()
+        await route.fulfill(response=answer)
+        answered.set()
+
+    async def look_longer(route: Route) -> None:
+        looking.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/api/insurance/claims", answer_late)
+    await page.route(f"**/orders/{order}", look_longer)
+    await trader.button("Report a liquidation").press("Enter")
+    await expect(state(trader, "Collecting evidence")).to_be_visible()
+    await expect(page.locator("#claim-title")).to_be_focused()

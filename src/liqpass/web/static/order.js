@@ -13,8 +13,9 @@ const SAID = "#pay-said > *, #pay-notes > *"
 let stream
 /** @type {HTMLButtonElement | undefined} */
 let paying
+/** @type {Promise<void> | undefined} */
+let looking
 let moved = false
-let looking = false
 let missed = false
 let failed = false
 let lookedAt = 0
@@ -24,16 +25,28 @@ const isFollowed = () => live().dataset.followed !== undefined
 const objecting = () => /** @type {HTMLDialogElement} */ (find("#object"))
 const cancelDialog = () => /** @type {HTMLDialogElement | null} */ (document.querySelector("#cancel-order"))
 
+/** A payment that is being made is left alone until the order has moved: the chain may tell of it although the wallet never does. */
+const isLeftAlone = () => Boolean(paying && !moved)
+
 /**
- * Fetch the page again and put its living part in place of ours. A payment that is being made in it is left alone
- * until the order has moved: the chain may tell of it although the wallet never does.
+ * Show the page as it is now. Who asks while one is being fetched waits for one more: that one may be older than
+ * what they know.
  */
-async function look() {
-  const isAskedLater = looking || Boolean(paying && !moved)
-  missed ||= isAskedLater
-  if (isAskedLater) return
+function look() {
+  missed ||= Boolean(looking) || isLeftAlone()
+  if (!isLeftAlone()) looking ??= lookUntilNoneIsMissed()
+  return looking ?? Promise.resolve()
+}
+
+async function lookUntilNoneIsMissed() {
+  do await fetchAgain()
+  while (missed && !isLeftAlone())
+  looking = undefined
+}
+
+/** Fetch the page again and put its living part in place of ours. */
+async function fetchAgain() {
   const hadMoved = moved
-  looking = true
   moved = false
   missed = false
   lookedAt = Date.now()
@@ -45,11 +58,8 @@ async function look() {
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"))
   } catch {
     failed = true
-  } finally {
-    looking = false
-    moved ||= failed && hadMoved
   }
-  if (missed) await look()
+  moved ||= failed && hadMoved
 }
 
 /** @param {Document} fresh */
@@ -74,7 +84,8 @@ function replace(fresh) {
   const after = document.importNode(find("#live", fresh), true)
   if (before.querySelector(SAID) && drawnFrom(before) === drawnFrom(after)) return
   const focused = before.contains(document.activeElement) ? document.activeElement : null
-  const same = focused && [...after.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent)
+  const same = focused && ((focused.id && after.querySelector(`#${focused.id}`))
+    || [...after.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent))
   for (const open of before.querySelectorAll("details[open]")) after.querySelector(`#${open.id}`)?.setAttribute("open", "")
   before.replaceWith(after)
   enliven(after)
