@@ -35,7 +35,7 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
         "positions.sql.bind",
         "bound_",
         [
-            ":asked_user_id",
+            TOKEN,
             "encode(int8send(:first) || int8send(:a), 'hex')",
             ACCOUNT,
             "'okx'",
@@ -48,6 +48,7 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             ":pos_created_ms",
             ":position_as_read",
             ":position_sha256",
+            ":asked_read_at",
             "now()",
             "now()",
         ],
@@ -61,7 +62,7 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
         "orders.sql.draft",
         "order_",
         [
-            ":asked_user_id",
+            TOKEN,
             "encode(int8send(:first) || int8send(:b), 'hex')",
             THIRTY_TWO_RANDOM_BYTES,
             ":bound_id",
@@ -80,6 +81,8 @@ LOOP: list[tuple[str, str | None, list[str]]] = [
             ":claims_policy",
             ":chance_ppm",
             "'long'",
+            ":asked_read_at",
+            "now()",
         ],
     ),
     (

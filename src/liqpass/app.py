@@ -33,6 +33,7 @@ from liqpass.orders.routes import CreateRequest, ordering_with, orders_router
 from liqpass.payments.routes import SubmitRequest, payments_router, submitting_with
 from liqpass.plain_litestar import PlainLitestar
 from liqpass.positions.readings import PositionReader
+from liqpass.positions.remembered import Remembered
 from liqpass.positions.routes import BindRequest, binding_with, positions_router
 from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
@@ -98,8 +99,9 @@ def create_app(of: Clients) -> AsgiApp:
     terms = Terms(chain, of.products, ttl, claims_policy.CURRENT.version)
     cookie = session_cookie(of.settings.public_url)
     heads = HeadsShown(of.nodes, chain, clock)
-    binding = binding_with(reader, partial(refusal, of.products))
-    ordering, submitting = ordering_with(reader, terms), submitting_with(db, clock)
+    remembered = Remembered()
+    binding = binding_with(reader, partial(refusal, of.products), remembered)
+    ordering, submitting = ordering_with(reader, terms, remembered), submitting_with(db, clock)
     app = PlainLitestar(
         route_handlers=[
             signin_router(
@@ -108,7 +110,7 @@ def create_app(of: Clients) -> AsgiApp:
             vault_router(gateway=of.gateway, keyring=of.keyring, regions=list(of.settings.okx_hosts)),
             pricing_router(products=of.products),
             positions_router(reader=reader, appraise=partial(refusal, of.products), binding=binding),
-            orders_router(reader=reader, terms=terms, ordering=ordering),
+            orders_router(reader=reader, terms=terms, ordering=ordering, remembered=remembered),
             payments_router(submitting=submitting, chain=chain, nodes=of.nodes),
             claims_router(),
             disclosure_router(products=of.products, chain=chain),

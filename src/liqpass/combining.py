@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
-
-import msgspec
+from typing import Generic, Protocol, TypeVar
 
 AT_MOST = 64  # in one statement
 # A statement takes milliseconds. One that takes longer waits for a row that somebody holds, or for a database
@@ -30,11 +28,6 @@ class Placed(Protocol):
 
 
 P = TypeVar("P", bound=Placed)
-
-
-def in_columns(several: Sequence[msgspec.Struct]) -> list[list[Any]]:
-    """The fields of all, each field as an array: the parameters of a statement over `db.many_rows`."""
-    return [list(column) for column in zip(*map(msgspec.structs.astuple, several), strict=True)]
 
 
 def in_place(found: Sequence[P], how_many: int) -> list[P | None]:

@@ -12,9 +12,10 @@ PREPAREs every query and compares PostgreSQL's columns and types with these anno
 import asyncio
 import functools
 import inspect
+import itertools
 import types
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -210,23 +211,28 @@ QUERIES: list[Query] = []
 
 
 def query(sql: str, *, patience_sec: float | None = None) -> Callable[[F], F]:
-    """Write the body of the decorated function from its SQL and its annotations. `patience_sec`: how long an
-    answer may take that is made from whole tables; None: as long as any other."""
+    """Write the body of the decorated function from its SQL and its annotations. A struct's fields are
+    parameters in their order; of a list of structs each field is an array. `patience_sec`: how long an answer
+    may take that is made from whole tables; None: as long as any other."""
 
     def decorate(function: F) -> F:
         declared = replace(_declared(function, sql), patience_sec=patience_sec)
         QUERIES.append(declared)
-        return typing.cast(F, functools.wraps(function)(_runner(declared)))
+        return typing.cast(F, functools.wraps(function)(_runner(declared, _spread(_asked(function)))))
 
     return decorate
 
 
-def _declared(function: Callable[..., Any], sql: str) -> Query:
+def _asked(function: Callable[..., Any]) -> list[Any]:
+    """The types of what comes after `conn`."""
     hints = typing.get_type_hints(function)
-    out = hints.pop("return")
-    names = list(inspect.signature(function).parameters)[1:]
+    return [hints[name] for name in list(inspect.signature(function).parameters)[1:]]
+
+
+def _declared(function: Callable[..., Any], sql: str) -> Query:
+    out = typing.get_type_hints(function)["return"]
     name = f"{function.__module__}.{function.__name__}"
-    params = tuple(hints[n] for n in names)
+    params = tuple(itertools.chain.from_iterable(map(_columns, _asked(function))))
     if out is types.NoneType:
         return Query(name, sql, params, None, "none")
     if typing.get_origin(out) is list:
@@ -239,12 +245,43 @@ def _declared(function: Callable[..., Any], sql: str) -> Query:
     return Query(name, sql, params, out, "one")
 
 
-def _runner(declared: Query) -> Callable[..., Any]:
+def _is_struct(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+
+
+def _columns(annotation: Any) -> list[Any]:
+    """The parameters that an argument becomes: a struct's fields, of a list of structs an array of each."""
+    if _is_struct(annotation):
+        return [field.type for field in msgspec.structs.fields(annotation)]
+    if typing.get_origin(annotation) is list and _is_struct(of := typing.get_args(annotation)[0]):
+        return [list[field.type] for field in msgspec.structs.fields(of)]  # type: ignore[name-defined]
+    return [annotation]
+
+
+def _spread(annotations: Sequence[Any]) -> Callable[..., Sequence[Any]]:
+    """Arguments → parameters."""
+    if all(_columns(each) == [each] for each in annotations):
+        return lambda *args: args
+    ways = [_way(each) for each in annotations]
+    return lambda *args: [one for way, arg in zip(ways, args, strict=True) for one in way(arg)]
+
+
+def _way(annotation: Any) -> Callable[[Any], Sequence[Any]]:
+    if _is_struct(annotation):
+        return msgspec.structs.astuple
+    if _columns(annotation) == [annotation]:
+        return lambda arg: (arg,)
+    return lambda several: [
+        list(column) for column in zip(*map(msgspec.structs.astuple, several), strict=True)
+    ]
+
+
+def _runner(declared: Query, spread: Callable[..., Sequence[Any]]) -> Callable[..., Any]:
     sql, patience = declared.sql, declared.patience_sec
     if declared.shape == "none":
 
         async def execute(conn: Connection, *args: object) -> None:
-            await conn.execute(sql, *args, timeout=patience)
+            await conn.execute(sql, *spread(*args), timeout=patience)
 
         return execute
 
@@ -252,21 +289,21 @@ def _runner(declared: Query) -> Callable[..., Any]:
     if declared.shape == "many":
 
         async def many(conn: Connection, *args: object) -> list[Any]:
-            return [build(r) for r in await conn.fetch(sql, *args, timeout=patience)]
+            return [build(r) for r in await conn.fetch(sql, *spread(*args), timeout=patience)]
 
         return many
 
     if declared.shape == "stream":
 
         async def stream(conn: Connection, *args: object) -> AsyncIterator[list[Any]]:
-            cursor = await conn.cursor(sql, *args, timeout=patience)
+            cursor = await conn.cursor(sql, *spread(*args), timeout=patience)
             while records := await cursor.fetch(STREAM_ROWS, timeout=patience):
                 yield [build(r) for r in records]
 
         return stream
 
     async def one(conn: Connection, *args: object) -> Any:
-        record = await conn.fetchrow(sql, *args, timeout=patience)
+        record = await conn.fetchrow(sql, *spread(*args), timeout=patience)
         if record is None and declared.shape == "one":
             raise LookupError(f"{declared.name} returned no row")
         return None if record is None else build(record)

@@ -51,6 +51,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "track_activity_query_size": "16kB",  # who asks what a session does sees all of its statement
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import asyncpg
@@ -54,35 +55,31 @@ class PaperTown(Town):
         terms = Order(premium, payout, DELAY, duration, now + TTL)
         public_id = self.fresh("order")
         await self._bound(user, account)
-        numbers = (
+        wanted = orders_sql.NewOrder(
+            sha256(user).digest(),
+            account,
+            public_id,
+            account,
+            "X",
             premium,
             payout,
             "{}",
             int(DELAY.total_seconds()),
             int(duration.total_seconds()),
             now + TTL,
+            CHAIN_ID,
+            CHECKOUT,
+            now,
+            "1",
+            1,
+            CURRENT.version,
+            CHANCE,
+            Direction.LONG,
+            now,
+            now,
         )
         try:
-            made = await self.db.run(
-                lambda conn: orders_sql.draft(
-                    conn,
-                    user,
-                    account,
-                    public_id,
-                    account,
-                    "X",
-                    *numbers,
-                    CHAIN_ID,
-                    CHECKOUT,
-                    now,
-                    "1",
-                    1,
-                    CURRENT.version,
-                    CHANCE,
-                    Direction.LONG,
-                ),
-                one_statement=True,
-            )
+            made = await self.db.run(lambda conn: orders_sql.draft(conn, wanted), one_statement=True)
         except asyncpg.CheckViolationError as error:
             assert error.constraint_name == "never_overdrawn"
             return None, terms
@@ -94,6 +91,8 @@ class PaperTown(Town):
         slot: dict[str, object] = {"user_id": user, "api_account_id": account, "exchange_uid": number}
         slot |= {"inst_id": "BTC-USDT-SWAP", "mgn_mode": "isolated", "pos_side": "long"}
         await rows.account(self.owner, user_id=user, id=account, uid=number, api_key=number)
+        await rows.session(self.owner, user, self.clock())
+        await rows.reading(self.owner, user_id=user, api_account_id=account, read_at=self.clock())
         await rows.insert(self.owner, "insured_positions", **slot, exchange="okx", binding_id=account)
         await rows.binding(self.owner, **slot, id=account, sku="X", created_at=self.clock())
 

@@ -15,7 +15,7 @@ from tests.world import TestWorld
 HELD = {
     "bind": ("insured_positions", "insert into insured_positions"),
     "order": ("insured_bindings", "insert into purchase_orders"),
-    "submit": ("purchase_orders", "token_sha256"),
+    "submit": ("purchase_orders", "HASH_SUBMITTED"),
 }
 
 

@@ -1,6 +1,7 @@
 """Rows of one trader, written straight into the tables."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import asyncpg
@@ -34,6 +35,26 @@ async def account(conn: Writer, **changed: object) -> None:
     row |= {"demo": False, "uid": "1", "main_uid": "1", "api_key": "key", "label": "", "permissions": []}
     row |= {"secret_enc": "sealed", "passphrase_enc": "sealed", "ip_bound": False}
     await insert(conn, "api_accounts", **row | {"checked_at": MADE, "created_at": MADE} | changed)
+
+
+async def session(conn: Writer, user: bytes, now: datetime) -> None:
+    """A session of a day, whose token's hash is that of the wallet; the one that is there is renewed."""
+    await conn.execute(
+        """
+        insert into sessions (token_sha256, user_id, created_at, expires_at) values ($1, $2, $3, $4)
+        on conflict (token_sha256) do update set expires_at = excluded.expires_at
+        """,
+        sha256(user).digest(),
+        user,
+        now,
+        now + timedelta(days=1),
+    )
+
+
+async def reading(conn: Writer, **changed: object) -> None:
+    """What was read of the account: nothing."""
+    row: dict[str, object] = {"user_id": USER, "api_account_id": ACCOUNT, "read_at": MADE, "body": b"{}"}
+    await insert(conn, "position_readings", **row | {"body_sha256": BLOCK, "inst_ids": []} | changed)
 
 
 async def binding(conn: Writer, **changed: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +24,7 @@ from liqpass.hexes import checksum
 from liqpass.orders import sql as orders_sql
 from liqpass.orders.priced import PricedPosition
 from liqpass.positions import bindings
+from liqpass.positions import sql as positions_sql
 from liqpass.positions.readings import AccountReading, PositionReader
 from liqpass.sandbox.anvil import wallet
 from liqpass.sandbox.okx_margin import Account, Key
@@ -37,6 +39,7 @@ from tests.clock import SettableClock
 from tests.exposure.shares import all_of_it
 from tests.properties.paper_chain import CHAIN_ID, CHECKOUT, TREASURY, USDC, served
 from tests.properties.shown import Came, Paid, Tx
+from tests.schema import rows
 from tests.storms.token_chain import TokenChain
 from tests.storms.truth import MICRO, Cover
 from tests.storms.weather import Weather
@@ -141,12 +144,12 @@ class StormTown:
             holder.user, holder.account
         )
         async with of.db.pool.acquire() as conn:
+            await rows.session(self.owner, holder.user, now)
             for position in reading.reading.positions:
                 payout = payouts[position.slot]
                 binding = await self._bound(conn, holder, reading, position)
-                order = await orders_sql.draft(
-                    conn,
-                    holder.user,
+                wanted = orders_sql.NewOrder(
+                    sha256(holder.user).digest(),
                     self._id(),
                     self.draw.randbytes(32),
                     binding,
@@ -165,7 +168,10 @@ class StormTown:
                     CURRENT.version,
                     CHANCE,
                     Direction(position.side),
+                    reading.read_at,
+                    now,
                 )
+                order = await orders_sql.draft(conn, wanted)
                 assert order is not None
                 held = holder.okx.slots[position.slot]
                 cover = Cover(
@@ -185,17 +191,11 @@ class StormTown:
         self, conn: Connection, holder: Holder, reading: AccountReading, position: Position
     ) -> UUID:
         slot = bindings.Slot(holder.account, *position.slot, SKU)
-        bound = await bindings.bind(
-            conn,
-            self.clock(),
-            holder.user,
-            self._id(),
-            slot,
-            reading,
-            position,
-        )
-        assert bound.id is not None
-        return bound.id
+        who, now = sha256(holder.user).digest(), self.clock()
+        wanted = bindings.new_binding(now, who, self._id(), slot, reading, position, None)
+        found = await positions_sql.bind(conn, wanted)
+        assert found is not None
+        return bindings.bound_as_asked(found, wanted)
 
     def _id(self) -> UUID:
         return ids.uuid7(self.clock(), self.draw.randbytes(10))

@@ -9,17 +9,16 @@ import msgspec
 
 from liqpass import ids
 from liqpass.chain.checkout import Call, payment_calls, sign_quote
-from liqpass.combining import Combining, in_columns, in_place
+from liqpass.combining import Combining, in_place
 from liqpass.db import Connection, Database, Overtaken
 from liqpass.exposure.limits import Direction
 from liqpass.exposure.rooms import beyond_limits
 from liqpass.ledger.posting import overdrawn
-from liqpass.market.volatility import Volatility
 from liqpass.orders import sql
 from liqpass.orders.capacity import refused
 from liqpass.orders.priced import PricedFrom, priced
 from liqpass.orders.states import OrderStatus
-from liqpass.positions.readings import AccountReading
+from liqpass.positions.remembered import Known
 from liqpass.pricing.skus import Products
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
@@ -70,9 +69,10 @@ def refuse_lapsed(order: sql.Order, now: datetime) -> sql.Order:
 
 
 class Drafting(msgspec.Struct, frozen=True):
-    """An order to be made, and what a refusal says: of which binding, and what it was priced from."""
+    """An order to be made, and what a refusal says: whose, of which binding, and what it was priced from."""
 
     order: sql.NewOrder
+    user_id: bytes
     binding: sql.Quotable
     made_from: PricedFrom
 
@@ -81,15 +81,14 @@ def drafting(
     now: datetime,
     random: bytes,
     terms: Terms,
-    user: bytes,
+    token_sha256: bytes,
     binding: sql.Quotable,
-    account: AccountReading,
-    volatility: Volatility | None,
+    known: Known,
 ) -> Drafting:
     """The order of a binding, priced. `random` is 42 bytes: order id, row id. Raises what `priced` raises."""
-    cost, made_from, sku = priced(binding, account, terms.products, volatility, now)
+    cost, made_from, sku = priced(binding, known.account, terms.products, known.volatility, now)
     order = sql.NewOrder(
-        user,
+        token_sha256,
         ids.uuid7(now, random[32:]),
         random[:32],
         binding.id,
@@ -109,44 +108,42 @@ def drafting(
         terms.claims_policy,
         cost.chance_ppm,
         Direction(made_from.facts.side),
+        known.account.read_at,
+        made_from.volatility.read_at,
     )
-    return Drafting(order, binding, made_from)
+    return Drafting(order, known.user_id, binding, made_from)
 
 
-def making(db: Database, products: Products) -> Combining[Drafting, sql.Order]:
+def making(db: Database, products: Products) -> Combining[Drafting, sql.Order | None]:
     """`make`, of orders that are asked for at the same time."""
 
-    async def alone(one: Drafting) -> sql.Order:
+    async def alone(one: Drafting) -> sql.Order | None:
         return await db.run(lambda conn: make(conn, products, one), one_statement=True)
 
     async def together(several: Sequence[Drafting]) -> list[sql.OrderAt | None]:
         async with db.pool.acquire() as conn:
-            found = await sql.draft_many(conn, *in_columns([one.order for one in several]))
+            found = await sql.draft_many(conn, [one.order for one in several])
         return in_place(found, len(several))
 
     refusals = (asyncpg.CheckViolationError,)
     return Combining(alone, together, keys=lambda one: [one.order.binding_id], of_one=refusals)
 
 
-async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order:
-    """Make the order of a binding, or return the one that it has.
+async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order | None:
+    """Make the order of a binding, or return the one that it has; None when what it was priced from no longer
+    stands.
 
-    Raises BINDING_NOT_OPEN when the binding was changed meanwhile, CAPACITY_EXHAUSTED when the payout is more
-    than the free capital or a limit of exposure leaves, and SALE_STOPPED while its direction is not sold.
+    Raises CAPACITY_EXHAUSTED when the payout is more than the free capital or a limit of exposure leaves, and
+    SALE_STOPPED while its direction is not sold.
     """
     asked = one.order
     try:
-        order = await sql.draft(conn, *msgspec.structs.astuple(asked))
+        return await sql.draft(conn, asked)
     except asyncpg.CheckViolationError as error:
         if not (overdrawn(error) or beyond_limits(error)):
             raise
-        where = (asked.user_id, one.binding.api_account_id, one.binding.inst_id)
+        where = (one.user_id, one.binding.api_account_id, one.binding.inst_id)
         raise await refused(conn, asked.now, *where, products, one.made_from, asked.payout_amount) from None
-    if order is None:
-        raise Problem(
-            "BINDING_NOT_OPEN", "The binding was changed meanwhile. Bind the position again.", field="bindId"
-        )
-    return order
 
 
 def calls(order: sql.Order | sql.ShownOrder, chain: ChainSettings) -> list[Call]:

@@ -17,12 +17,15 @@ from liqpass import hexes
 from liqpass.limits import Limiter, Places, Rate
 from liqpass.market.reading import by_instrument
 from liqpass.orders import following, orders, quotes, reading, sql
-from liqpass.orders.asking import AskingToOrder, asking_to_order
+from liqpass.orders.asking import Orderable, asking_to_order, orderable
+from liqpass.orders.on_sale.sql import AskingToOrder
 from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
+from liqpass.positions.remembered import Known, Remembered, made_from
+from liqpass.problems import Problem
 from liqpass.signin.sessions import Session, Token, User
 
 Reader = NamedDependency[PositionReader]
@@ -59,12 +62,15 @@ async def list_quotes(
     token: Session,
     reader: Reader,
     terms: QuoteTerms,
+    remembered: NamedDependency[Remembered],
     api_account_id: Annotated[UUID, QueryParameter(name="apiAccountId")],
 ) -> QuoteList:
     """From the positions as last seen (at most 30 seconds ago, else they are read anew), with the orders that
     they have. Binds nothing: the price is fixed by create-order."""
     account, on_sale = await quotes.on_sale(reader, token, api_account_id, bindings.READING_MAX_AGE)
-    now = reader.clock()
+    now, moves = reader.clock(), by_instrument(on_sale.volatilities)
+    remembered.keep(token.sha256, on_sale.user_id, api_account_id, account)
+    remembered.keep_moves(*moves.values())
     found = quotes.quoted(now, account, on_sale, terms.products)
     return QuoteList(account.read_at, [quoted_position_view(position, now) for position in found])
 
@@ -79,23 +85,41 @@ async def create_order(
     return await ordering(token, data)
 
 
-def ordering_with(reader: PositionReader, terms: orders.Terms) -> Ordering:
+def ordering_with(reader: PositionReader, terms: orders.Terms, remembered: Remembered) -> Ordering:
     """What makes orders: those that are asked for at the same time together."""
     asking, making = asking_to_order(reader.db, reader.clock), orders.making(reader.db, terms.products)
 
     async def order(token: Token, data: CreateRequest) -> OrderAnswer:
-        asked = await asking(AskingToOrder(token.sha256, data.bind_id))
-        user, binding = asked.user_id, orders.quotable(asked.binding())
-        if binding.open_order is not None:
-            async with reader.db.pool.acquire() as conn:
-                found = await orders.open_order(conn, reader.clock(), user, binding.open_order)
-            return order_answer(found, terms.chain, reader.clock())
-        account = reader.kept(asked.account(), orders.READING_MAX_AGE)
-        if account is None:
-            account = await reader.anew(user, binding.api_account_id)
-        now, random = reader.clock(), os.urandom(42)
-        volatility = by_instrument(asked.volatilities).get(binding.inst_id)
-        made = await making(orders.drafting(now, random, terms, user, binding, account, volatility))
+        async def find_out() -> Orderable | sql.Order:
+            asked = await asking(AskingToOrder(token.sha256, data.bind_id))
+            user, binding = asked.user_id, orders.quotable(asked.binding())
+            if binding.open_order is not None:
+                async with reader.db.pool.acquire() as conn:
+                    return await orders.open_order(conn, reader.clock(), user, binding.open_order)
+            account = reader.kept(asked.account(), orders.READING_MAX_AGE)
+            if account is None:
+                account = await reader.anew(user, binding.api_account_id)
+            moves = by_instrument(asked.volatilities)
+            remembered.keep(token.sha256, user, binding.api_account_id, account)
+            remembered.keep_moves(*moves.values())
+            return Orderable(binding, Known(user, account, moves.get(binding.inst_id)))
+
+        def drafting(found: Orderable | sql.Order) -> orders.Drafting | sql.Order:
+            if isinstance(found, sql.Order):
+                return found
+            now, random = reader.clock(), os.urandom(42)
+            return orders.drafting(now, random, terms, token.sha256, found.binding, found.known)
+
+        async def make(asked: orders.Drafting | sql.Order) -> sql.Order | None:
+            return asked if isinstance(asked, sql.Order) else await making(asked)
+
+        known = orderable(remembered, token.sha256, data.bind_id, reader.clock())
+        made = await made_from(known, find_out, drafting, make)
+        remembered.just_bound.forget((token.sha256, data.bind_id))
+        if made is None:
+            words = "The binding was changed meanwhile. Bind the position again."
+            raise Problem("BINDING_NOT_OPEN", words, field="bindId")
+        now = reader.clock()
         return order_answer(orders.refuse_lapsed(made, now), terms.chain, now)
 
     return order
@@ -171,7 +195,9 @@ async def order_events(
     return ServerSentEvent(news, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
-def orders_router(*, reader: PositionReader, terms: orders.Terms, ordering: Ordering) -> Router:
+def orders_router(
+    *, reader: PositionReader, terms: orders.Terms, ordering: Ordering, remembered: Remembered
+) -> Router:
     """For signed-in users; `user` and `token` are provided by the app."""
     streams, cancels = Places(following.STREAMS_PER_USER), Limiter(*CANCELLED)
     return Router(
@@ -180,6 +206,7 @@ def orders_router(*, reader: PositionReader, terms: orders.Terms, ordering: Orde
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "terms": Provide(lambda: terms, sync_to_thread=False),
+            "remembered": Provide(lambda: remembered, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "ordering": Provide(lambda: ordering, sync_to_thread=False),
             "cancels": Provide(lambda: cancels, sync_to_thread=False),

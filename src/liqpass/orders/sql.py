@@ -8,6 +8,7 @@ import msgspec
 from liqpass.db import Connection, many_rows, one_row, query
 from liqpass.exposure.limits import Direction
 from liqpass.orders.states import MOVE, OrderStatus
+from liqpass.positions.readings import STANDS
 
 
 class Quotable(msgspec.Struct, frozen=True):
@@ -140,9 +141,10 @@ class StatusCount(msgspec.Struct, frozen=True):
 
 
 class NewOrder(msgspec.Struct, frozen=True):
-    """What an order is asked for with: the parameters of `draft`."""
+    """What an order is asked for with: the parameters of `draft`. `read_at` and `volatility_at` are times of
+    readings that it was priced from: of the account, and of how its instrument moves."""
 
-    user_id: bytes
+    token_sha256: bytes
     new_id: UUID
     purchase_order_id: bytes
     binding_id: UUID
@@ -161,11 +163,13 @@ class NewOrder(msgspec.Struct, frozen=True):
     claims_policy: str
     chance_ppm: int
     direction: Direction
+    read_at: datetime
+    volatility_at: datetime
 
 
 # The same as columns, with their types.
 _ASKED = {
-    "user_id": "bytea",
+    "token_sha256": "bytea",
     "new_id": "uuid",
     "purchase_order_id": "bytea",
     "binding_id": "uuid",
@@ -184,13 +188,20 @@ _ASKED = {
     "claims_policy": "text",
     "chance_ppm": "integer",
     "direction": "cover_direction",
+    "read_at": "timestamptz",
+    "volatility_at": "timestamptz",
+}
+_OF_ITS_BINDING = {
+    "binding": "join insured_bindings b on b.user_id = s.user_id and b.id = g.binding_id",
+    "account": "b.api_account_id",
+    "inst_id": "b.inst_id",
 }
 _DRAFT = f"""
     binding as (
-        select a.*, b.api_account_id, b.inst_id, b.order_id
-        from asked a join insured_bindings b on b.user_id = a.user_id and b.id = a.binding_id
-        where b.sku = a.sku and b.status in ('DRAFT', 'ACTIVE')
-          and b.pos_id = a.pos_id and b.pos_created_ms = a.pos_created_ms
+        select g.*, s.user_id, b.inst_id, b.order_id, a.main_uid
+        from given g {STANDS.format(**_OF_ITS_BINDING)}
+          and b.sku = g.sku and b.status in ('DRAFT', 'ACTIVE')
+          and b.pos_id = g.pos_id and b.pos_created_ms = g.pos_created_ms
         order by b.user_id, b.id
         for update of b
     ),
@@ -207,7 +218,7 @@ _DRAFT = f"""
         returning {ORDER_COLUMNS}, user_id, binding_id, created_at
     ),
     made as (
-        select d.*, b.inst_id, b.api_account_id, b.direction
+        select d.*, b.inst_id, b.main_uid, b.direction
         from drafted d join binding b on b.user_id = d.user_id and b.new_id = d.id
             and b.order_id is distinct from d.id -- else made already: committed, and we did not hear of it
     ),
@@ -225,8 +236,7 @@ _DRAFT = f"""
     ),
     risked as (
         insert into order_risks (purchase_order_id, direction, inst_id, main_uid, wallet)
-        select m.purchase_order_id, m.direction, m.inst_id, a.main_uid, m.user_id
-        from made m join api_accounts a on a.user_id = m.user_id and a.id = m.api_account_id
+        select purchase_order_id, direction, inst_id, main_uid, user_id from made
     ),
     held as (
         insert into ledger_transfers (kind, ref, leg, debit, credit, amount, at)
@@ -235,63 +245,21 @@ _DRAFT = f"""
 """
 
 
-@query(f"with asked as ({one_row(_ASKED)}), {_DRAFT} select {ORDER_COLUMNS} from drafted")
-async def draft(
-    conn: Connection,
-    user_id: bytes,
-    new_id: UUID,
-    purchase_order_id: bytes,
-    binding_id: UUID,
-    sku: str,
-    premium_amount: int,
-    payout_amount: int,
-    priced_from: str,
-    coverage_delay_sec: int,
-    duration_sec: int,
-    pay_before: datetime,
-    chain_id: int,
-    checkout: bytes,
-    now: datetime,
-    pos_id: str,
-    pos_created_ms: int,
-    claims_policy: str,
-    chance_ppm: int,
-    direction: Direction,
-) -> Order | None:
+@query(f"with given as ({one_row(_ASKED)}), {_DRAFT} select {ORDER_COLUMNS} from drafted")
+async def draft(conn: Connection, order: NewOrder) -> Order | None:
     """Insert or return the one open order of a binding, with its payout held out of the free capital; None
-    when the binding is no longer as it was priced. Raises asyncpg.CheckViolationError, with nothing stored,
+    when what it was priced from no longer stands. Raises asyncpg.CheckViolationError, with nothing stored,
     where free capital (never_overdrawn) or limits (`exposure.rooms.beyond_limits`) leave less."""
     ...
 
 
 @query(f"""
-    with asked as ({many_rows(_ASKED)}), {_DRAFT}
+    with given as ({many_rows(_ASKED)}), {_DRAFT}
     select {ORDER_COLUMNS}, place from drafted
     join (select user_id as asker, binding_id as asked_for, place from binding) b
         on (asker, asked_for) = (user_id, binding_id)
 """)
-async def draft_many(
-    conn: Connection,
-    user_id: list[bytes],
-    new_id: list[UUID],
-    purchase_order_id: list[bytes],
-    binding_id: list[UUID],
-    sku: list[str],
-    premium_amount: list[int],
-    payout_amount: list[int],
-    priced_from: list[str],
-    coverage_delay_sec: list[int],
-    duration_sec: list[int],
-    pay_before: list[datetime],
-    chain_id: list[int],
-    checkout: list[bytes],
-    now: list[datetime],
-    pos_id: list[str],
-    pos_created_ms: list[int],
-    claims_policy: list[str],
-    chance_ppm: list[int],
-    direction: list[Direction],
-) -> list[OrderAt]:
+async def draft_many(conn: Connection, orders: list[NewOrder]) -> list[OrderAt]:
     """The same for several, of as many bindings, each with its place. Where one is refused, all are."""
     ...
 

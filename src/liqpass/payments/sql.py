@@ -98,15 +98,7 @@ _SUBMITTED = """
 
 
 @query(f"with asked as ({one_row(_ASKED)}), {_SUBMIT} {_SUBMITTED}")
-async def submit(
-    conn: Connection,
-    token_sha256: bytes,
-    purchase_order_id: bytes,
-    tx_hash: bytes,
-    payer: bytes | None,
-    now: datetime,
-    details: str,
-) -> Submitted | None:
+async def submit(conn: Connection, told: Hash) -> Submitted | None:
     """Store the hash of a draft of the session's user and move it on, in one guarded statement that says why
     it did not.
 
@@ -116,15 +108,7 @@ async def submit(
 
 
 @query(f"with asked as ({many_rows(_ASKED)}), {_SUBMIT}, w.place {_SUBMITTED}")
-async def submit_many(
-    conn: Connection,
-    token_sha256: list[bytes],
-    purchase_order_id: list[bytes],
-    tx_hash: list[bytes],
-    payer: list[bytes | None],
-    now: list[datetime],
-    details: list[str],
-) -> list[SubmittedAt]:
+async def submit_many(conn: Connection, told: list[Hash]) -> list[SubmittedAt]:
     """The same for several, of as many orders and hashes, each told with its place."""
     ...
 

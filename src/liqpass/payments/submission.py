@@ -4,9 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-
-from liqpass.combining import Combining, in_columns, in_place
+from liqpass.combining import Combining, in_place
 from liqpass.db import Connection, Database, Overtaken
 from liqpass.hexes import to_hex
 from liqpass.orders.states import OrderStatus
@@ -23,7 +21,7 @@ def submitting(db: Database) -> Combining[sql.Hash, OrderStatus]:
 
     async def together(several: Sequence[sql.Hash]) -> list[OrderStatus | None]:
         async with db.pool.acquire() as conn:
-            found = in_place(await sql.submit_many(conn, *in_columns(several)), len(several))
+            found = in_place(await sql.submit_many(conn, list(several)), len(several))
         return [one.moved_to if one else None for one in found]
 
     return Combining(alone, together, keys=lambda one: (one.purchase_order_id, one.tx_hash))
@@ -44,7 +42,7 @@ async def submit(conn: Connection, told: sql.Hash) -> OrderStatus:
     holds the hash), ORDER_ALREADY_HAS_DIFFERENT_TX; and Overtaken when the order was moved while we waited
     for its row: the lock shows the row as it is, the update looks for it as it was.
     """
-    result = await sql.submit(conn, *msgspec.structs.astuple(told))
+    result = await sql.submit(conn, told)
     if result is None:
         raise not_signed_in()
     if result.status is None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
-from uuid import UUID
 
 import msgspec
 
 from liqpass.clock import Clock
-from liqpass.combining import Combining, Placed, in_columns, in_place
+from liqpass.combining import Combining, Placed, in_place
 from liqpass.db import Database
 from liqpass.market.reading import MAX_AGE
 from liqpass.positions import sql
@@ -17,22 +16,14 @@ R = TypeVar("R", bound=msgspec.Struct)
 P = TypeVar("P", bound=Placed)
 
 
-class AskingToBind(msgspec.Struct, frozen=True):
-    """By which session, a position of which account, in which instrument."""
-
-    token_sha256: bytes
-    api_account_id: UUID
-    inst_id: str
-
-
-def asking_to_bind(db: Database, clock: Clock) -> Combining[AskingToBind, sql.ToBind]:
+def asking_to_bind(db: Database, clock: Clock) -> Combining[sql.AskingToBind, sql.ToBind]:
     """Raises Problem NOT_SIGNED_IN without a living session."""
     return asking(db, clock, sql.to_bind)
 
 
 def asking(db: Database, clock: Clock, statement: Callable[..., Awaitable[list[P]]]) -> Combining[R, P]:
-    """What `statement` finds for requests that come in at the same time. Its parameters are their fields as
-    arrays, now, and since when prices are young enough; a request without a living session gets no row.
+    """What `statement` finds for requests that come in at the same time. Its parameters are these, now, and
+    since when prices are young enough; a request without a living session gets no row.
 
     Raises Problem NOT_SIGNED_IN.
     """
@@ -46,7 +37,7 @@ def asking(db: Database, clock: Clock, statement: Callable[..., Awaitable[list[P
     async def together(several: Sequence[R]) -> list[P | None]:
         now = clock()
         async with db.pool.acquire() as conn:
-            found = await statement(conn, *in_columns(several), now, now - MAX_AGE)
+            found = await statement(conn, list(several), now, now - MAX_AGE)
         return in_place(found, len(several))
 
     return Combining(alone, together)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from liqpass.combining import Combining, in_columns, in_place
+from liqpass.combining import Combining, in_place
 from liqpass.db import Connection, Database
 from liqpass.exchange.records import Position
 from liqpass.market.volatility import Volatility
@@ -56,30 +56,16 @@ def position_to_bind(
     return position
 
 
-async def bind(
-    conn: Connection,
-    now: datetime,
-    user: bytes,
-    new_id: UUID,
-    slot: Slot,
-    account: AccountReading,
-    position: Position,
-) -> sql.Bound:
-    """The living binding of the slot: made now, or the one that is there. Raises as `bound_as_asked` does."""
-    asked = new_binding(now, user, new_id, slot, account, position)
-    return bound_as_asked(await sql.bind(conn, *msgspec.structs.astuple(asked)), asked)
+def binding(db: Database) -> Combining[sql.NewBinding, sql.Bound | None]:
+    """The living bindings of slots, made now or there already, for requests that come in at the same time;
+    none is checked yet (`bound_as_asked`). None where what it was made from no longer stands."""
 
-
-def binding(db: Database) -> Combining[sql.NewBinding, sql.Bound]:
-    """The same of requests that come in at the same time, none of which is checked yet."""
-
-    async def alone(one: sql.NewBinding) -> sql.Bound:
-        row = msgspec.structs.astuple(one)
-        return await db.run(lambda conn: sql.bind(conn, *row), one_statement=True)
+    async def alone(one: sql.NewBinding) -> sql.Bound | None:
+        return await db.run(lambda conn: sql.bind(conn, one), one_statement=True)
 
     async def together(several: Sequence[sql.NewBinding]) -> list[sql.BoundAt | None]:
         async with db.pool.acquire() as conn:
-            return in_place(await sql.bind_many(conn, *in_columns(several)), len(several))
+            return in_place(await sql.bind_many(conn, list(several)), len(several))
 
     return Combining(alone, together, keys=lambda one: [_position(one)])
 
@@ -89,11 +75,17 @@ def _position(of: sql.NewBinding) -> tuple[str, ...]:
 
 
 def new_binding(
-    now: datetime, user: bytes, new_id: UUID, slot: Slot, account: AccountReading, position: Position
+    now: datetime,
+    token_sha256: bytes,
+    new_id: UUID,
+    slot: Slot,
+    account: AccountReading,
+    position: Position,
+    volatility: Volatility | None,
 ) -> sql.NewBinding:
     """What is asked for: this position, as it was read, for this product."""
     return sql.NewBinding(
-        user,
+        token_sha256,
         new_id,
         slot.api_account_id,
         account.exchange,
@@ -108,11 +100,12 @@ def new_binding(
         position.row_sha256,
         account.read_at,
         now,
+        volatility.read_at if volatility else None,
     )
 
 
-def bound_as_asked(bound: sql.Bound, asked: sql.NewBinding) -> sql.Bound:
-    """The binding, if it is what was asked for.
+def bound_as_asked(bound: sql.Bound, asked: sql.NewBinding) -> UUID:
+    """The binding's id, if it is what was asked for.
 
     Raises POSITION_ALREADY_INSURED when another account or wallet holds the position,
     BINDING_HAS_OTHER_SKU when its order is of another product, POSITION_CHANGED when its order covers an
@@ -125,7 +118,7 @@ def bound_as_asked(bound: sql.Bound, asked: sql.NewBinding) -> sql.Bound:
             field="instId",
         )
     if bound.id is None:
-        raise Problem("BIND_CREATE_FAILED", "The position was not bound. Try again.")
+        raise not_bound()
     if bound.sku != asked.sku:
         raise Problem(
             "BINDING_HAS_OTHER_SKU",
@@ -140,7 +133,12 @@ def bound_as_asked(bound: sql.Bound, asked: sql.NewBinding) -> sql.Bound:
             field="instId",
             bindId=str(bound.id),
         )
-    return bound
+    return bound.id
+
+
+def not_bound() -> Problem:
+    """What it was to be made from changed again and again."""
+    return Problem("BIND_CREATE_FAILED", "The position was not bound. Try again.")
 
 
 async def give_up_unordered(

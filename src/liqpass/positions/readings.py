@@ -17,13 +17,14 @@ from liqpass.exchange.records import Reading
 from liqpass.market import wanting
 from liqpass.positions import sql
 from liqpass.positions.refusals import Refusal, WhyNot
-from liqpass.positions.sql import ASKED_COLUMNS, ITS_ACCOUNT, Asked, StoredReading
+from liqpass.positions.sql import ASKED_COLUMNS, ITS_ACCOUNT, STANDS, Asked, StoredReading
 from liqpass.vault.api_accounts import credentials, not_found, on_hold
 from liqpass.vault.cipher import KeyRing
 
 __all__ = [
     "ASKED_COLUMNS",
     "ITS_ACCOUNT",
+    "STANDS",
     "AccountReading",
     "Asked",
     "PositionReader",

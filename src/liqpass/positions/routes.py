@@ -19,9 +19,11 @@ from liqpass.exchange.rows import Unread
 from liqpass.market.reading import by_instrument, volatilities
 from liqpass.money import MICRO, usd
 from liqpass.positions import bindings, readings
-from liqpass.positions.asking import AskingToBind, asking_to_bind
+from liqpass.positions.asking import asking_to_bind
 from liqpass.positions.bindings import Appraise, Slot
 from liqpass.positions.refusals import Refusal, Values, WhyNot, unread_refusal
+from liqpass.positions.remembered import JustBound, Known, Remembered, made_from
+from liqpass.positions.sql import AskingToBind, NewBinding
 from liqpass.problems import Problem
 from liqpass.signin.sessions import Session, Token, User
 
@@ -124,23 +126,45 @@ async def bind_position(
     return await binding(token, data)
 
 
-def binding_with(reader: readings.PositionReader, appraise: Appraise) -> Binding:
+def binding_with(reader: readings.PositionReader, appraise: Appraise, remembered: Remembered) -> Binding:
     """What binds: requests that come in at the same time together."""
     asking, together = asking_to_bind(reader.db, reader.clock), bindings.binding(reader.db)
 
     async def bind(token: Token, data: BindRequest) -> BindAnswer:
         _refuse_unprintable(data.inst_id)
         slot = Slot(data.api_account_id, data.inst_id, data.mgn_mode, data.pos_side, data.sku)
-        asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
-        account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
-        if account is None:
-            account = await reader.anew(asked.user_id, slot.api_account_id)
-        now, known = reader.clock(), by_instrument(asked.volatilities)
-        position = bindings.position_to_bind(account, slot, appraise, known.get(slot.inst_id), now)
-        new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
-        wanted = bindings.new_binding(now, asked.user_id, new_id, slot, account, position)
-        bound = bindings.bound_as_asked(await together(wanted), wanted)
-        return BindAnswer(bind_id=str(bound.id), status=str(bound.status), sku=slot.sku)
+
+        async def find_out() -> Known:
+            asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
+            account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
+            if account is None:
+                account = await reader.anew(asked.user_id, slot.api_account_id)
+            moves = by_instrument(asked.volatilities)
+            remembered.keep(token.sha256, asked.user_id, slot.api_account_id, account)
+            remembered.keep_moves(*moves.values())
+            return Known(asked.user_id, account, moves.get(slot.inst_id))
+
+        def wanted(known: Known) -> NewBinding:
+            now, moves = reader.clock(), known.volatility
+            position = bindings.position_to_bind(known.account, slot, appraise, moves, now)
+            new_id = ids.uuid7(now, os.urandom(ids.RANDOM_BYTES))
+            return bindings.new_binding(now, token.sha256, new_id, slot, known.account, position, moves)
+
+        async def make(asked: NewBinding) -> BindAnswer | None:
+            if (found := await together(asked)) is None:
+                return None
+            bind_id, status = bindings.bound_as_asked(found, asked), str(found.status)
+            if found.order_id is None:
+                newly = JustBound(status, slot, asked.pos_id, asked.pos_created_ms)
+                remembered.just_bound.keep((token.sha256, bind_id), newly)
+            return BindAnswer(bind_id=str(bind_id), status=status, sku=slot.sku)
+
+        max_age = bindings.READING_MAX_AGE
+        known = remembered.known(token.sha256, slot.api_account_id, slot.inst_id, reader.clock(), max_age)
+        answer = await made_from(known, find_out, wanted, make)
+        if answer is None:
+            raise bindings.not_bound()
+        return answer
 
     return bind
 

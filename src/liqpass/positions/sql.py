@@ -24,6 +24,14 @@ class BindingStatus(StrEnum):
     """Given up before it was covered."""
 
 
+class AskingToBind(msgspec.Struct, frozen=True):
+    """By which session, a position of which account, in which instrument."""
+
+    token_sha256: bytes
+    api_account_id: UUID
+    inst_id: str
+
+
 class StoredReading(msgspec.Struct, frozen=True):
     """A living account of the user with its last positions answer, if there is one."""
 
@@ -59,6 +67,21 @@ ASKED_COLUMNS = "s.user_id, a.exchange, a.uid, a.demo, a.held_reason, r.read_at,
 ITS_ACCOUNT = """
     left join api_accounts a on a.user_id = s.user_id and a.id = {account} and a.revoked_at is null
     left join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id
+"""
+
+
+# Of a row `g` that was made from what is known of an {account}: the session `s` of who asks still lives, the
+# account `a` is theirs and not on hold, its reading `r` is the last one, and so is how {inst_id} moves.
+STANDS = f"""
+    join sessions s on {LIVING_SESSION.format("g.token_sha256", "g.created_at")}
+    {{binding}}
+    join api_accounts a on a.user_id = s.user_id and a.id = {{account}}
+        and a.revoked_at is null and a.held_reason is null
+    join position_readings r on r.user_id = a.user_id and r.api_account_id = a.id and r.read_at = g.read_at
+    left join market_instruments m on m.inst_id = {{inst_id}}
+    where m.doubted is not true and not exists (
+        select from volatilities v where v.inst_id = {{inst_id}} and v.read_at > g.volatility_at
+    )
 """
 
 
@@ -110,12 +133,7 @@ _MOVES = NEWEST_AS_JSON.format(instruments="array[asked.inst_id]", since="$5")
     {ITS_ACCOUNT.format(account="asked.api_account_id")}
 """)
 async def to_bind(
-    conn: Connection,
-    token_sha256: list[bytes],
-    api_account_id: list[UUID],
-    inst_id: list[str],
-    now: datetime,
-    read_since: datetime,
+    conn: Connection, asked: list[AskingToBind], now: datetime, read_since: datetime
 ) -> list[ToBind]:
     """Who asks, their account as it was last read, and how the instrument moves: for several at once."""
     ...
@@ -145,7 +163,7 @@ async def keep_reading(
 class NewBinding(msgspec.Struct, frozen=True):
     """What a binding is asked for with: the parameters of `bind`."""
 
-    user_id: bytes
+    token_sha256: bytes
     new_id: UUID
     api_account_id: UUID
     exchange: str
@@ -160,11 +178,12 @@ class NewBinding(msgspec.Struct, frozen=True):
     position_sha256: bytes
     read_at: datetime
     now: datetime
+    volatility_at: datetime | None
 
 
 # The same as columns, with their types.
 _ASKED = {
-    "user_id": "bytea",
+    "token_sha256": "bytea",
     "new_id": "uuid",
     "api_account_id": "uuid",
     "exchange": "text",
@@ -179,8 +198,11 @@ _ASKED = {
     "position_sha256": "bytea",
     "read_at": "timestamptz",
     "created_at": "timestamptz",
+    "volatility_at": "timestamptz",
 }
-_BIND = """
+_ITS_STANDS = STANDS.format(binding="", account="g.api_account_id", inst_id="g.inst_id")
+_BIND = f"""
+    asked as (select s.user_id, g.* from given g {_ITS_STANDS}),
     held as (
         insert into insured_positions
             (exchange, exchange_uid, inst_id, mgn_mode, pos_side, user_id, api_account_id, binding_id)
@@ -225,51 +247,18 @@ _BOUND = """
 """
 
 
-@query(f"with asked as ({one_row(_ASKED)}), {_BIND} {_BOUND}")
-async def bind(
-    conn: Connection,
-    user_id: bytes,
-    new_id: UUID,
-    api_account_id: UUID,
-    exchange: str,
-    exchange_uid: str,
-    inst_id: str,
-    mgn_mode: str,
-    pos_side: str,
-    sku: str,
-    pos_id: str,
-    pos_created_ms: int,
-    position_as_read: str,
-    position_sha256: bytes,
-    read_at: datetime,
-    now: datetime,
-) -> Bound:
+@query(f"with given as ({one_row(_ASKED)}), {_BIND} {_BOUND}")
+async def bind(conn: Connection, binding: NewBinding) -> Bound | None:
     """Insert or return the living binding of a slot, and hold the position over all wallets.
 
     A binding without an order takes the new product and the new reading; one with an order stays as it is.
+    None where what it was made from no longer stands.
     """
     ...
 
 
-@query(f"with asked as ({many_rows(_ASKED)}), {_BIND}, f.place {_BOUND}")
-async def bind_many(
-    conn: Connection,
-    user_id: list[bytes],
-    new_id: list[UUID],
-    api_account_id: list[UUID],
-    exchange: list[str],
-    exchange_uid: list[str],
-    inst_id: list[str],
-    mgn_mode: list[str],
-    pos_side: list[str],
-    sku: list[str],
-    pos_id: list[str],
-    pos_created_ms: list[int],
-    position_as_read: list[str],
-    position_sha256: list[bytes],
-    read_at: list[datetime],
-    now: list[datetime],
-) -> list[BoundAt]:
+@query(f"with given as ({many_rows(_ASKED)}), {_BIND}, f.place {_BOUND}")
+async def bind_many(conn: Connection, bindings: list[NewBinding]) -> list[BoundAt]:
     """The same for several, of as many positions, each told with its place."""
     ...
 

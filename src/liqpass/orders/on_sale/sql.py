@@ -46,6 +46,13 @@ class OnSale(Asked, frozen=True):
         return msgspec.json.decode(self.bindings, type=list[LiveBinding])
 
 
+class AskingToOrder(msgspec.Struct, frozen=True):
+    """By which session, by which binding."""
+
+    token_sha256: bytes
+    binding_id: UUID
+
+
 class ToOrder(Asked, frozen=True):
     """One of several who ask to order: by which binding (all None without one of their own), whose order is
     `open_order` if it has one; how its instrument moves, as JSON; and which of them, counted from 1."""
@@ -115,11 +122,7 @@ _MOVES = NEWEST_AS_JSON.format(instruments="array[b.inst_id]", since="$4")
     {ITS_ACCOUNT.format(account="b.api_account_id")}
 """)
 async def to_order(
-    conn: Connection,
-    token_sha256: list[bytes],
-    binding_id: list[UUID],
-    now: datetime,
-    read_since: datetime,
+    conn: Connection, asked: list[AskingToOrder], now: datetime, read_since: datetime
 ) -> list[ToOrder]:
     """Who asks, their binding with its order, its account as it was last read, and how its instrument moves:
     for several at once."""
