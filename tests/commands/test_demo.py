@@ -141,8 +141,10 @@ async def test_a_story_that_fails_is_exit_status_1_with_the_commands_last_words(
     assert await _databases(server_url) == before
 
 
-async def test_without_the_npm_packages_it_says_what_to_do_in_one_line(tmp_path: Path) -> None:
+async def test_in_the_repository_it_says_what_to_do_without_the_npm_packages(tmp_path: Path) -> None:
     shutil.copytree(Path(liqpass.__file__).parent, tmp_path / "src" / "liqpass")
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "package-lock.json").touch()
     done = await run("demo", "--once", env={"PYTHONPATH": str(tmp_path / "src")})
     assert done.status == 1
     assert done.err.startswith("liqpass: the local chain (anvil) is not installed: `make deps`")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from liqpass.chain.checkout import word
 from liqpass.db import Database
 from liqpass.hexes import to_hex
-from liqpass.sandbox.anvil import Anvil, node_modules, wallet
+from liqpass.sandbox.anvil import Anvil, wallet
+from liqpass.sandbox.npm_parts import node_modules
 from liqpass.signin import siwe
 from liqpass.signin.contract_wallet import WRAPPER_END, Wrapped, accepts, unwrap
 from tests.clock import SettableClock

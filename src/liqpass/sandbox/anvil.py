@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import platform
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +16,7 @@ from liqpass.chain.failures import NodeError, NodeErrorKind
 from liqpass.hexes import to_hex
 from liqpass.keccak import keccak
 from liqpass.sandbox.children import end_with_parent
+from liqpass.sandbox.npm_parts import anvil_path
 from liqpass.secp256k1 import sign
 
 GAS = 1_000_000
@@ -113,7 +111,7 @@ class Anvil:
         options += ["--number", str(self.first_block)] if self.first_block else []
         options += ["--hardfork", self.hardfork] if self.hardfork else []
         process = await asyncio.create_subprocess_exec(
-            node_modules() / _anvil(),
+            anvil_path(),
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -269,23 +267,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     await process.wait()
-
-
-def node_modules() -> Path:
-    """Where npm put the chain's parts, in the project's folder that these sources stand in."""
-    found = Path(__file__).parents[3] / "contracts" / "node_modules"
-    if not (found / _anvil()).exists():
-        raise FileNotFoundError(
-            "the local chain (anvil) is not installed: `make deps` in the project's folder puts anvil and "
-            "the USDC contracts into contracts/node_modules."
-        )
-    return found
-
-
-def _anvil() -> str:
-    """The path of the binary in the npm package of this platform."""
-    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(
-        platform.machine(), platform.machine()
-    )
-    return f"@foundry-rs/anvil-{system}-{machine}/bin/anvil" + (".exe" if system == "win32" else "")

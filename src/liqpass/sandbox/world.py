@@ -23,9 +23,10 @@ from liqpass.connecting import connect_as_owner
 from liqpass.hexes import checksum, to_hex
 from liqpass.migrate import migrate, migrations_of
 from liqpass.place import Place, Progress, database_place, keep_running, named_database_errors
-from liqpass.sandbox.anvil import Wallet, node_modules
+from liqpass.sandbox.anvil import Wallet
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.children import end_with_parent
+from liqpass.sandbox.npm_parts import fetch_where_missing
 from liqpass.sandbox.okx_server import SandboxExchange
 from liqpass.sandbox.rpc_proxy import RpcProxy
 from liqpass.serving import free_port
@@ -141,7 +142,7 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
 
     Raises OSError and SettingError in words for whoever started it.
     """
-    node_modules()  # before anything is started: said at once when it is missing
+    await fetch_where_missing(tell, os.environ)  # before anything is started: said at once when it cannot be
     port = free_port()
     api = f"http://127.0.0.1:{port}"
     with TemporaryDirectory(prefix="liqpass-demo-") as name, database_place(os.environ, tell) as place:
