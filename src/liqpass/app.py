@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import Counter
 
 from liqpass.apidocs import DocumentPlugin, PagePlugin
+from liqpass.callers import knowing_callers
 from liqpass.chain import verify
 from liqpass.chain.checkout import address_of
 from liqpass.chain.failures import NodeError, NodeErrorKind
@@ -147,7 +148,8 @@ def create_app(of: Clients) -> AsgiApp:
         "/api/insurance/create-order": (CreateRequest, ordering),
         "/api/insurance/submit-payment": (SubmitRequest, submitting),
     }
-    return edge(front(app, loop, cookie, refuse), origin=of.settings.public_url)
+    answering = edge(front(app, loop, cookie, refuse), origin=of.settings.public_url)
+    return knowing_callers(answering, of.settings.proxies)
 
 
 def _for_operators(of: Clients, cookie: str) -> list[Router]:

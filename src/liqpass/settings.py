@@ -76,6 +76,8 @@ class Settings:
     claims: ClaimLimits
     okx_per_sec: int
     """How many requests a second a process sends to OKX at most."""
+    proxies: tuple[str, ...]
+    """Addresses or networks of the proxies before this server: they are believed who called them."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -98,6 +100,7 @@ class Settings:
             egress_ips=_ips(env, "LIQPASS_EGRESS_IPS"),
             claims=claim_limits_from_env(env),
             okx_per_sec=_integer(env, "LIQPASS_OKX_PER_SEC", 20, 1, 1_000),
+            proxies=_ips(env, "LIQPASS_PROXIES", "127.0.0.0/8,::1"),
         )
 
 
@@ -180,8 +183,8 @@ def _wallets(env: Mapping[str, str], name: str) -> frozenset[bytes]:
     )
 
 
-def _ips(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    listed = [part.strip() for part in env.get(name, "").split(",") if part.strip()]
+def _ips(env: Mapping[str, str], name: str, default: str = "") -> tuple[str, ...]:
+    listed = [part.strip() for part in env.get(name, default).split(",") if part.strip()]
     try:
         for part in listed:
             ip_network(part)

@@ -116,6 +116,7 @@ ORDER_OF_SECP256K1 = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0
         ("LIQPASS_ADMIN_WALLETS", USDC[:-1]),
         ("LIQPASS_EGRESS_IPS", "203.0.113.7, ours"),
         ("LIQPASS_EGRESS_IPS", "203.0.113.7/8"),
+        ("LIQPASS_PROXIES", "127.0.0.1, nginx"),
         ("LIQPASS_ADMIN_WALLETS", f"{USDC},"),
         ("LIQPASS_ADMIN_WALLETS", f"{USDC};{USDC}"),
         ("LIQPASS_ADMIN_WALLETS", USDC.replace("f", "F")),
