@@ -26,6 +26,14 @@ PAGES_CHECKS = TOP / "tests" / "web"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RUNTIME_LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 OLDEST_NODE = 18
+# program, Debian's package, what tests do with it
+SERVER_PROGRAMS = (
+    ("pgbouncer", "pgbouncer", "which tests put in front of the database"),
+    ("nginx", "nginx", "which tests put in front of liqpass serve"),
+    ("caddy", "caddy", "which tests put in front of liqpass serve"),
+    ("systemd-analyze", "systemd", "which tests hold the units to"),
+)
+VERSION_ASKED = {"nginx": ("-v",), "caddy": ("version",)}
 
 
 def main() -> None:
@@ -47,7 +55,7 @@ def main() -> None:
             install_client("ccxt")
             install_pages_checks()
             install_hledger()
-            install_pgbouncer()
+            install_server_programs()
             install_chromium()
         if sys.argv[1] == "conformance":
             install_client("nautilus")
@@ -242,14 +250,15 @@ def install_chromium() -> None:
         say("The tests of the pages in a browser will be skipped")
 
 
-def install_pgbouncer() -> None:
-    """Debian's PgBouncer, through which tests lead commands to their database. Unpacked into .venv for root,
-    too: installed, it would start a server for the machine."""
-    if has_program("pgbouncer"):
-        return
-    say("Getting Debian's PgBouncer, which tests put in front of the database")
-    if not (shutil.which("apt-get") and unpack_pgbouncer(VENV / "debian-pgbouncer")):
-        say("Debian's PgBouncer cannot be had here: the tests that need it will be skipped")
+def install_server_programs() -> None:
+    """Debian's PgBouncer, nginx, Caddy and systemd-analyze, which tests put in front of LiqPass or hold its
+    units to. Unpacked into .venv for root, too: installed, they would start servers for the machine."""
+    for program, package, what_for in SERVER_PROGRAMS:
+        if has_program(program):
+            continue
+        say(f"Getting Debian's {package}, {what_for}")
+        if not (shutil.which("apt-get") and unpack_program(program, package, VENV / f"debian-{package}")):
+            say(f"Debian's {package} cannot be had here: the tests that need it will be skipped")
 
 
 def has_program(name: str) -> bool:
@@ -278,20 +287,30 @@ def unpack_hledger(folder: Path) -> bool:
     return runs
 
 
-def unpack_pgbouncer(folder: Path) -> bool:
+def unpack_program(program: str, package: str, folder: Path) -> bool:
     """Without root's rights, with the libraries that the machine has not."""
-    wanted = ["--download-only", "-y", "--no-install-recommends", "install", "pgbouncer"]
+    wanted = ["--download-only", "-y", "--no-install-recommends", "install", package]
     if not fetch_debian(folder, f"-oDir::Cache={folder}", "-oDebug::NoLocking=1", *wanted):
         return False
-    for package in folder.glob("archives/*.deb"):
-        run(["dpkg", "-x", package, folder])
-    libraries = ":".join(map(str, folder.glob("usr/lib/*-linux-gnu")))
-    program = VENV / "bin" / "pgbouncer"
-    command = f'LD_LIBRARY_PATH="{libraries}" exec "{folder}/usr/sbin/pgbouncer" "$@"'
-    write(program, f"#!/bin/sh\n{command}\n", mode=0o755)
-    runs = subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+    for archive in folder.glob("archives/*.deb"):
+        run(["dpkg", "-x", archive, folder])
+    found = next(
+        (path for place in ("usr/bin", "usr/sbin") if (path := folder / place / program).exists()), None
+    )
+    if found is None:
+        return False
+    libraries = [
+        *folder.glob("usr/lib/*-linux-gnu"),
+        *folder.glob("lib/*-linux-gnu"),
+        *folder.glob("lib/systemd"),
+    ]
+    linked = VENV / "bin" / program
+    command = f'LD_LIBRARY_PATH="{":".join(map(str, libraries))}" exec "{found}" "$@"'
+    write(linked, f"#!/bin/sh\n{command}\n", mode=0o755)
+    asks = [linked, *VERSION_ASKED.get(program, ("--version",))]
+    runs = subprocess.run(asks, capture_output=True, check=False).returncode == 0
     if not runs:
-        program.unlink()
+        linked.unlink()
     return runs
 
 

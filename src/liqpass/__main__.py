@@ -54,6 +54,14 @@ def about(
     ] = False,
 ) -> None:
     """What every command takes."""
+    if "CREDENTIALS_DIRECTORY" in os.environ:
+        from liqpass.settings import SettingError
+        from liqpass.supervised import take_credentials
+
+        try:
+            take_credentials(os.environ)
+        except SettingError as error:
+            fail(str(error))
 
 
 class LogLevel(StrEnum):

@@ -1,6 +1,7 @@
 """The commands that run on a database: what each does between opening it and closing it."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -28,6 +29,7 @@ from liqpass.pricing import versions
 from liqpass.reconcile.invariants import told
 from liqpass.serving import listening, room_for_connections, until_stopped, well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings, chain_from_env, required
+from liqpass.supervised import tell_supervisor
 from liqpass.vault.cipher import KeyRing
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
             await _keep_products(of)
             async with listening(create_app(of), host, port, connections) as here:
                 tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
+                tell_supervisor(os.environ, f"answers at {here.url}")
                 await until_stopped(
                     here.until_it_ends(),
                     keep_running(place.embedded),
@@ -77,6 +80,7 @@ async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Pro
             if metrics_port is not None:
                 _show_metrics(metrics_port)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
+            tell_supervisor(os.environ, "watches the chain and the clock")
             await until_stopped(keep_running(place.embedded), run_worker(of), _verify_until_sure(of))
 
 
