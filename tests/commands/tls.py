@@ -55,12 +55,12 @@ async def tls_server(database_url: str) -> AsyncIterator[TlsServer]:
             yield TlsServer(parts.port, parts.path.strip("/"), made / "ca.pem", made / "other.pem")
 
 
-def write_certificates(folder: Path) -> None:
-    """Two authorities, a certificate of the first, and who may log in; for the server to read."""
+def write_certificates(folder: Path, host: str = "localhost") -> None:
+    """Two authorities, a certificate of the first for `host`, and who may log in; for the server to read."""
     account = system_account() if os.geteuid() == 0 else None
     folder.chmod(0o755)
     key, certificate = _authority("an authority")
-    own_key, own = _issued("localhost", key, certificate)
+    own_key, own = _issued(host, key, certificate)
     for name, content in (
         ("ca.pem", _pem(certificate)),
         ("other.pem", _pem(_authority("another authority")[1])),

@@ -1,4 +1,4 @@
-"""The units, as systemd itself reads them; and what they rely on: credentials, and saying that it is ready."""
+"""The units, as systemd itself reads them; and what they rely on: credentials, and saying who is ready."""
 
 import asyncio
 import os
