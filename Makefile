@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -77,10 +77,17 @@ bench-starting: deps-dev ## how soon --help and serve answer, and the API's memo
 	@$(IN_VENV) python -m bench.starting $(ARGS)
 
 wheel: deps-dev ## build the wheel into dist/, the same bytes from the same sources
-	@$(IN_VENV) hatchling build --target wheel $(ARGS)
+	@rm -f dist/liqpass-*.whl
+	@$(IN_VENV) hatchling build --target wheel
 
 test-wheel: wheel ## play the demo from the wheel alone: pip, pipx and uvx, each outside the repository, with a home of its own
 	@$(IN_VENV) python -m scripts.wheel_demo dist $(ARGS)
+
+container: wheel ## build the image `liqpass` from the wheel, with podman, buildah or docker; BASE=image to stand on
+	@cp requirements.lock dist/
+	@$(or $(BUILDER),$(error There is no podman, buildah or docker here)) build --file deploy/container/Containerfile --tag liqpass $(if $(BASE),--build-arg BASE=$(BASE)) $(ARGS) dist
+
+BUILDER = $(firstword $(foreach it,podman buildah docker,$(shell command -v $(it))))
 
 calibrate: deps ## fit the price on the older half of candles, report on the newer: CANDLES=folder
 	@$(IN_VENV) python -m liqpass price calibrate "$(CANDLES)" $(ARGS)

@@ -307,7 +307,7 @@ def unpack_program(program: str, package: str, folder: Path) -> bool:
     linked = VENV / "bin" / program
     command = f'LD_LIBRARY_PATH="{":".join(map(str, libraries))}" exec "{found}" "$@"'
     write(linked, f"#!/bin/sh\n{command}\n", mode=0o755)
-    asks = [linked, *VERSION_ASKED.get(program, ("--version",))]
+    asks: list[Path | str] = [linked, *VERSION_ASKED.get(program, ("--version",))]
     runs = subprocess.run(asks, capture_output=True, check=False).returncode == 0
     if not runs:
         linked.unlink()
