@@ -23,6 +23,7 @@ MISSING = sorted(name for name, program in PROGRAMS.items() if program is None)
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not here: apt-get install {' '.join(MISSING)}")
 OF_LIQPASS = 60  # sign-in texts for one wallet and one caller, within a minute
 KB = 1024
+FEWER_THAN_CONNECTIONS = 60  # that nginx allows a caller
 INSIDE = [
     "/metrics",
     "/metrics/",
@@ -155,16 +156,26 @@ async def test_a_large_body_is_refused_and_one_that_is_not_gets_through(through:
         assert flood.status_code == {"nginx": 413, "caddy": 502}[through.name]  # neither reaches LiqPass
 
 
-async def test_who_calls_is_known_behind_it_whatever_they_say(through: Door, world: TestWorld) -> None:
-    """Who asks in another's name uses up what they themselves may ask for, and no more."""
-    wallet = checksum(world.chain.wallets[{"nginx": 2, "caddy": 3}[through.name]].address)
-    ask: dict[str, Any] = {"url": "/api/auth/nonce", "json": {"address": wallet}}
-    async with through.browser() as asking, through.browser("127.0.0.2") as another:
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+async def test_who_calls_is_known_behind_it_whatever_they_say(
+    name: str, world: TestWorld, tmp_path: Path
+) -> None:
+    """Who asks in another's name uses up what they themselves may ask for, and no more. The clock stands
+    still: what was used up does not come back."""
+    ask: dict[str, Any] = {
+        "url": "/api/auth/nonce",
+        "json": {"address": checksum(world.chain.wallets[sorted(PROGRAMS).index(name)].address)},
+    }
+    async with (
+        door(name, int(world.api.rpartition(":")[2]), tmp_path) as there,
+        there.browser() as asking,
+        there.browser("127.0.0.2") as another,
+    ):
         for number in range(OF_LIQPASS):
             said = {"x-forwarded-for": f"198.51.100.{number}", "forwarded": f"for=198.51.100.{number}"}
             assert (await asking.post(**ask, headers=said)).status_code == 200
         refused = await asking.post(**ask, headers={"x-forwarded-for": "198.51.100.99"})
-        assert (refused.status_code, refused.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+        assert (refused.status_code, refused.json().get("code")) == (429, "TOO_MANY_REQUESTS")
         assert "This address asked for too many messages" in refused.json()["detail"]
         assert (await another.post(**ask)).status_code == 200
 
@@ -172,14 +183,21 @@ async def test_who_calls_is_known_behind_it_whatever_they_say(through: Door, wor
 async def test_nginx_limits_how_many_texts_a_caller_asks_for_in_anybodys_name(
     served: tuple[TestWorld, int], tmp_path: Path
 ) -> None:
-    async with door("nginx", served[1], tmp_path) as there, there.browser() as browser:
-        for number in range(1, 1_000):  # each time another wallet
-            body = {"address": f"0x{number:040x}"}
-            answer = await browser.post("/api/auth/nonce", json=body)
-            if answer.status_code != 200:
+    wallets = ({"address": f"0x{number:040x}"} for number in range(1, 100_000))
+    async with door("nginx", served[1], tmp_path) as there, there.browser(http2=False) as browser:
+        refused: list[httpx.Response] = []
+        for _ in range(100):  # two a second come back: on a machine that has other work it takes more of them
+            asked = (
+                browser.post("/api/auth/nonce", json=next(wallets)) for _ in range(FEWER_THAN_CONNECTIONS)
+            )
+            refused = [answer for answer in await asyncio.gather(*asked) if answer.status_code != 200]
+            if refused:
                 break
-        assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_REQUESTS")
-        assert "from your address" in answer.json()["detail"]
-        assert answer.headers["content-type"] == "application/problem+json"
+        assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {
+            (429, "TOO_MANY_REQUESTS")
+        }
+        assert "from your address" in refused[0].json()["detail"]
+        assert refused[0].headers["content-type"] == "application/problem+json"
         async with there.browser("127.0.0.3") as another:
-            assert (await another.post("/api/auth/nonce", json=body)).status_code == 200
+            answer = await another.post("/api/auth/nonce", json=next(wallets))
+            assert answer.status_code == 200
