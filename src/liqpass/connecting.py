@@ -82,14 +82,14 @@ class Session(NamedTuple):
         return self.user == (role or self.login)
 
 
-async def way_to(url: str, *, name: str) -> Way:
-    """Look how connections to this database behave. Raises SettingError, WrongSession, and what asyncpg
-    raises.
+async def way_to(url: str, *, name: str, reading: bool = False) -> Way:
+    """Look how connections to this database behave. `reading`: it may be a standby. Raises SettingError,
+    WrongSession, and what asyncpg raises.
 
     A pooler shows by the process that a connection is said to be with, which is another one than the
     server's. That it pools by transaction shows when the server's process changes, or serves somebody else
     meanwhile."""
-    way = Way(address_of(url))
+    way = Way(address_of(url, reading=reading))
     opened = partial(_opened, name=name, role=None, statement_cache_size=0, command_timeout=WAIT_SEC)
     try:
         one = await opened(way)

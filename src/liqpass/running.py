@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 import typer
 
-from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
+from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app, reads_of
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
@@ -54,7 +54,11 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
     connections = room_for_connections(tell)
     settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
-        async with ready_database(place, "liqpass serve", tell) as db, clients(settings, db) as of:
+        async with (
+            ready_database(place, "liqpass serve", tell) as db,
+            reads_of(place.replica, db, name="liqpass serve") as reads,
+            clients(settings, db, reads=reads) as of,
+        ):
             await _keep_products(of)
             async with listening(create_app(of), host, port, connections) as here:
                 tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
