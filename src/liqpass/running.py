@@ -72,12 +72,13 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
 
 async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Progress) -> None:
     """`liqpass work`: until a signal."""
-    from liqpass.worker import refuse_shared, run_worker
+    from liqpass.connecting import refuse_shared
+    from liqpass.worker import run_worker
 
     settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
-            refuse_shared(db.way)
+            refuse_shared(db.way, "liqpass work")
             if metrics_port is not None:
                 _show_metrics(metrics_port)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")
