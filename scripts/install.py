@@ -26,6 +26,10 @@ PAGES_CHECKS = TOP / "tests" / "web"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RUNTIME_LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 OLDEST_NODE = 18
+NEWER_PGBOUNCER = (
+    *("pgbouncer", "libc6", "libcares2", "libevent-2.1-7t64", "libpam0g", "libssl3t64", "libsystemd0"),
+    *("libaudit1", "libcap-ng0", "libcap2", "zlib1g", "libzstd1"),
+)
 
 
 def main() -> None:
@@ -243,13 +247,18 @@ def install_chromium() -> None:
 
 
 def install_pgbouncer() -> None:
-    """Debian's PgBouncer, through which tests lead commands to their database. Unpacked into .venv for root,
-    too: installed, it would start a server for the machine."""
-    if has_program("pgbouncer"):
-        return
-    say("Getting Debian's PgBouncer, which tests put in front of the database")
-    if not (shutil.which("apt-get") and unpack_pgbouncer(VENV / "debian-pgbouncer")):
-        say("Debian's PgBouncer cannot be had here: the tests that need it will be skipped")
+    """Debian's PgBouncer, which tests put in front of the database; where it is older than 1.21, which cannot
+    keep prepared statements, Debian 13's, too. Unpacked into .venv for root, too: installed, it would start a
+    server for the machine."""
+    if not has_program("pgbouncer"):
+        say("Getting Debian's PgBouncer, which tests put in front of the database")
+        if not (shutil.which("apt-get") and unpack_pgbouncer(VENV / "debian-pgbouncer")):
+            say("Debian's PgBouncer cannot be had here: the tests that need it will be skipped")
+            return
+    if not keeps_statements("pgbouncer") and not has_program("pgbouncer-1.24"):
+        say("Getting the PgBouncer of Debian 13, which keeps prepared statements")
+        if not (shutil.which("apt-get") and unpack_newer_pgbouncer(VENV / "debian-13-pgbouncer")):
+            say("It cannot be had here: the tests of pooling by transaction will be skipped")
 
 
 def has_program(name: str) -> bool:
@@ -293,6 +302,51 @@ def unpack_pgbouncer(folder: Path) -> bool:
     if not runs:
         program.unlink()
     return runs
+
+
+def keeps_statements(program: str) -> bool:
+    """Whether this PgBouncer gives a transaction the statements that its client prepared: since 1.21."""
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    found = shutil.which(program, path=path) or program
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return len(said) > 1 and [int(part) for part in said[1].split(".")[:2]] >= [1, 21]
+
+
+def unpack_newer_pgbouncer(folder: Path) -> bool:
+    """From where the machine's own packages come, with all its libraries, the C library too: Debian 12's are
+    older."""
+    for needed in (folder / "lists/partial", folder / "archives/partial"):
+        needed.mkdir(parents=True, exist_ok=True)
+    shown = [
+        "apt-get",
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+    ]
+    said = subprocess.run(shown, capture_output=True, text=True, check=False).stdout
+    where = next((line.split()[0] for line in said.splitlines() if line.endswith(" bookworm main")), None)
+    if where is None:  # it is not Debian 12
+        return False
+    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    write(folder / "sources.list", f"deb [signed-by={keys}] {where} trixie main\n")
+    own = [f"-oDir::Etc::SourceList={folder}/sources.list", "-oDir::Etc::SourceParts=/dev/null"]
+    own += [f"-oDir::State::Lists={folder}/lists", f"-oDir::Cache={folder}", "-oDebug::NoLocking=1"]
+    if not (apt(*own, "update") and apt(*own, "download", *NEWER_PGBOUNCER, cwd=folder)):
+        return False
+    for package in folder.glob("*.deb"):
+        run(["dpkg", "-x", package, folder])
+        package.unlink()
+    shutil.rmtree(folder / "lists")
+    program = VENV / "bin" / "pgbouncer-1.24"
+    for libraries in folder.glob("usr/lib/*-linux-gnu"):
+        for loader in libraries.glob("ld-linux-*.so.*"):
+            command = f'exec "{loader}" --library-path "{libraries}" "{folder}/usr/sbin/pgbouncer" "$@"'
+            write(program, f"#!/bin/sh\n{command}\n", mode=0o755)
+    if not keeps_statements(str(program)):
+        program.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def fetch_debian(folder: Path, *wanted: str) -> bool:
