@@ -54,6 +54,10 @@ class Unusable(Exception):  # noqa: N818, what is wrong with it
     """The replica may not be read from now, and why."""
 
 
+class AllTaken(Exception):  # noqa: N818, no fault of the replica
+    """Others read there, as many as may at once."""
+
+
 KEPT_OUT: tuple[type[Exception], ...] = (
     Unusable,
     *LOST,
@@ -170,7 +174,7 @@ class Replica:
         Unusable, and what asyncpg raises."""
         if self._had is None:
             raise Unusable(self._refused or "it was not looked at yet")
-        async with self._pool.acquire(timeout=ANSWER_SEC) as conn:
+        async with self._connection() as conn:
             had = await self._is_at(conn, patience_sec)
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 yield conn, time.monotonic() - had
@@ -179,10 +183,13 @@ class Replica:
         """See whether it may be read from; raises nothing that a database may be the cause of."""
         was_read = self._had is not None
         try:
-            async with self._pool.acquire(timeout=ANSWER_SEC) as conn:
+            async with self._connection() as conn:
                 await self._is_at(conn, patience_sec)
+        except AllTaken:
+            return
         except KEPT_OUT as error:
             self._refuse(_words(error))
+            await self._pool.expire_connections()  # of several hosts, another one may do
             return
         self._refused = None
         if not was_read:
@@ -203,6 +210,14 @@ class Replica:
             self._refuse(_words(error))
         elif isinstance(error, asyncpg.PostgresError):
             self._tell(f"The replica broke off, the primary is read: {_words(error)}.")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Nobody waits for what somebody else reads. Raises AllTaken, and what asyncpg raises."""
+        if self._pool.get_idle_size() == 0 and self._pool.get_size() == MOST:
+            raise AllTaken("all connections to it are in use")
+        async with self._pool.acquire(timeout=ANSWER_SEC) as conn:
+            yield conn
 
     async def open(self) -> None:
         """Connects to nothing yet."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import asyncpg
@@ -16,7 +16,7 @@ from liqpass.app import reads_of
 from liqpass.db import Connection, Database, open_database
 from liqpass.embedded import EmbeddedPostgres
 from liqpass.migrate import migrate, migrations_of
-from liqpass.reads import Reads, ReadSettings, Source
+from liqpass.reads import MOST, Reads, ReadSettings, Source
 from liqpass.sandbox.trader import Trader
 from liqpass.treasury.disbursements import withdraw
 from tests.clock import SettableClock
@@ -272,3 +272,44 @@ async def test_one_without_the_newest_migration_is_not_read_before_it_has_it(
             await standby.go_on()
             await until_read(reads)
     await on_server(primary.url, "drop database older with (force)")
+
+
+async def test_of_several_the_next_standby_is_read_when_one_is_promoted(
+    primary: EmbeddedPostgres, standby: Standby, books_url: str
+) -> None:
+    async with standby_of(primary) as other:
+        folders = f"{standby.folder},{other.folder}"
+        url = standby.url(books_url).replace(quote(str(standby.folder)), folders)
+        async with reading(f"{url}&target_session_attrs=standby", books_url) as (reads, _):
+            await until_read(reads)
+            await standby.promote()
+            await on_server(standby.url(books_url), "create table only_there (n integer)")
+            await until_read(reads)
+            found, _ = await reads.look(lambda conn: conn.fetchval("select to_regclass('only_there')"))
+            assert found is None
+
+
+async def test_who_finds_all_connections_to_it_taken_asks_the_primary_and_it_stays_read(
+    standby: Standby, books_url: str
+) -> None:
+    enough, began = asyncio.Event(), 0
+
+    async def slow(conn: Connection) -> bool:
+        nonlocal began
+        on_standby: bool = await conn.fetchval(WHO)
+        began += on_standby
+        await enough.wait()
+        return on_standby
+
+    async def all_taken() -> bool:
+        return began == MOST
+
+    async with reading(standby.url(books_url), books_url) as (reads, _):
+        await until_read(reads)
+        looking = [asyncio.create_task(reads.look(slow)) for _ in range(MOST)]
+        await until(all_taken)
+        assert await asked_of(reads) == (False, Source())
+        assert reads.replica is not None and reads.replica.why_not is None
+        enough.set()
+        assert all(standby for standby, _ in await asyncio.gather(*looking))
+        await until_read(reads)
