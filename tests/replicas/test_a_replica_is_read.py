@@ -14,13 +14,14 @@ import pytest
 
 from liqpass.app import reads_of
 from liqpass.db import Connection, Database, open_database
-from liqpass.embedded import EmbeddedPostgres
+from liqpass.embedded import PORT, EmbeddedPostgres
 from liqpass.migrate import migrate, migrations_of
 from liqpass.reads import MOST, Reads, ReadSettings, Source
 from liqpass.sandbox.trader import Trader
 from liqpass.treasury.disbursements import withdraw
 from tests.clock import SettableClock
 from tests.conftest import in_database, on_server
+from tests.outages.door import Door
 from tests.replicas.conftest import OPERATOR, world_reading
 from tests.replicas.standby import Standby, standby_of
 from tests.world import TestWorld, covered_position
@@ -312,4 +313,30 @@ async def test_who_finds_all_connections_to_it_taken_asks_the_primary_and_it_sta
         assert reads.replica is not None and reads.replica.why_not is None
         enough.set()
         assert all(standby for standby, _ in await asyncio.gather(*looking))
+        await until_read(reads)
+
+
+async def test_while_the_primary_is_away_the_replica_is_read_until_it_is_as_old_as_may_be(
+    primary: EmbeddedPostgres, standby: Standby, books_url: str
+) -> None:
+    socket = f"{primary.socket_dir}/.s.PGSQL.{PORT}"
+    door = Door(lambda: asyncio.open_unix_connection(socket))
+    await door.open()
+    away = f"postgresql://postgres@127.0.0.1:{door.port}{urlsplit(books_url).path}?sslmode=disable"
+    async with reading(standby.url(books_url), away, max_age_sec=3) as (reads, _):
+        await until_read(reads)
+        await door.shut()
+        on_standby, source = await asked_of(reads)
+        assert on_standby and source.age_sec is not None
+
+        async def too_old() -> bool:
+            try:
+                standby, source = await asked_of(reads)
+            except OSError:
+                return True
+            assert standby and source.age_sec is not None
+            return False
+
+        await until(too_old)
+        await door.open()
         await until_read(reads)
