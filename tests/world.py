@@ -11,6 +11,7 @@ from liqpass.app import Clients, clients, create_app
 from liqpass.chain import watcher
 from liqpass.db import Database
 from liqpass.pricing.versions import keep
+from liqpass.reads import Reads
 from liqpass.sandbox.calm_market import read_calm
 from liqpass.sandbox.chain import USDC, SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -86,7 +87,13 @@ class TestWorld:
 
 @asynccontextmanager
 async def running_world(
-    database: Database, clock: SettableClock, folder: Path, *, second_endpoint: bool = False, **env: str
+    database: Database,
+    clock: SettableClock,
+    folder: Path,
+    *,
+    second_endpoint: bool = False,
+    reads: Reads | None = None,
+    **env: str,
 ) -> AsyncIterator[TestWorld]:
     """Everything up; `env` changes settings."""
     async with (
@@ -101,7 +108,7 @@ async def running_world(
         made = environment(chain, exchange.hosts, api=api, skus=write_skus(folder), rpc_urls=urls)
         settings = Settings.from_env({**made, **env})
         async with (
-            clients(settings, database, clock) as of,
+            clients(settings, database, clock, reads) as of,
             listening(create_app(of), "127.0.0.1", port),
         ):
             second_node = second if second_endpoint else None

@@ -1,11 +1,13 @@
 """The composition root of the API: settings → clients → routes → error mapper."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+import structlog
 from litestar import Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -28,7 +30,7 @@ from liqpass.edge import MAX_BODY_BYTES, edge, refuse
 from liqpass.exchange.okx import OkxGateway
 from liqpass.exposure.routes import exposure_router
 from liqpass.front import Calls, front
-from liqpass.health import health_router
+from liqpass.health import health_router, reads_counter
 from liqpass.orders.orders import Terms
 from liqpass.orders.routes import CreateRequest, ordering_with, orders_router
 from liqpass.payments.routes import SubmitRequest, payments_router, submitting_with
@@ -39,6 +41,7 @@ from liqpass.positions.routes import BindRequest, binding_with, positions_router
 from liqpass.pricing.premium import refusal
 from liqpass.pricing.routes import pricing_router
 from liqpass.pricing.skus import Products, load_products
+from liqpass.reads import Reads, ReadSettings, open_replica
 from liqpass.reconcile.routes import reconcile_router
 from liqpass.review.routes import claims_router, review_router
 from liqpass.settings import ChainSettings, Settings
@@ -57,6 +60,8 @@ exchange_errors = Counter(
     "liqpass_exchange_errors_total", "Failed requests to the exchange, by its code.", ("code",)
 )
 
+log = structlog.get_logger()
+
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -71,11 +76,15 @@ class Clients:
     keyring: KeyRing
     nodes: tuple[Node, ...]
     products: Products
+    reads: Reads
+    """For what decides nothing."""
 
 
 @asynccontextmanager
-async def clients(settings: Settings, db: Database, clock: Clock = system_clock) -> AsyncIterator[Clients]:
-    """Make them, and close them at the end (the database belongs to the caller). Raises SettingError."""
+async def clients(
+    settings: Settings, db: Database, clock: Clock = system_clock, reads: Reads | None = None
+) -> AsyncIterator[Clients]:
+    """Make them, and close them at the end (the databases belong to the caller). Raises SettingError."""
     gateway = OkxGateway(
         settings.okx_hosts,
         clock,
@@ -85,11 +94,29 @@ async def clients(settings: Settings, db: Database, clock: Clock = system_clock)
     nodes = tuple(Node(url) for url in settings.chain.rpc_urls)
     keyring = KeyRing.from_env(settings.api_keys_enc_key)
     try:
-        yield Clients(settings, db, clock, gateway, keyring, nodes, load_products(settings.skus_path))
+        products = load_products(settings.skus_path)
+        yield Clients(settings, db, clock, gateway, keyring, nodes, products, reads or Reads(db))
     finally:
         await gateway.close()
         for node in nodes:
             await node.close()
+
+
+@asynccontextmanager
+async def reads_of(place_of: ReadSettings | None, db: Database, *, name: str) -> AsyncIterator[Reads]:
+    """For as long as a process lives, which looks at the replica every second."""
+    async with open_replica(place_of, db, name=name, tell=_tell_of_replica) as replica:
+        looking = asyncio.create_task(replica.keep_looking()) if replica else None
+        try:
+            yield Reads(db, replica, on_read=lambda server: reads_counter.labels(server).inc())
+        finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.wait([looking])
+
+
+def _tell_of_replica(said: str) -> None:
+    log.warning("replica", said=said)
 
 
 def create_app(of: Clients) -> AsgiApp:
@@ -119,12 +146,11 @@ def create_app(of: Clients) -> AsgiApp:
             pages_router(site=_site(of), admins=admins, reader=reader),
             _operator(of, heads),
             static_file,
-            health_router(
-                db=db, clock=clock, chain=chain, obstacles=partial(_obstacles, of.nodes, chain), heads=heads
-            ),
+            _health(of, heads),
         ],
         dependencies={
             "db": Provide(lambda: db, sync_to_thread=False),
+            "reads": Provide(lambda: of.reads, sync_to_thread=False),
             # Litestar copies what it is given: a clock that is called from here is not copied.
             "now": Provide(lambda: clock(), sync_to_thread=False),  # noqa: PLW0108
             "session_cookie": Provide(lambda: cookie, sync_to_thread=False),
@@ -164,6 +190,18 @@ def _for_operators(of: Clients, cookie: str) -> list[Router]:
             db=db, clock=clock, cookie=cookie, admins=admins, limits=limits, chain=chain, nodes=of.nodes
         ),
     ]
+
+
+def _health(of: Clients, heads: HeadsShown) -> Router:
+    chain = of.settings.chain
+    return health_router(
+        db=of.db,
+        clock=of.clock,
+        chain=chain,
+        obstacles=partial(_obstacles, of.nodes, chain),
+        heads=heads,
+        replica=of.reads.replica,
+    )
 
 
 def _operator(of: Clients, heads: HeadsShown) -> Router:

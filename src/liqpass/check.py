@@ -28,6 +28,7 @@ from liqpass.migrate import MigrationError, last_applied, migrations_of, pending
 from liqpass.place import Place, named_database_errors
 from liqpass.pricing.skus import Products, load_products
 from liqpass.pricing.versions import are_kept
+from liqpass.reads import COMMANDS_PATIENCE_SEC, open_replica
 from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
@@ -89,6 +90,8 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield await _server(db, place)
         migrations = await _migrations(db)
         yield migrations
+        if migrations.ok and place.replica is not None:
+            yield await _replica(db, place)
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
             for finding in await _claims(db, system_clock):
@@ -110,6 +113,14 @@ async def _server(db: Database, place: Place) -> Finding:
     if said := read_only(seen):
         return Finding("database", False, said)
     return Finding("database", True, f"PostgreSQL {version}{where}, connected as {seen.user}")
+
+
+async def _replica(db: Database, place: Place) -> Finding:
+    async with open_replica(place.replica, db, name="liqpass check", tell=lambda _line: None) as replica:
+        if replica is None:
+            return Finding("replica", True, "none is named")
+        await replica.look_at_it(COMMANDS_PATIENCE_SEC)
+        return Finding("replica", replica.why_not is None, replica.standing())
 
 
 async def _migrations(db: Database) -> Finding:

@@ -5,6 +5,8 @@ What stands in a start parameter is in force before the first statement, and out
 for a database, or in the address. But poolers drop start parameters or refuse them; then the same is set on
 the session, unless the pooler gives the session to others, too: then it has to be right by itself."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from liqpass.database_url import Address, address_of
+from liqpass.settings import SettingError
 
 APP_ROLE = "liqpass_app"
 WAIT_SEC = 10.0  # for one host: with asyncpg's own minute, an outage of the server would outlast itself here
@@ -45,6 +48,8 @@ select current_user::text, session_user::text,
 OWN_PID = "select pg_backend_pid()"
 PARAMETERS_REFUSED = (asyncpg.ProtocolViolationError, asyncpg.FeatureNotSupportedError)
 TRIES = 5
+POOLERS = 8  # so many may share a port
+SOON_SEC = 1.0
 SHARING = "the pooler that DATABASE_URL leads to gives each transaction another connection"
 NONE_FREE = (
     f"no connection became free within {WAIT_SEC:.0f} s: if DATABASE_URL leads to a pooler, its pool is "
@@ -82,14 +87,13 @@ class Session(NamedTuple):
         return self.user == (role or self.login)
 
 
-async def way_to(url: str, *, name: str) -> Way:
-    """Look how connections to this database behave. Raises SettingError, WrongSession, and what asyncpg
-    raises.
+async def way_to(url: str, *, name: str, reading: bool = False) -> Way:
+    """Look how connections to this database behave. `reading`: it may be a standby. Raises SettingError,
+    WrongSession, and what asyncpg raises.
 
     A pooler shows by the process that a connection is said to be with, which is another one than the
-    server's. That it pools by transaction shows when the server's process changes, or serves somebody else
-    meanwhile."""
-    way = Way(address_of(url))
+    server's. That it pools by transaction shows when the server's process changes, or serves two of us."""
+    way = Way(address_of(url, reading=reading))
     opened = partial(_opened, name=name, role=None, statement_cache_size=0, command_timeout=WAIT_SEC)
     try:
         one = await opened(way)
@@ -99,17 +103,18 @@ async def way_to(url: str, *, name: str) -> Way:
     try:
         if one.get_server_pid() == await _pid(one):
             return way
-        two = await opened(way)
+        more: list[asyncpg.Connection] = []
         try:
-            shared = await _is_shared(one, two)
-            if shared and not await _keeps_statements(one, two):
+            sharing = await _sharing(one, more, partial(opened, way))
+            if sharing and not await _keeps_statements(*sharing):
                 raise WrongSession(
                     f"{SHARING} and does not keep prepared statements: {POOL_BY_SESSION}, or switch them on "
-                    "(PgBouncer 1.21 and newer: max_prepared_statements = 200)"
+                    "(PgBouncer 1.21 and newer: max_prepared_statements = 500)"
                 )
-            return Way(way.address, way.bare, shared)
+            return Way(way.address, way.bare, sharing is not None)
         finally:
-            await _left(two)
+            for other in more:
+                await _left(other)
     except asyncpg.PostgresConnectionError as error:
         if "statement pooling" not in str(error):
             raise
@@ -133,17 +138,37 @@ async def _pid(conn: asyncpg.Connection) -> int:
         return int(await conn.fetchval(OWN_PID))
 
 
-async def _is_shared(one: asyncpg.Connection, two: asyncpg.Connection) -> bool:
-    """A pooler that deals its connections out in turn shows by asking twice; one that prefers the last used,
-    by asking while somebody else holds that."""
-    for _ in range(TRIES):
-        mine = await _pid(one)
-        if await _pid(one) != mine:
-            return True
-        async with two.transaction():
-            if await two.fetchval(OWN_PID) == mine or await _pid(one) != mine:
-                return True
-    return False
+async def _sharing(
+    one: asyncpg.Connection,
+    more: list[asyncpg.Connection],
+    opened: Callable[[], Awaitable[asyncpg.Connection]],
+) -> tuple[asyncpg.Connection, asyncpg.Connection] | None:
+    """Two of our connections that one process of the server may serve in turn; None where each has its own.
+    Those that it takes to see that are in `more`.
+
+    A pooler that deals its processes out in turn, or is busy, shows by asking twice. One that prefers the
+    last used has it serve the next of our connections, too; and where several poolers share a port, each of
+    which has processes of its own, so many of our connections meet one of them twice."""
+    serves: dict[int, asyncpg.Connection] = {}
+    asked = one
+    while True:
+        try:
+            mine = await asyncio.wait_for(_pid(asked), WAIT_SEC if len(more) < 2 else SOON_SEC)
+        except TimeoutError:
+            if len(more) < 2:
+                raise
+            asked.terminate()  # a small pool, of which we have all: each of ours keeps what it was given
+            return None
+        if mine in serves:
+            return serves[mine], asked
+        changes = await _pid(asked) != mine
+        serves[mine] = asked
+        if not changes and len(more) == POOLERS:
+            return None
+        more.append(await opened())
+        if changes:
+            return asked, more[-1]
+        asked = more[-1]
 
 
 async def _keeps_statements(one: asyncpg.Connection, two: asyncpg.Connection) -> bool:
@@ -188,7 +213,20 @@ async def _set_right(conn: asyncpg.Connection, way: Way, role: str | None) -> No
 async def connect_as_owner(url: str, *, name: str) -> asyncpg.Connection:
     """A connection that acts as the role of DATABASE_URL. Raises SettingError, WrongSession, and what asyncpg
     raises."""
-    return await connect(await way_to(url, name=name), name=name, role=None)
+    way = await way_to(url, name=name)
+    refuse_shared(way, name)
+    return await connect(way, name=name, role=None)
+
+
+def refuse_shared(way: Way, name: str) -> None:
+    """`name`: of a command that a pooler by transaction cannot serve. A lock that is taken on a connection
+    which serves others, too, stays there when its worker is gone; what the owner sets for a migration, with
+    whoever comes next. Raises SettingError."""
+    if way.shared:
+        raise SettingError(
+            "DATABASE_URL",
+            f"{SHARING}, and {name} needs some of its own: {POOL_BY_SESSION}, or lead {name} past the pooler",
+        )
 
 
 async def look(conn: Any) -> Session:

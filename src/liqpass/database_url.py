@@ -55,6 +55,10 @@ CHOICES: dict[str, tuple[tuple[str, ...], str]] = {
     "replication": (("0", "false", "off", "no"), "LiqPass is no replica"),
     "ssl": (("true",), ""),
 }
+# Where nothing is written.
+CHOICES_READING: dict[str, tuple[tuple[str, ...], str]] = {
+    "target_session_attrs": (("any", "standby", "read-only"), "a replica is what it is to lead to"),
+}
 VERIFYING = ("verify-ca", "verify-full")
 
 
@@ -78,8 +82,9 @@ def refused(why: str) -> SettingError:
     return SettingError("DATABASE_URL", why)
 
 
-def address_of(url: str) -> Address:
-    """Take an address apart. Raises SettingError, which names the parameter."""
+def address_of(url: str, *, reading: bool = False) -> Address:
+    """Take an address apart. `reading`: nothing is written there, it may be a standby's. Raises SettingError,
+    which names the parameter."""
     scheme, _, rest = url.strip().partition("://")
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
@@ -89,7 +94,7 @@ def address_of(url: str) -> Address:
         raise refused(NO_ADDRESS)
     user, _, password = who.partition(":")
     given = {"user": unquote(user), "password": unquote(password), "dbname": unquote(path)}
-    named = _parameters(query)
+    named = _parameters(query, CHOICES | CHOICES_READING if reading else CHOICES)
     if given["dbname"] and named.get("dbname", given["dbname"]) != given["dbname"]:
         raise refused("names two databases: leave dbname away")
     given |= named
@@ -100,7 +105,7 @@ def address_of(url: str) -> Address:
     return Address(hosts, {**arguments, **_tls(given)}, given.get("options", ""), _wait(given))
 
 
-def _parameters(query: str) -> dict[str, str]:
+def _parameters(query: str, choices: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, str]:
     """What stands behind the `?`; a value that is empty is as good as none. What follows a password may be
     the rest of it, where its & was not written as %26."""
     found: dict[str, str] = {}
@@ -118,7 +123,7 @@ def _parameters(query: str) -> dict[str, str]:
         hidden = hidden or name in ("password", "sslpassword")
         if value:
             found[name] = value
-    for name, (values, why) in CHOICES.items():
+    for name, (values, why) in choices.items():
         if name in found and found[name] not in values:
             reason = f", since {why}" if why else ""
             raise refused(f"{name} must be {_listed(values)}{reason}")

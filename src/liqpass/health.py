@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar import MediaType, Request, Response, Router, get, route
 from litestar.di import NamedDependency, Provide
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
 
 from liqpass import apidocs
 from liqpass.chain.heads import HeadsShown, Kept, Shown, waiting
@@ -29,6 +29,7 @@ from liqpass.market.standing import Market
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.orders.orders import count_by_status
 from liqpass.orders.states import OrderStatus
+from liqpass.reads import Replica
 from liqpass.reconcile import book_checks
 from liqpass.reconcile.book_checks import Books
 from liqpass.reconcile.rules import INVARIANTS
@@ -73,6 +74,13 @@ claim_age_gauge = Gauge(
 closing_gauge = Gauge(
     "liqpass_claims_closing", "Claims without all evidence that can come for three days more at most."
 )
+replica_gauge = Gauge(
+    "liqpass_replica_age_seconds",
+    "How old what the replica has is at most; unknown while it is not read from.",
+)
+reads_counter = Counter(
+    "liqpass_reads_total", "Reads that may be seconds old, by the server that answered.", ("server",)
+)
 run_gauge = Gauge("liqpass_reconciliation_age_seconds", "Seconds since the last reconciliation ended.")
 
 # What is in the way of taking money at present, one sentence each (asks a node).
@@ -81,11 +89,13 @@ Obstacles = Callable[[], Awaitable[list[str]]]
 
 class Readiness(msgspec.Struct, frozen=True):
     """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers, and what is
-    not known of the books."""
+    not known of the books. `replica`: how old the one of LIQPASS_READ_URL is at most, or why it is not read
+    from; null without one."""
 
     ready: bool
     checks: dict[str, str]
     remarks: list[str]
+    replica: str | None = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -114,9 +124,16 @@ class Watched:
     """What is asked of the node is kept for some seconds: probes come often, nodes are slow."""
 
     def __init__(
-        self, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles, heads: HeadsShown
+        self,
+        db: Database,
+        clock: Clock,
+        chain: ChainSettings,
+        obstacles: Obstacles,
+        heads: HeadsShown,
+        replica: Replica | None,
     ) -> None:
         self.db = db
+        self.replica = replica
         self.clock = clock
         self.chain = chain
         self.heads = heads
@@ -219,7 +236,8 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["watcher"] = late[0]
     remarks = chain_remarks(cursor, shown, now) + remarks
     ready = all(said == "ok" for said in checks.values())
-    return Response(Readiness(ready, checks, remarks), status_code=200 if ready else 503)
+    said = watched.replica.standing() if watched.replica else None
+    return Response(Readiness(ready, checks, remarks, said), status_code=200 if ready else 503)
 
 
 async def _takes_changes(db: Database, conn: Connection) -> str:
@@ -294,6 +312,8 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     _tell_claims(seen.alarms if seen else None, now)
     told.tell(seen.exposure if seen else None)
     market.tell(seen.market if seen else None, now)
+    age_sec = watched.replica.age_sec if watched.replica else None
+    replica_gauge.set(NAN if age_sec is None else age_sec)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
@@ -351,10 +371,16 @@ async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 
 def health_router(
-    *, db: Database, clock: Clock, chain: ChainSettings, obstacles: Obstacles, heads: HeadsShown
+    *,
+    db: Database,
+    clock: Clock,
+    chain: ChainSettings,
+    obstacles: Obstacles,
+    heads: HeadsShown,
+    replica: Replica | None = None,
 ) -> Router:
     """Public; nothing here tells of a user."""
-    watched = Watched(db, clock, chain, obstacles, heads)
+    watched = Watched(db, clock, chain, obstacles, heads, replica)
     return Router(
         path="/",
         route_handlers=[healthz, readyz, metrics, policy, openapi],

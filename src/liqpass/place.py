@@ -19,6 +19,7 @@ from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
 from liqpass.migrating import migrate_books
 from liqpass.postgres_programs import EmbeddedPostgresError
+from liqpass.reads import COMMANDS_PATIENCE_SEC, Reads, ReadSettings, open_replica, reads_from_env
 from liqpass.reconcile.invariants import told
 from liqpass.settings import SettingError
 
@@ -31,22 +32,26 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Place:
-    """Where the database is; `embedded` when LiqPass runs it itself."""
+    """Where the database is; `embedded` when LiqPass runs it itself. `replica`: where it may be read, None
+    where nowhere else."""
 
     url: str
     embedded: EmbeddedPostgres | None
+    replica: ReadSettings | None = None
 
 
 @contextmanager
 def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place]:
-    """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user."""
+    """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user.
+    Raises SettingError."""
+    replica = reads_from_env(env)
     url = env.get("DATABASE_URL", "").strip()
     if url:
         address_of(url)  # what is wrong with it is said before anything is asked
-        yield Place(url, None)
+        yield Place(url, None, replica)
         return
     with embedded_postgres(default_data_dir(env), progress) as server:
-        yield Place(server.url, server)
+        yield Place(server.url, server, replica)
 
 
 @asynccontextmanager
@@ -67,6 +72,19 @@ async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIt
         yield db
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def ready_to_read(place: Place, name: str, progress: Progress) -> AsyncIterator[Reads]:
+    """For a command that decides nothing: the replica once it has what the primary had at the command's
+    beginning, else the primary. Raises MigrationError, SettingError."""
+    async with (
+        ready_database(place, name, progress) as db,
+        open_replica(place.replica, db, name=name, tell=progress) as replica,
+    ):
+        if replica is not None:
+            await replica.look_at_it(COMMANDS_PATIENCE_SEC)
+        yield Reads(db, replica)
 
 
 async def migrate_embedded(url: str, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 import typer
 
-from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app
+from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app, reads_of
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
@@ -56,7 +56,11 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
     connections = room_for_connections(tell)
     settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
-        async with ready_database(place, "liqpass serve", tell) as db, clients(settings, db) as of:
+        async with (
+            ready_database(place, "liqpass serve", tell) as db,
+            reads_of(place.replica, db, name="liqpass serve") as reads,
+            clients(settings, db, reads=reads) as of,
+        ):
             await _keep_products(of)
             async with listening(create_app(of), host, port, connections) as here:
                 tell(f"LiqPass answers at {here.url} (documentation: {here.url}/docs). Ctrl-C ends it.")
@@ -71,12 +75,13 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
 
 async def work_tasks(env: Mapping[str, str], metrics_port: int | None, tell: Progress) -> None:
     """`liqpass work`: until a signal."""
-    from liqpass.worker import refuse_shared, run_worker
+    from liqpass.connecting import refuse_shared
+    from liqpass.worker import run_worker
 
     settings = await checked_settings(env)
     with database_place(env, tell) as place:
         async with ready_database(place, "liqpass work", tell) as db, clients(settings, db) as of:
-            refuse_shared(db.way)
+            refuse_shared(db.way, "liqpass work")
             if metrics_port is not None:
                 _show_metrics(metrics_port)
             tell("LiqPass watches the chain and the clock. Ctrl-C ends it.")

@@ -19,7 +19,7 @@ from liqpass.app import Clients
 from liqpass.batches import Step, in_batches
 from liqpass.chain import watcher
 from liqpass.claims import settling
-from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
+from liqpass.connecting import Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
 from liqpass.disclosure.figures import publish_due
 from liqpass.exposure import breaker
@@ -32,7 +32,6 @@ from liqpass.positions import bindings
 from liqpass.reconcile import book_checks
 from liqpass.reconcile.runs import reconcile_due
 from liqpass.review import approving, following, held
-from liqpass.settings import SettingError
 from liqpass.signin import sessions
 from liqpass.treasury import booking
 from liqpass.vault import api_accounts
@@ -152,17 +151,6 @@ async def _watch_positions(of: Clients, memory: Memory) -> None:
 async def _purge(of: Clients) -> None:
     await of.db.run(lambda conn: sessions.purge(conn, of.clock()))
     await of.db.run(lambda conn: forget(conn, of.clock()))
-
-
-def refuse_shared(way: Way) -> None:
-    """A lock that is taken on a connection which serves others, too, stays there when its worker is gone.
-    Raises SettingError."""
-    if way.shared:
-        raise SettingError(
-            "DATABASE_URL",
-            f"{SHARING}, and liqpass work needs some of its own: "
-            f"{POOL_BY_SESSION}, or lead work past the pooler",
-        )
 
 
 async def run_worker(of: Clients, *, idle_sec: float = IDLE_SEC) -> None:

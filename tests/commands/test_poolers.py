@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,14 +14,14 @@ from liqpass.sandbox.chain import SandboxChain
 from liqpass.serving import free_port
 from tests.commands import forked
 from tests.commands.cli import SPARE_SEC, Done, ended, hear, liqpass, start
-from tests.commands.pgbouncer import keeps_statements, pgbouncer
+from tests.commands.pgbouncer import keeps_statements, pgbouncer, running_pgbouncer
 from tests.commands.test_check import lines
 from tests.conftest import on_server
 
 DROPPED = ", ".join([*SESSION, *KEEPALIVES, "role", "options"])
 BY_TRANSACTION = "the pooler that DATABASE_URL leads to gives each transaction another connection"
 BY_SESSION = "let it pool by session (PgBouncer: pool_mode = session)"
-STATEMENTS = "switch them on (PgBouncer 1.21 and newer: max_prepared_statements = 200)"
+STATEMENTS = "switch them on (PgBouncer 1.21 and newer: max_prepared_statements = 500)"
 ALL = (
     ("serve", "--port", str(free_port())),
     ("work",),
@@ -173,3 +173,20 @@ async def test_a_login_that_may_not_be_the_application_is_said_with_what_to_do(e
         for command in ALL[:2]:
             said = one_line(await forked.liqpass(*command, env={**env, "DATABASE_URL": url}))
             assert f"may not act as {APP_ROLE}; as a superuser: grant {APP_ROLE} to" in said
+
+
+@pytest.mark.parametrize("round_robin", ["0", "1"], ids=["last used first", "in turn"])
+async def test_several_poolers_by_transaction_at_one_port_are_found_out_whichever_answers(
+    round_robin: str, env: dict[str, str]
+) -> None:
+    """PgBouncer uses one core: several share a port (so_reuseport), and the kernel deals connections out."""
+    database = env["DATABASE_URL"]
+    settings = {"pool_mode": "transaction", "so_reuseport": "1", "server_round_robin": round_robin}
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(running_pgbouncer(database, **settings))
+        for _ in range(2):
+            more = running_pgbouncer(database, port=first.port, **settings)
+            await stack.enter_async_context(more)
+        for _ in range(15):
+            said = one_line(await forked.liqpass("pool", "show", env={**env, "DATABASE_URL": first.url}))
+            assert BY_TRANSACTION in said

@@ -35,7 +35,9 @@ async def shared_world(
     db = await open_database(in_database(server_url, name), name="test")
     try:
         clock = SettableClock(datetime.now(UTC).replace(microsecond=0))
-        async with running_world(db, clock, folder, second_endpoint=second_endpoint, **env) as world:
+        async with running_world(
+            db, clock, folder, second_endpoint=second_endpoint, reads=None, **env
+        ) as world:
             yield world
     finally:
         await db.close()

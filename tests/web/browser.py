@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, async_playwright
 
-from scripts.install import BROWSERS
+from scripts.programs import BROWSERS
 
 QUIETLY = [
     "--disable-gpu",

@@ -55,7 +55,7 @@ async def lively_world(
     try:
         env = {"LIQPASS_ADMIN_WALLETS": checksum(OPERATOR.address), **env}
         clock = RunningClock(datetime.now(UTC))
-        async with running_world(db, clock, folder, second_endpoint=False, **env) as world:
+        async with running_world(db, clock, folder, second_endpoint=False, reads=None, **env) as world:
             yield world
     finally:
         await db.close()

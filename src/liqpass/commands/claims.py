@@ -2,17 +2,19 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from liqpass.commands.claims_told import show_claim, show_claims, show_replay
-from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text
+from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text, to_read
 from liqpass.terminal import fail, run, tell
 
 if TYPE_CHECKING:
     from liqpass.claims.states import ClaimStatus
+    from liqpass.db import Connection
 
 NAME = "liqpass claims"
 PAGE = 200
@@ -116,10 +118,10 @@ async def _list(waiting: bool, all_: bool, form: Form) -> None:
 
     statuses = _statuses(waiting, all_)
     found, before = [], reading.NEWEST
-    async with database(NAME) as db:
+    async with to_read(NAME) as reads:
         while True:
-            async with db.one_moment() as conn:
-                page = queue_view(*await reading.queue(conn, statuses, before, PAGE), PAGE)
+            listed, _ = await reads.look(partial(reading.queue, statuses=statuses, before=before, limit=PAGE))
+            page = queue_view(*listed, PAGE)
             found += page.claims
             if page.next is None:
                 break
@@ -143,8 +145,8 @@ async def _show(claim: str, form: Form) -> None:
     from liqpass.settings import claim_limits_from_env
 
     limits = claim_limits_from_env(os.environ)
-    async with database(NAME) as db, db.one_moment() as conn:
-        shown = await claim_called(conn, claim)
+    async with to_read(NAME) as reads:
+        shown, _ = await reads.look(lambda conn: claim_called(conn, claim))
     view = queued_view(shown, limits)
     if form is Form.TABLE:
         show_claim(view, shown)
@@ -173,8 +175,11 @@ async def _bundle(claim: str, out: Path | None) -> None:
     from liqpass.hexes import to_hex
     from liqpass.review.reading import bundle_of, claim_called
 
-    async with database(NAME) as db, db.one_moment() as conn:
-        content = await bundle_of(conn, (await claim_called(conn, claim)).claim)
+    async def found(conn: "Connection") -> bytes:
+        return await bundle_of(conn, (await claim_called(conn, claim)).claim)
+
+    async with to_read(NAME) as reads:
+        content, _ = await reads.look(found)
     if out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import opened
+from liqpass.commands.opened import to_read
 from liqpass.exports.formats import JOURNALS, Format, Table
 from liqpass.terminal import fail, run, tell
 
@@ -77,13 +77,15 @@ def reads_chinese(env: Mapping[str, str]) -> bool:
 
 async def _export(form: Format, table: Table, out: Path | None, period: "Period", mark: bool) -> None:
     from liqpass.exports import books, claims, files
+    from liqpass.settings import chain_from_env
 
+    chain = chain_from_env(os.environ)
     with files.to_file(out) if out else files.to_stdout() as path:
-        async with opened("liqpass export") as (db, chain):
+        async with to_read("liqpass export") as reads:
             if table is Table.CLAIMS:
-                await claims.export_claims(db, chain, period, path, form, mark=mark, progress=tell)
+                await claims.export_claims(reads, chain, period, path, form, mark=mark, progress=tell)
                 return
             today = datetime.now(UTC).date()
             await books.export(
-                db, chain, period.up_to(today), path, form, mark=mark, today=today, progress=tell
+                reads, chain, period.up_to(today), path, form, mark=mark, today=today, progress=tell
             )

@@ -13,6 +13,7 @@ from liqpass.terminal import tell
 if TYPE_CHECKING:
     from liqpass.chain.rpc import Node
     from liqpass.db import Database
+    from liqpass.reads import Reads
     from liqpass.settings import ChainSettings
 
 
@@ -65,6 +66,16 @@ async def database(name: str) -> "AsyncIterator[Database]":
     with database_place(os.environ, tell) as place:
         async with ready_database(place, name, tell) as db:
             yield db
+
+
+@asynccontextmanager
+async def to_read(name: str) -> "AsyncIterator[Reads]":
+    """For what decides nothing: the replica of LIQPASS_READ_URL, or the database. Raises the same."""
+    from liqpass.place import database_place, ready_to_read
+
+    with database_place(os.environ, tell) as place:
+        async with ready_to_read(place, name, tell) as reads:
+            yield reads
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text
+from liqpass.commands.opened import By, Form, FormOption, database, endpoints, opened, text, to_read
 from liqpass.terminal import run, tell
 
 if TYPE_CHECKING:
-    from liqpass.db import Database
+    from liqpass.db import Connection, Database
     from liqpass.reconcile.kept import Kept, Page
 
 NAME = "liqpass reconcile"
@@ -209,14 +209,16 @@ async def _close(break_id: int, by: str, reason: str) -> None:
 async def _verify() -> None:
     from liqpass.reconcile import documents, kept, report
 
-    async with database(NAME) as db, db.one_moment() as conn:
+    async def found(conn: "Connection") -> tuple[list[str], str]:
         faults = [fault async for fault in documents.verify(conn)]
-        newest = await kept.newest(conn, 1)
+        ends = await kept.newest(conn, 1)
+        holds = f"The chain of {ends[0].id} runs holds; its end is {ends[0].sha256.hex()}." if ends else ""
+        return faults, holds or report.NO_RUN
+
+    async with to_read(NAME) as reads:
+        (faults, holds), _ = await reads.look(found)
     for fault in faults:
         typer.echo(f"FAIL  {fault}")
     if faults:
         raise typer.Exit(1)
-    if newest:
-        typer.echo(f"The chain of {newest[0].id} runs holds; its end is {newest[0].sha256.hex()}.")
-    else:
-        typer.echo(report.NO_RUN)
+    typer.echo(holds)

@@ -9,12 +9,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from liqpass.db import Database
 from liqpass.disclosure import figures
 from liqpass.disclosure.figures import Figures
 from liqpass.disclosure.reliability import Reliability, reliability
 from liqpass.disclosure.reserve import Reserve, reserve
 from liqpass.pricing.skus import Products, Sku
+from liqpass.reads import Reads
 from liqpass.reconcile.views import camel
 from liqpass.settings import ChainSettings
 
@@ -49,10 +49,9 @@ class PriceView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @get("/price", summary="How prices are made, and how good they were")
-async def price(db: NamedDependency[Database], products: NamedDependency[Products]) -> PriceView:
+async def price(reads: NamedDependency[Reads], products: NamedDependency[Products]) -> PriceView:
     """Brought up to date once a day. No figure tells about fewer than five wallets."""
-    async with db.pool.acquire() as conn:
-        told = await figures.newest(conn)
+    told, _ = await reads.look(figures.newest)
     return PriceView(
         version=products.version,
         products=[_view(sku) for sku in products.sku],
@@ -81,11 +80,10 @@ def _view(sku: Sku) -> ProductView:
 
 @get("/price/days/{day:date}", summary="A day's figures as they were told", media_type=MediaType.JSON)
 async def price_of_day(
-    db: NamedDependency[Database], day: Annotated[date, PathParameter()]
+    reads: NamedDependency[Reads], day: Annotated[date, PathParameter()]
 ) -> Response[bytes]:
     """Byte for byte what its SHA-256 is of; it names the SHA-256 of the figures before."""
-    async with db.pool.acquire() as conn:
-        document = await figures.document_of(conn, day)
+    document, _ = await reads.look(lambda conn: figures.document_of(conn, day))
     if document is None:
         raise NotFoundException
     return Response(document.encode(), media_type=MediaType.JSON)
@@ -93,17 +91,17 @@ async def price_of_day(
 
 @get("/reserve", summary="That every open cover can be paid")
 async def show_reserve(
-    db: NamedDependency[Database],
+    reads: NamedDependency[Reads],
     now: NamedDependency[datetime],
     chain: NamedDependency[ChainSettings],
 ) -> Reserve:
     """What the treasury held at a block, by the last reconciliation, and what to ask any node to see it."""
-    async with db.one_moment() as conn:
-        return await reserve(conn, now, chain)
+    found, _ = await reads.look(lambda conn: reserve(conn, now, chain))
+    return found
 
 
 def disclosure_router(*, products: Products, chain: ChainSettings) -> Router:
-    """Public, under /api; `db` and `now` are provided by the app."""
+    """Public, under /api; `reads` and `now` are provided by the app."""
     return Router(
         path="/api",
         route_handlers=[price, price_of_day, show_reserve],

@@ -10,13 +10,14 @@ import msgspec
 from liqpass.chain.balances import treasury_balance
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
-from liqpass.db import Connection, Database
+from liqpass.db import Connection
 from liqpass.exports import sql
 from liqpass.exports.files import write
 from liqpass.exports.formats import JOURNALS, Format
 from liqpass.exports.rows import Closing, Extra, ExtraKind, Head, OnChain, Row, one_line
 from liqpass.ledger.book import DEBIT_SIDE, Account
 from liqpass.ledger.posting import balances, last_seq
+from liqpass.reads import Reads
 from liqpass.settings import ChainSettings
 
 PAGE = 5_000
@@ -48,7 +49,7 @@ class Period(msgspec.Struct, frozen=True):
 
 
 async def export(
-    db: Database,
+    reads: Reads,
     chain: ChainSettings,
     period: Period,
     path: Path,
@@ -62,10 +63,13 @@ async def export(
     Raises OSError."""
     held, why_not = None, ""
     if form in JOURNALS:
-        held, why_not = await _on_chain(db, chain, period)
+        held, why_not = await _on_chain(reads, chain, period)
         if held is None:
             progress(f"Not held against the chain: {why_not}")
-    async with db.one_moment() as conn:
+
+    async def written(conn: Connection) -> None:
+        if held is not None:
+            await _refuse_older(conn, chain, held)
         head = Head(chain.chain_id, chain.treasury, period.first_day, period.last_day, await last_seq(conn))
 
         async def closing(last: date | None) -> Closing:
@@ -77,15 +81,25 @@ async def export(
 
         await write(path, form, head, _pages(conn, chain.chain_id, period, progress), closing, mark=mark)
 
+    await reads.look(written)
 
-async def _on_chain(db: Database, chain: ChainSettings, period: Period) -> tuple[OnChain | None, str]:
+
+async def _refuse_older(conn: Connection, chain: ChainSettings, held: OnChain) -> None:
+    """A journal ends with the balance of a block: what it is made from must have seen that block, whichever
+    server told of it."""
+    seen = await sql.finalized(conn, chain.chain_id)
+    if seen is None or seen.number < held.block_number:
+        raise LookupError(f"block {held.block_number} is not there yet")
+
+
+async def _on_chain(reads: Reads, chain: ChainSettings, period: Period) -> tuple[OnChain | None, str]:
     """What the treasury held after the newest final block, or after the period's last transfer; or why nobody
     can say. No transaction is open while the nodes are asked."""
-    async with db.pool.acquire() as conn:
-        if period.until is None:
-            block = await sql.finalized(conn, chain.chain_id)
-        else:
-            block = await sql.last_transfer_before(conn, chain.chain_id, period.until)
+    until = period.until
+    if until is None:
+        block, _ = await reads.look(lambda conn: sql.finalized(conn, chain.chain_id))
+    else:
+        block, _ = await reads.look(lambda conn: sql.last_transfer_before(conn, chain.chain_id, until))
     if block is None:
         return None, NOT_OPENED
     async with AsyncExitStack() as stack:

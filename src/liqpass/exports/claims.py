@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from liqpass.db import Connection, Database
+from liqpass.db import Connection
 from liqpass.exports import parquet, spreadsheet, sql
 from liqpass.exports.books import PAGE, Period
 from liqpass.exports.formats import Format
 from liqpass.exports.rows import usdc
 from liqpass.hexes import checksum, to_hex
+from liqpass.reads import Reads
 from liqpass.settings import ChainSettings
 
 COLUMNS = (
@@ -53,7 +54,7 @@ SCHEMA = pa.schema(
 
 
 async def export_claims(
-    db: Database,
+    reads: Reads,
     chain: ChainSettings,
     period: Period,
     path: Path,
@@ -64,7 +65,8 @@ async def export_claims(
 ) -> None:
     """Write the claims that were opened within the period to a new file: a CSV, with a byte order `mark` or
     without, or Parquet. Raises OSError."""
-    async with db.one_moment() as conn:
+
+    async def written(conn: Connection) -> None:
         pages = _pages(conn, chain.chain_id, period, progress)
         if form is Format.PARQUET:
             said = {"liqpass.chain_id": str(chain.chain_id)}
@@ -74,6 +76,8 @@ async def export_claims(
             file.write(spreadsheet.header(COLUMNS, mark=mark))
             async for claims in pages:
                 file.writelines(map(_line, claims))
+
+    await reads.look(written)
 
 
 async def _pages(

@@ -15,6 +15,7 @@ from liqpass.clock import Clock
 from liqpass.db import Database
 from liqpass.health import WATCHER_LATE, lag, late_heads, watcher_trouble
 from liqpass.orders.states import OrderStatus
+from liqpass.reads import Reads
 from liqpass.reconcile import book_checks, runs
 from liqpass.reconcile.checks import NEXT_STEPS
 from liqpass.reconcile.kept import NEWEST
@@ -64,7 +65,7 @@ Of = NamedDependency[Site]
 async def show_overview(
     viewer: Looking,
     site: Of,
-    db: NamedDependency[Database],
+    reads: NamedDependency[Reads],
     now: NamedDependency[datetime],
     nodes: NamedDependency[Nodes],
     heads: NamedDependency[HeadsShown],
@@ -72,12 +73,12 @@ async def show_overview(
     month: NamedDependency[Month],
 ) -> Response[str]:
     """Everything at a glance."""
-    async with db.one_moment() as conn:
-        found = await figures(conn, now, site.chain, month)
+    found, source = await reads.look(lambda conn: figures(conn, now, site.chain, month))
     held = await seen(nodes, site.chain, found.dues)
     shown = await heads.compared(found.cursor)
     return _page(
         viewer, "operator.html", site, now,
+        source=source,
         of=found, chart=_chart(viewer, found), silent=shown.silent,
         lag=lag(found.cursor, now).total_seconds() if found.cursor else None,
         sound=watcher_trouble(found.cursor, now) == "ok" and not late_heads(found.cursor, shown, now),
@@ -214,7 +215,7 @@ def operator_router(
     exchange_errors: ErrorCounts,
     limits: ClaimLimits,
 ) -> Router:
-    """For `admins`, addresses of 20 bytes; `db`, `now` and `session_cookie` are provided by the app."""
+    """For `admins`, addresses of 20 bytes; `reads`, `db`, `now` and `session_cookie` are the app's."""
     month = Month()
     return Router(
         path=HERE,

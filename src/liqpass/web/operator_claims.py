@@ -15,9 +15,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from liqpass.claims.case import Part
 from liqpass.claims.policy import CURRENT, POLICIES
 from liqpass.claims.states import ClaimStatus
-from liqpass.db import Database
+from liqpass.db import Connection, Database
 from liqpass.orders.priced import PricedPosition
 from liqpass.problems import Problem
+from liqpass.reads import Reads
 from liqpass.review import reading
 from liqpass.review.approving import REASON_MOST
 from liqpass.review.reading import ShownClaim, names_needed, receipts
@@ -51,7 +52,7 @@ Of = NamedDependency[Site]
 async def show_claims(
     viewer: Looking,
     site: Of,
-    db: NamedDependency[Database],
+    reads: NamedDependency[Reads],
     now: NamedDependency[datetime],
     limits: NamedDependency[ClaimLimits],
     show: FromQuery[str] = "decide",
@@ -59,12 +60,17 @@ async def show_claims(
 ) -> Response[str]:
     """Those that somebody has to decide, or all in another group of states, the oldest first."""
     group = show if show in GROUPS else "decide"
-    async with db.one_moment() as conn:
+
+    async def looked(conn: Connection) -> tuple[list[sql.QueuedRow], list[sql.ClaimCount]]:
         found = await sql.queued(conn, after, list(GROUPS[group]), PER_PAGE + 1)
-        counts = {one.status: one.claims for one in await sql.claims_by_status(conn)}
+        return found, await sql.claims_by_status(conn)
+
+    (found, counted), source = await reads.look(looked)
+    counts = {one.status: one.claims for one in counted}
     shown = found[:PER_PAGE]
     return page(
-        viewer, "operator_claims.html", here=HERE, site=site, now=now, group=group, is_first=after == FIRST,
+        viewer, "operator_claims.html", here=HERE, site=site, now=now, source=source, group=group,
+        is_first=after == FIRST,
         counts={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in GROUPS.items()},
         claims=[(one, _names_needed(one, limits)) for one in shown],
         next=shown[-1].id if len(found) > len(shown) else None,

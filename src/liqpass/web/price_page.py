@@ -8,12 +8,12 @@ from typing import Any
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from liqpass.db import Database
 from liqpass.disclosure import figures
 from liqpass.disclosure.figures import Cell, Figures, OfProduct
 from liqpass.disclosure.reliability import OfPast, Reliability, reliability
 from liqpass.pricing.model import LEAST_PPM, PPM
 from liqpass.pricing.skus import Products
+from liqpass.reads import Reads
 from liqpass.web import price_example
 from liqpass.web.luck_bar import luck_bar
 from liqpass.web.reliability_chart import reliability_chart
@@ -36,11 +36,10 @@ POINT = N_("%(predicted)s computed, %(seen)s happened")
 
 @get(PATH)
 async def show_price(
-    viewer: NamedDependency[Viewer], site: NamedDependency[Site], db: NamedDependency[Database]
+    viewer: NamedDependency[Viewer], site: NamedDependency[Site], reads: NamedDependency[Reads]
 ) -> Response[str]:
     """For everybody."""
-    async with db.pool.acquire() as conn:
-        told = await figures.newest(conn)
+    told, _ = await reads.look(figures.newest)
     products, past = site.products, reliability()
     example = price_example.example(products)
     return page(

@@ -6,8 +6,8 @@ from datetime import datetime
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from liqpass.db import Database
 from liqpass.disclosure.reserve import Looked, Reserve, reserve
+from liqpass.reads import Reads
 from liqpass.web.rendering import page
 from liqpass.web.site import Site
 from liqpass.web.viewing import Viewer
@@ -20,12 +20,11 @@ YOUR_NODE = "https://YOUR-NODE"
 async def show_reserve(
     viewer: NamedDependency[Viewer],
     site: NamedDependency[Site],
-    db: NamedDependency[Database],
+    reads: NamedDependency[Reads],
     now: NamedDependency[datetime],
 ) -> Response[str]:
     """For everybody."""
-    async with db.one_moment() as conn:
-        found = await reserve(conn, now, site.chain)
+    found, _ = await reads.look(lambda conn: reserve(conn, now, site.chain))
     looked = found.looked
     return page(
         viewer,
