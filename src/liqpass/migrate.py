@@ -156,7 +156,8 @@ async def last_applied(conn: asyncpg.Connection | Connection) -> int:
     return max(await _applied(conn), default=0)
 
 
-async def _prepare(conn: asyncpg.Connection) -> None:
+async def make_role(conn: asyncpg.Connection) -> None:
+    """The application's role, where the server has none, and that we may act as it. Raises MigrationError."""
     try:
         async with conn.transaction():
             await conn.execute(_CREATE_ROLE)
@@ -167,6 +168,10 @@ async def _prepare(conn: asyncpg.Connection) -> None:
             f"the role of DATABASE_URL, {me}, may not make the role {APP_ROLE} or act as it. As a superuser: "
             f"{'' if made else f'create role {APP_ROLE} nologin; '}grant {APP_ROLE} to {me};"
         ) from error
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    await make_role(conn)
     try:
         async with conn.transaction():
             await conn.execute(_CREATE_TABLE)

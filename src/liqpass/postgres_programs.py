@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -119,6 +120,25 @@ def readable_programs(
         progress(f"Copying PostgreSQL's programs to {copy}, where {SYSTEM_USER} can read them")
         _copy(site, copy)
     return copy / PROGRAMS / "bin"
+
+
+def client_programs() -> list[tuple[int, Path]]:
+    """Folders with pg_dump and pg_restore, each with its major version, the lowest first: the wheel's two, Debian's,
+    and whatever else is on PATH. Of one version the wheel's comes first."""
+    folders = []
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is not None and spec.submodule_search_locations:
+        site = Path(spec.submodule_search_locations[0])
+        folders += sorted(site.glob("pginstall*/bin"))
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    folders += [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    found: dict[int, Path] = {}
+    for folder in folders:
+        if os.access(folder / "pg_dump", os.X_OK) and os.access(folder / "pg_restore", os.X_OK):
+            said = run_as(None, Path("/"), [str(folder / "pg_dump"), "--version"]).stdout
+            if version := re.search(r"\) (\d+)", said):
+                found.setdefault(int(version[1]), folder)
+    return sorted(found.items())
 
 
 def _runs(account: pwd.struct_passwd, programs: Path) -> bool:
