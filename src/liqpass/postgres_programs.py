@@ -123,8 +123,8 @@ def readable_programs(
 
 
 def client_programs() -> list[tuple[int, Path]]:
-    """Folders with pg_dump and pg_restore, each with its major version, the lowest first: the wheel's two, Debian's,
-    and whatever else is on PATH. Of one version the wheel's comes first."""
+    """Folders with pg_dump and pg_restore, each with its major version, the lowest first: the wheel's two,
+    Debian's, and whatever else is on PATH. Of one version the wheel's comes first."""
     folders = []
     spec = importlib.util.find_spec(PACKAGE)
     if spec is not None and spec.submodule_search_locations:

@@ -919,14 +919,12 @@ CREATE TABLE public.reconciliation_runs (
 );
 
 CREATE TABLE public.restorations (
-    backup_sha256 bytea NOT NULL,
     restored_at timestamp with time zone NOT NULL,
     backup_made_at timestamp with time zone NOT NULL,
-    backup_name text NOT NULL,
+    backup_sha256 bytea,
     settled_at timestamp with time zone,
     settled_by text,
     settled_reason text,
-    CONSTRAINT restorations_backup_name_check CHECK ((backup_name <> ''::text)),
     CONSTRAINT restorations_backup_sha256_check CHECK ((length(backup_sha256) = 32)),
     CONSTRAINT restorations_check CHECK ((num_nonnulls(settled_at, settled_by, settled_reason) = ANY (ARRAY[0, 3]))),
     CONSTRAINT restorations_settled_by_check CHECK ((settled_by <> ''::text)),
@@ -1216,7 +1214,7 @@ ALTER TABLE ONLY public.reconciliation_runs
     ADD CONSTRAINT reconciliation_runs_previous_sha256_key UNIQUE NULLS NOT DISTINCT (previous_sha256);
 
 ALTER TABLE ONLY public.restorations
-    ADD CONSTRAINT restorations_pkey PRIMARY KEY (restored_at, backup_sha256);
+    ADD CONSTRAINT restorations_pkey PRIMARY KEY (restored_at);
 
 ALTER TABLE ONLY public.sale_stops
     ADD CONSTRAINT sale_stops_pkey PRIMARY KEY (id);

@@ -33,11 +33,10 @@ class Restoration(msgspec.Struct, frozen=True):
 
     restored_at: datetime
     backup_made_at: datetime
-    backup_name: str
 
 
 @query("""
-    select restored_at, backup_made_at, backup_name from restorations
+    select restored_at, backup_made_at from restorations
     where settled_at is null order by backup_made_at limit 1
 """)
 async def unsettled_restoration(conn: Connection) -> Restoration | None:
@@ -47,7 +46,7 @@ async def unsettled_restoration(conn: Connection) -> Restoration | None:
 
 @query("""
     update restorations set settled_at = $1, settled_by = $2, settled_reason = $3 where settled_at is null
-    returning restored_at, backup_made_at, backup_name
+    returning restored_at, backup_made_at
 """)
 async def settle_restorations(conn: Connection, now: datetime, by: str, reason: str) -> list[Restoration]:
     """Somebody says so, of all that there are."""
