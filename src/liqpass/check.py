@@ -115,12 +115,15 @@ async def _server(db: Database, place: Place) -> Finding:
 async def _migrations(db: Database) -> Finding:
     try:
         async with db.pool.acquire() as conn:
-            missing = await pending_migrations(conn, migrations_of())
+            missing, newest = await pending_migrations(conn, migrations_of()), await last_applied(conn)
     except MigrationError as error:
         return Finding("migrations", False, str(error))
     if missing:
         return Finding("migrations", False, f"{len(missing)} missing: liqpass migrate")
-    return Finding("migrations", True, f"{len(migrations_of())} applied, none missing")
+    said = f"{len(migrations_of())} applied, none missing"
+    if newest > len(migrations_of()):
+        said += f"; the database has {newest:04d} of a newer version, on which this one runs: update it soon"
+    return Finding("migrations", True, said)
 
 
 async def _keys(db: Database, keyring: KeyRing) -> Finding:

@@ -958,6 +958,7 @@ CREATE TABLE public.schema_migrations (
     name text NOT NULL,
     sha256 bytea NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    needs integer,
     CONSTRAINT schema_migrations_sha256_check CHECK ((length(sha256) = 32))
 );
 

@@ -132,10 +132,7 @@ async def contents_of(conn: asyncpg.Connection) -> Contents:
         keys = {row["key_id"]: row["secrets"] for row in await conn.fetch(KEYS)}
     return Contents(
         server_version=conn.get_server_version().major,
-        migrations=[
-            Applied(row["number"], row["name"], row["sha256"].hex(), row["applied_at"])
-            for row in applied or []
-        ],
+        migrations=[_applied(row) for row in applied or []],
         chains=[
             ReadChain(
                 row["chain_id"],
@@ -151,6 +148,10 @@ async def contents_of(conn: asyncpg.Connection) -> Contents:
         secrets_of_no_key=(keys or {}).get("", 0),
         roles=[row["role"] for row in await conn.fetch(ROLES)],
     )
+
+
+def _applied(row: asyncpg.Record) -> Applied:
+    return Applied(row["number"], row["name"], row["sha256"].hex(), row["applied_at"], row.get("needs"))
 
 
 async def _has(conn: asyncpg.Connection, table: str) -> bool:

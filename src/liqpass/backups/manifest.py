@@ -21,12 +21,13 @@ ALL_OF_IT = f"a backup is a folder {PREFIX}…, as liqpass backup DIR names it"
 
 
 class Applied(msgspec.Struct, frozen=True, rename="camel"):
-    """One migration that the database had. `sha256`: hex, of its file."""
+    """One migration that the database had. `sha256`: hex, of its file; `needs` as the database had it."""
 
     number: int
     name: str
     sha256: str
     applied_at: datetime
+    needs: int | None = None
 
 
 class ReadChain(msgspec.Struct, frozen=True, rename="camel"):

@@ -5,16 +5,18 @@ with it all that a restored database has to know of itself.
 """
 
 import asyncio
+import json
 import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+import msgspec
 
 from liqpass.backups import BackupError, manifest, programs
 from liqpass.backups.dumping import NOT_DUMPED
-from liqpass.backups.manifest import DUMP, Contents, Manifest
+from liqpass.backups.manifest import DUMP, Applied, Contents, Manifest
 from liqpass.backups.programs import Progress
 from liqpass.connecting import APP_ROLE, connect_as_owner
 from liqpass.exposure.limits import Direction
@@ -130,9 +132,16 @@ async def _end(conn: asyncpg.Connection, found: Manifest, now: datetime, *, keys
     """What makes it a database that commands take, in the transaction of the caller."""
     await mark(conn, now, found.made_at, found.contents.schema, found.sha256, keys_stay=keys_stay)
     await conn.executemany(
-        "insert into schema_migrations (number, name, sha256, applied_at) values ($1, $2, $3, $4)",
-        [(m.number, m.name, bytes.fromhex(m.sha256), m.applied_at) for m in found.contents.migrations],
+        """insert into schema_migrations
+           select (jsonb_populate_record(null::schema_migrations, $1::text::jsonb)).*""",
+        [(_row(one),) for one in found.contents.migrations],
     )
+
+
+def _row(one: Applied) -> str:
+    """As JSON; what is no column of the backup's table is passed over."""
+    row = {**msgspec.structs.asdict(one), "applied_at": one.applied_at.isoformat()}
+    return json.dumps({**row, "sha256": f"\\x{one.sha256}"})
 
 
 async def mark(
