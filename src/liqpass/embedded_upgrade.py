@@ -77,8 +77,8 @@ def _programs_of(data_dir: Path, old: Path, account: pwd.struct_passwd | None) -
     if found is None:
         raise EmbeddedPostgresError(
             f"the database in {old} is one of PostgreSQL {_major(old)}, whose programs are not here: install "
-            f"them (Debian: apt-get install postgresql-{_major(old)}), or restore a backup into another folder "
-            "(LIQPASS_DATA_DIR)"
+            f"them (Debian: apt-get install postgresql-{_major(old)}), or restore a backup into another "
+            "folder (LIQPASS_DATA_DIR)"
         )
     return found
 

@@ -21,7 +21,7 @@ from liqpass.backups.programs import Progress
 from liqpass.connecting import APP_ROLE, connect_as_owner
 from liqpass.exposure.limits import Direction
 from liqpass.ids import RANDOM_BYTES, uuid7
-from liqpass.migrate import make_role, migrations_of
+from liqpass.migrate import last_applied, make_role, migrations_of
 from liqpass.vault.api_accounts import ASKED_AGAIN, GIVE_AGAIN
 
 BY = "liqpass restore"
@@ -142,6 +142,22 @@ def _row(one: Applied) -> str:
     """As JSON; what is no column of the backup's table is passed over."""
     row = {**msgspec.structs.asdict(one), "applied_at": one.applied_at.isoformat()}
     return json.dumps({**row, "sha256": f"\\x{one.sha256}"})
+
+
+async def mark_restored(url: str, now: datetime, as_of: datetime, *, keys_stay: bool) -> None:
+    """The same for a database that was brought back otherwise. Raises BackupError, and what the database
+    raises."""
+    conn = await connect_as_owner(url, name=BY)
+    try:
+        async with conn.transaction():
+            schema = await last_applied(conn)
+            if not schema:
+                raise BackupError("the database was never migrated: there is nothing in it that was restored")
+            if as_of > now:
+                raise BackupError("--as-of is in the future: name the moment to which the database went back")
+            await mark(conn, now, as_of, schema, None, keys_stay=keys_stay)
+    finally:
+        await conn.close()
 
 
 async def mark(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 backup_cli = typer.Typer(name="backup")
 restore_cli = typer.Typer(name="restore")
+restored_cli = typer.Typer(name="restored")
 # Of a server that is thrown away.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 AFTER_IT = """\
@@ -28,6 +30,15 @@ Next, in this order:
      liqpass suspense after-restore --by NAME --reason TEXT. Until then no batch is made.
   4. liqpass pool resume long --by NAME, and short: nothing is sold until then. Limits, stops, refusals and
      closed breaks are those of the backup: do again what was done since."""
+
+
+KeysStay = Annotated[
+    bool,
+    typer.Option(
+        "--keys-stay",
+        help="Nobody deleted an exchange key since, you know: use each once OKX says that it only reads.",
+    ),
+]
 
 
 @backup_cli.command("backup", epilog="Example: liqpass backup /var/backups/liqpass --keep 14")
@@ -56,13 +67,7 @@ def restore(
         bool,
         typer.Option("--verify", help="Only try it: into a server of its own that is thrown away after it."),
     ] = False,
-    keys_stay: Annotated[
-        bool,
-        typer.Option(
-            "--keys-stay",
-            help="Nobody deleted an exchange key since, you know: use each once OKX says that it only reads.",
-        ),
-    ] = False,
+    keys_stay: KeysStay = False,
 ) -> None:
     """Restore a backup into an empty database. Checked are the dump, the chain of runs, the books.
 
@@ -70,6 +75,21 @@ def restore(
     sold and no batch is made until you say so.
     """
     run(lambda: _verify(path) if verify else _restore(path, keys_stay))
+
+
+@restored_cli.command("restored", epilog="Example: liqpass restored --as-of 2026-11-30T04:00:00Z")
+def restored(
+    as_of: Annotated[
+        str, typer.Option(metavar="TIME", help="The moment to which the database went back, in UTC.")
+    ],
+    keys_stay: KeysStay = False,
+) -> None:
+    """Say that a database was brought back without liqpass restore. Before anything else runs on it.
+
+    By point-in-time recovery, a snapshot of its disk, or pg_restore by hand: what ended since must not live
+    again, and what was paid since must not be paid twice.
+    """
+    run(lambda: _restored(as_of, keys_stay))
 
 
 async def _backup(folder: Path, keep: int | None) -> None:
@@ -102,6 +122,18 @@ def _said(made: "Manifest") -> list[str]:
     if contents.secrets_of_no_key:
         lines.append(f"{contents.secrets_of_no_key} secrets have the old layout: liqpass keys rewrap")
     return lines
+
+
+async def _restored(as_of: str, keys_stay: bool) -> None:
+    from liqpass.backups.restoring import mark_restored
+    from liqpass.clock import system_clock
+    from liqpass.place import database_place, named_database_errors
+
+    went_back_to = _moment_of(as_of)
+    with database_place(os.environ, tell) as place, named_database_errors():
+        await mark_restored(place.url, system_clock(), went_back_to, keys_stay=keys_stay)
+    typer.echo(f"Kept: the database is as it was at {moment(went_back_to)}. Nobody is signed in, keys wait.")
+    typer.echo(AFTER_IT)
 
 
 async def _restore(path: Path, keys_stay: bool) -> None:
@@ -178,6 +210,16 @@ def _show_keys(made: "Manifest", env: Mapping[str, str]) -> None:
         )
     if not missing:
         typer.echo(f"ok    keys: {', '.join(sealed)} in {SETTING}; liqpass keys check opens every secret")
+
+
+def _moment_of(text: str) -> datetime:
+    from liqpass.backups import BackupError
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BackupError(f"--as-of is a moment such as 2026-11-30T04:00:00Z, not {text!r}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _chain_id(env: Mapping[str, str]) -> int | None:

@@ -42,6 +42,11 @@ class Commands(TyperGroup):
 
     LATER = (
         ("backup", "Back up the database.", "liqpass.commands.backup:backup_cli"),
+        (
+            "restored",
+            "Say that a database was brought back without liqpass restore.",
+            "liqpass.commands.backup:restored_cli",
+        ),
         ("restore", "Restore a backup into an empty database.", "liqpass.commands.backup:restore_cli"),
         ("claims", "Claims: what is owed for liquidations.", "liqpass.commands.claims:claims_cli"),
         ("export", "Write the books for other programs.", "liqpass.commands.export:export_cli"),

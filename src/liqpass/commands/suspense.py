@@ -118,7 +118,7 @@ def batch(
     epilog="Example: liqpass suspense after-restore --by Ada --reason 'the one file since is sent in 0x…'",
 )
 def after_restore(by: By, reason: Reason) -> None:
-    """Say that no batch file since the backup can be signed any more. Until then no batch is made.
+    """Say that no file since the backup can be signed. Until then no batch is made.
 
     Files that were written after the backup are not known to a restored database, which would pay once more
     what they pay. Each has to be on chain, and read, or thrown away by all owners of the treasury.
