@@ -31,6 +31,7 @@ from liqpass.pricing.versions import are_kept
 from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
+from liqpass.treasury.known.sql import unsettled_restoration
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 from liqpass.watching import alarms
@@ -89,6 +90,8 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield await _server(db, place)
         migrations = await _migrations(db)
         yield migrations
+        if migrations.ok and (restored := await _restored(db)):
+            yield restored
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
             for finding in await _claims(db, system_clock):
@@ -124,6 +127,16 @@ async def _migrations(db: Database) -> Finding:
     if newest > len(migrations_of()):
         said += f"; the database has {newest:04d} of a newer version, on which this one runs: update it soon"
     return Finding("migrations", True, said)
+
+
+async def _restored(db: Database) -> Finding | None:
+    async with db.pool.acquire() as conn:
+        found = await unsettled_restoration(conn)
+    if found is None:
+        return None
+    of = f"a backup of {found.backup_made_at:%Y-%m-%dT%H:%M:%SZ}"
+    what = "no batch is made until liqpass suspense after-restore, see docs/backups.md"
+    return Finding("restore", False, f"the database came back from {of}: {what}")
 
 
 async def _keys(db: Database, keyring: KeyRing) -> Finding:

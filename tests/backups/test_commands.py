@@ -203,6 +203,8 @@ async def test_what_was_brought_back_otherwise_is_told_by_a_command(
         assert await alice.refusal("GET", "/api/okx/positions", **account) == (409, "API_ACCOUNT_ON_HOLD")
         assert await alice.trader.add_key(alice.key) == alice.account
         assert await alice.trader.positions(alice.account)
+    looked = await typed("check", url=database_url)
+    assert "FAIL  restore: the database came back from a backup of 2026-11-30T04:00:00Z" in looked.out
     done = await typed("restored", "--as-of", "2999-11-30", url=database_url)
     assert (done.status, "is in the future" in done.err) == (1, True)
 
