@@ -138,6 +138,19 @@ async def test_what_was_never_migrated_makes_no_backup(empty_url: str, tmp_path:
     assert (done.status, "never migrated" in done.err, names_in(tmp_path)) == (1, True, [])
 
 
+async def test_a_folder_that_is_none_is_said_to_be_that_and_not_blamed_on_the_database(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for where in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = await typed("backup", str(where), url=database_url)
+        assert (done.status, f"{where} cannot be used: " in done.err, "DATABASE_URL" in done.err) == (
+            1,
+            True,
+            False,
+        )
+
+
 async def test_roles_that_have_rights_are_asked_for_by_name(
     database_url: str, empty_url: str, tmp_path: Path
 ) -> None:

@@ -47,23 +47,43 @@ class Taken(NamedTuple):
 
 async def take(url: str, folder: Path, now: datetime, tell: Progress, *, keep: int | None = None) -> Taken:
     """Back up a database into a new folder in `folder`; the vault's keys are not in it. `keep`: how many
-    backups to leave there. Raises BackupError, SettingError, OSError, and what the database raises."""
+    backups to leave there. Raises BackupError, SettingError, and what the database raises."""
     with _alone_in(folder):
         name = f"{PREFIX}{now:%Y%m%dT%H%M%SZ}"
         if (folder / name).exists():
             raise BackupError(f"{folder / name} is there already: try again in a second")
         unfinished = folder / f".{name}.unfinished"
-        unfinished.mkdir(mode=0o700)
         try:
+            with _on_disk(folder):
+                _begin(unfinished)
             made = await _dumped(url, unfinished, now, tell)
-            manifest.write(unfinished, made)
-            manifest.fsync(unfinished)
-            unfinished.rename(folder / name)
-            manifest.fsync(folder)
+            with _on_disk(folder):
+                manifest.write(unfinished, made)
+                manifest.fsync(unfinished)
+                unfinished.rename(folder / name)
+                manifest.fsync(folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        return Taken(folder / name, made, manifest.let_go(folder, keep) if keep else [])
+        with _on_disk(folder):
+            return Taken(folder / name, made, manifest.let_go(folder, keep) if keep else [])
+
+
+def _begin(unfinished: Path) -> None:
+    """The folder and the file that pg_dump will write to, closed to all others from the beginning."""
+    unfinished.mkdir(mode=0o700)
+    os.close(os.open(unfinished / DUMP, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """What the disk refuses is not the database's fault. Raises BackupError."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(
+            f"{error.filename or folder}: {error.strerror}: see that there is room and that it may be written"
+        ) from None
 
 
 @contextmanager
@@ -103,7 +123,6 @@ async def _dumped(url: str, folder: Path, now: datetime, tell: Progress) -> Mani
             left_out = [f"--exclude-table-data=public.{name}" for name in NOT_DUMPED]
             options = ["--format=custom", "--schema=public", f"--snapshot={snapshot}", *left_out]
             out = folder / DUMP
-            os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             await programs.run(
                 bin_dir / "pg_dump",
                 [*options, "--no-password", "--verbose", f"--file={out}", f"--dbname={where}"],
@@ -112,9 +131,10 @@ async def _dumped(url: str, folder: Path, now: datetime, tell: Progress) -> Mani
             )
     finally:
         await conn.close()
-    manifest.fsync(out)
-    sha256 = await asyncio.to_thread(manifest.sha256_of, out)
-    return Manifest(manifest.FORMAT, now, _version(), dumped_by, out.stat().st_size, sha256, contents)
+    with _on_disk(folder):
+        manifest.fsync(out)
+        sha256, size = await asyncio.to_thread(manifest.sha256_of, out), out.stat().st_size
+    return Manifest(manifest.FORMAT, now, _version(), dumped_by, size, sha256, contents)
 
 
 async def contents_of(conn: asyncpg.Connection) -> Contents:
