@@ -31,7 +31,7 @@ from liqpass.pricing.versions import are_kept
 from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
-from liqpass.treasury.known.sql import unsettled_restoration
+from liqpass.treasury.before_batches import unsettled
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 from liqpass.watching import alarms
@@ -131,7 +131,7 @@ async def _migrations(db: Database) -> Finding:
 
 async def _restored(db: Database) -> Finding | None:
     async with db.pool.acquire() as conn:
-        found = await unsettled_restoration(conn)
+        found = await unsettled(conn)
     if found is None:
         return None
     of = f"a backup of {found.backup_made_at:%Y-%m-%dT%H:%M:%SZ}"

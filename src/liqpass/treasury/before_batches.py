@@ -46,9 +46,14 @@ async def refuse_unread(db: Database, nodes: Sequence[Node], chain: ChainSetting
         )
 
 
+async def unsettled(conn: Connection) -> sql.Restoration | None:
+    """The restore after which nobody has said yet that no batch file is left."""
+    return await sql.unsettled_restoration(conn)
+
+
 async def refuse_unsettled(conn: Connection) -> None:
     """Raises Problem RESTORE_UNSETTLED: a file may be about of which these books know nothing."""
-    if restored := await sql.unsettled_restoration(conn):
+    if restored := await unsettled(conn):
         of = f"a backup of {restored.backup_made_at:%Y-%m-%dT%H:%M:%SZ}"
         raise Problem(
             "RESTORE_UNSETTLED",
