@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
 
+from liqpass import __version__
 from liqpass.backups import BackupError, manifest, programs
 from liqpass.backups.manifest import DUMP, PREFIX, Applied, Contents, LastRun, Manifest, ReadChain
 from liqpass.backups.programs import Progress
@@ -134,7 +134,7 @@ async def _dumped(url: str, folder: Path, now: datetime, tell: Progress) -> Mani
     with _on_disk(folder):
         manifest.fsync(out)
         sha256, size = await asyncio.to_thread(manifest.sha256_of, out), out.stat().st_size
-    return Manifest(manifest.FORMAT, now, _version(), dumped_by, size, sha256, contents)
+    return Manifest(manifest.FORMAT, now, __version__, dumped_by, size, sha256, contents)
 
 
 async def contents_of(conn: asyncpg.Connection) -> Contents:
@@ -176,13 +176,6 @@ def _applied(row: asyncpg.Record) -> Applied:
 
 async def _has(conn: asyncpg.Connection, table: str) -> bool:
     return await conn.fetchval("select to_regclass($1) is not null", f"public.{table}") is True
-
-
-def _version() -> str:
-    try:
-        return version("liqpass")
-    except PackageNotFoundError:  # from the sources, without a package
-        return "unreleased"
 
 
 def _megabytes(size: int) -> str:
