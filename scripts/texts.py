@@ -16,6 +16,7 @@ from liqpass.gathering.troubles import Trouble
 from liqpass.reconcile.checks import NEXT_STEPS
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.treasury.suspense import WAIT_FOR_FINAL, WAIT_FOR_WORKER
+from liqpass.vault.api_accounts import ASKED_AGAIN, GIVE_AGAIN
 from liqpass.vault.exchange_trouble import ABOUT_THE_KEY
 
 WEB = Path(__file__).parents[1] / "src" / "liqpass" / "web"
@@ -35,6 +36,7 @@ PASSED_ON: dict[str, Iterable[str]] = {
     "../reconcile/checks.py": NEXT_STEPS.values(),
     "../reconcile/rules.py": [invariant.broken for invariant in INVARIANTS],
     "../treasury/suspense.py": [WAIT_FOR_FINAL, WAIT_FOR_WORKER],
+    "../vault/api_accounts.py": [GIVE_AGAIN, ASKED_AGAIN],
 }
 
 

@@ -32,6 +32,7 @@ from liqpass.reads import COMMANDS_PATIENCE_SEC, open_replica
 from liqpass.reconcile.invariants import Verdict, each
 from liqpass.serving import well_formed
 from liqpass.settings import ChainSettings, SettingError, Settings
+from liqpass.treasury.before_batches import unsettled
 from liqpass.vault import keys
 from liqpass.vault.cipher import KeyRing
 from liqpass.watching import alarms
@@ -92,6 +93,8 @@ async def _database(place: Place, settings: Settings | None) -> AsyncIterator[Fi
         yield migrations
         if migrations.ok and place.replica is not None:
             yield await _replica(db, place)
+        if migrations.ok and (restored := await _restored(db)):
+            yield restored
         if migrations.ok and settings is not None:
             yield await _keys(db, KeyRing.from_env(settings.api_keys_enc_key))
             for finding in await _claims(db, system_clock):
@@ -126,12 +129,25 @@ async def _replica(db: Database, place: Place) -> Finding:
 async def _migrations(db: Database) -> Finding:
     try:
         async with db.pool.acquire() as conn:
-            missing = await pending_migrations(conn, migrations_of())
+            missing, newest = await pending_migrations(conn, migrations_of()), await last_applied(conn)
     except MigrationError as error:
         return Finding("migrations", False, str(error))
     if missing:
         return Finding("migrations", False, f"{len(missing)} missing: liqpass migrate")
-    return Finding("migrations", True, f"{len(migrations_of())} applied, none missing")
+    said = f"{len(migrations_of())} applied, none missing"
+    if newest > len(migrations_of()):
+        said += f"; the database has {newest:04d} of a newer version, on which this one runs: update it soon"
+    return Finding("migrations", True, said)
+
+
+async def _restored(db: Database) -> Finding | None:
+    async with db.pool.acquire() as conn:
+        found = await unsettled(conn)
+    if found is None:
+        return None
+    of = f"a backup of {found.backup_made_at:%Y-%m-%dT%H:%M:%SZ}"
+    what = "no batch is made until liqpass suspense after-restore, see docs/backups.md"
+    return Finding("restore", False, f"the database came back from {of}: {what}")
 
 
 async def _keys(db: Database, keyring: KeyRing) -> Finding:

@@ -20,8 +20,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from liqpass.data_folder import make_data_dir
+from liqpass.embedded_upgrade import bring_over, initdb_options, older_cluster
 from liqpass.folder_locks import exclusive, in_use, no_server
 from liqpass.postgres_programs import (
+    MAJOR,
     EmbeddedPostgresError,
     give,
     may_write,
@@ -260,15 +262,19 @@ def _create_cluster(server: EmbeddedPostgres) -> None:
                 "run LiqPass as that user, or choose another folder",
             )
         return
+    old = older_cluster(server.data_dir, MAJOR)
     server.progress(f"Creating a PostgreSQL 18 database in {server.data_dir}")
     unfinished = server.data_dir / "pg18.unfinished"
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(mode=0o700)
     give(server.account, unfinished)
-    throwaway = ["--no-sync"] if server.options.get("fsync") == "off" else []
+    more = ["--no-sync"] if server.options.get("fsync") == "off" else []
+    more += initdb_options(server.data_dir, old, server.account) if old else []
     _run(server, "initdb", "-D", ".", "-U", "postgres", "--encoding=UTF8", "--locale=C", "--auth=trust",
-         "--no-instructions", *throwaway, cwd=unfinished)  # fmt: skip
+         "--no-instructions", *more, cwd=unfinished)  # fmt: skip
+    if old:
+        bring_over(server.data_dir, old, unfinished, server.bin_dir, server.account, server.progress)
     unfinished.rename(server.cluster)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 import uvloop
 
+from liqpass.backups import BackupError
 from liqpass.connecting import WrongSession
 from liqpass.db import NOT_SERVING, TRY_AGAIN
 from liqpass.migrate import MigrationError
@@ -20,7 +21,7 @@ from liqpass.problems import Problem
 from liqpass.settings import SettingError
 from liqpass.terminal import fail
 
-EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, OSError)
+EXPECTED = (SettingError, MigrationError, EmbeddedPostgresError, BackupError, OSError)
 DATABASE_REFUSES: tuple[type[Exception], ...] = (WrongSession, *NOT_SERVING, *TRY_AGAIN)
 
 

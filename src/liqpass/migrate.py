@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -20,6 +21,8 @@ FOLDER = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x6C69717061737301  # "liqpass" and 1: the migration lock of this database
 MINIMUM_SERVER = 150000
 COMMITTED = "-- liqpass: committed before the next file"
+# The file's word that servers of the version before may go on, and come back.
+RUNS_FOR = re.compile(r"^-- liqpass: a version that knows (\d{4}) runs on it$", re.MULTILINE)
 
 # What a `;` has no meaning in, and the `;` that ends a statement.
 _PARTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|(\$\w*\$).*?\1|(;)", re.DOTALL)
@@ -55,8 +58,13 @@ create table if not exists schema_migrations (
     number integer primary key,
     name text not null,
     sha256 bytea not null check (length(sha256) = 32),
-    applied_at timestamptz not null default now()
+    applied_at timestamptz not null default now(),
+    needs integer
 )
+"""
+_HAS_NEEDS = """
+select exists (select from pg_attribute
+    where attrelid = 'schema_migrations'::regclass and attname = 'needs' and not attisdropped)
 """
 
 
@@ -80,6 +88,12 @@ class Migration:
     def committed(self) -> bool:
         """Whether what comes after it needs it to be committed."""
         return self.sql.startswith(COMMITTED)
+
+    @property
+    def needs(self) -> int | None:
+        """Which migration a version has to know to run on it; None: this very one."""
+        named = RUNS_FOR.search(self.sql)
+        return int(named[1]) if named else None
 
     def statements(self) -> Iterator[str]:
         """They are sent one by one: poolers and other servers' front ends do not all take many at once."""
@@ -143,7 +157,8 @@ async def _apply_together(
 async def pending_migrations(
     conn: asyncpg.Connection | Connection, migrations: list[Migration]
 ) -> list[Migration]:
-    """What `migrate` would apply; `conn` may be the application's. Raises as `migrate` does."""
+    """What `migrate` would apply; `conn` may be the application's. Newer ones of the database that need no
+    more than is known here are none of it. Raises as `migrate` does."""
     if await conn.fetchval("select to_regclass('schema_migrations')") is None:
         return migrations
     return _pending(await _applied(conn), migrations)
@@ -156,7 +171,8 @@ async def last_applied(conn: asyncpg.Connection | Connection) -> int:
     return max(await _applied(conn), default=0)
 
 
-async def _prepare(conn: asyncpg.Connection) -> None:
+async def make_role(conn: asyncpg.Connection) -> None:
+    """The application's role, where the server has none, and that we may act as it. Raises MigrationError."""
     try:
         async with conn.transaction():
             await conn.execute(_CREATE_ROLE)
@@ -167,9 +183,15 @@ async def _prepare(conn: asyncpg.Connection) -> None:
             f"the role of DATABASE_URL, {me}, may not make the role {APP_ROLE} or act as it. As a superuser: "
             f"{'' if made else f'create role {APP_ROLE} nologin; '}grant {APP_ROLE} to {me};"
         ) from error
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    await make_role(conn)
     try:
         async with conn.transaction():
             await conn.execute(_CREATE_TABLE)
+            if not await conn.fetchval(_HAS_NEEDS):
+                await conn.execute("alter table schema_migrations add column needs integer")
     except asyncpg.InvalidSchemaNameError as error:
         raise MigrationError("the database has no schema public: create schema public;") from error
     except asyncpg.InsufficientPrivilegeError as error:
@@ -183,15 +205,28 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     await conn.execute("set local lock_timeout = '10s'")
 
 
-async def _applied(conn: asyncpg.Connection | Connection) -> dict[int, bytes]:
-    rows = await conn.fetch("select number, sha256 from schema_migrations order by number")
-    return {row["number"]: row["sha256"] for row in rows}
+class Applied(NamedTuple):
+    """What the database says of a migration. `needs` as of the file."""
+
+    sha256: bytes
+    needs: int | None
 
 
-def _pending(applied: dict[int, bytes], migrations: list[Migration]) -> list[Migration]:
+async def _applied(conn: asyncpg.Connection | Connection) -> dict[int, Applied]:
+    """By number. The column `needs` may not be there yet."""
+    rows = await conn.fetch(
+        "select number, sha256, (to_jsonb(m) ->> 'needs')::integer as needs from schema_migrations m "
+        "order by number"
+    )
+    return {row["number"]: Applied(row["sha256"], row["needs"]) for row in rows}
+
+
+def _pending(applied: dict[int, Applied], migrations: list[Migration]) -> list[Migration]:
     known = {m.number: m for m in migrations}
-    for number, sha256 in applied.items():
+    for number, (sha256, needs) in applied.items():
         if number not in known:
+            if needs in known:
+                continue
             raise MigrationError(
                 f"the database has migration {number:04d}, this version does not: update LiqPass"
             )
@@ -210,8 +245,9 @@ async def _apply(conn: asyncpg.Connection, migration: Migration) -> None:
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.number:04d}_{migration.name}.sql: {error}") from error
     await conn.execute(
-        "insert into schema_migrations (number, name, sha256) values ($1, $2, $3)",
+        "insert into schema_migrations (number, name, sha256, needs) values ($1, $2, $3, $4)",
         migration.number,
         migration.name,
         migration.sha256,
+        migration.needs,
     )

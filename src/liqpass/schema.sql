@@ -918,6 +918,19 @@ CREATE TABLE public.reconciliation_runs (
     CONSTRAINT reconciliation_runs_sha256_check CHECK ((length(sha256) = 32))
 );
 
+CREATE TABLE public.restorations (
+    restored_at timestamp with time zone NOT NULL,
+    backup_made_at timestamp with time zone NOT NULL,
+    backup_sha256 bytea,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_reason text,
+    CONSTRAINT restorations_backup_sha256_check CHECK ((length(backup_sha256) = 32)),
+    CONSTRAINT restorations_check CHECK ((num_nonnulls(settled_at, settled_by, settled_reason) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT restorations_settled_by_check CHECK ((settled_by <> ''::text)),
+    CONSTRAINT restorations_settled_reason_check CHECK ((settled_reason <> ''::text))
+);
+
 CREATE TABLE public.sale_stops (
     id uuid NOT NULL,
     direction public.cover_direction NOT NULL,
@@ -945,6 +958,7 @@ CREATE TABLE public.schema_migrations (
     name text NOT NULL,
     sha256 bytea NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    needs integer,
     CONSTRAINT schema_migrations_sha256_check CHECK ((length(sha256) = 32))
 );
 
@@ -1199,6 +1213,9 @@ ALTER TABLE ONLY public.reconciliation_runs
 
 ALTER TABLE ONLY public.reconciliation_runs
     ADD CONSTRAINT reconciliation_runs_previous_sha256_key UNIQUE NULLS NOT DISTINCT (previous_sha256);
+
+ALTER TABLE ONLY public.restorations
+    ADD CONSTRAINT restorations_pkey PRIMARY KEY (restored_at);
 
 ALTER TABLE ONLY public.sale_stops
     ADD CONSTRAINT sale_stops_pkey PRIMARY KEY (id);
@@ -1572,6 +1589,14 @@ GRANT SELECT,INSERT ON TABLE public.reconciliation_closings TO liqpass_app;
 GRANT SELECT,INSERT ON TABLE public.reconciliation_pages TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.reconciliation_runs TO liqpass_app;
+
+GRANT SELECT ON TABLE public.restorations TO liqpass_app;
+
+GRANT UPDATE(settled_at) ON TABLE public.restorations TO liqpass_app;
+
+GRANT UPDATE(settled_by) ON TABLE public.restorations TO liqpass_app;
+
+GRANT UPDATE(settled_reason) ON TABLE public.restorations TO liqpass_app;
 
 GRANT SELECT,INSERT ON TABLE public.sale_stops TO liqpass_app;
 

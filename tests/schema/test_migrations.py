@@ -213,3 +213,28 @@ async def test_who_may_not_create_tables_is_told_what_to_type(roleless: str) -> 
     with pytest.raises(MigrationError) as refused:
         await migrate(url, migrations_of())
     assert "alter database test_one owner to test_guest;" in str(refused.value)
+
+
+async def test_a_version_runs_on_a_newer_schema_that_names_it_and_on_no_other(empty_database: str) -> None:
+    """So that servers of the version before go on while new ones are started, and come back if those fail."""
+    runs = Migration(3, "named", "-- liqpass: a version that knows 0002 runs on it\ncreate table third ()")
+    await migrate(empty_database, [FIRST, SECOND, runs])
+    conn = await asyncpg.connect(empty_database)
+    try:
+        assert await pending_migrations(conn, [FIRST, SECOND]) == []
+        with pytest.raises(MigrationError, match="has migration 0002, this version does not: update LiqPass"):
+            await pending_migrations(conn, [FIRST])
+        await migrate(empty_database, [FIRST, SECOND, runs, Migration(4, "not", "create table fourth ()")])
+        with pytest.raises(MigrationError, match="has migration 0004, this version does not: update LiqPass"):
+            await pending_migrations(conn, [FIRST, SECOND])
+    finally:
+        await conn.close()
+
+
+async def test_what_was_migrated_before_versions_were_named_is_migrated_on(empty_database: str) -> None:
+    await migrate(empty_database, [FIRST])
+    await on_server(empty_database, "alter table schema_migrations drop column needs")
+    conn = await asyncpg.connect(empty_database)
+    assert await pending_migrations(conn, [FIRST, SECOND]) == [SECOND]
+    await conn.close()
+    assert await migrate(empty_database, [FIRST, SECOND]) == [SECOND]

@@ -126,6 +126,7 @@ async def test_what_the_treasury_has_not_got_is_held_and_what_it_has_is_paid(
     desk: Desk, env: dict[str, str], tmp_path: Path
 ) -> None:
     await desk.pay_out(desk.chain.wallets[1].address, CAPITAL - 11_000_000)
+    await desk.watch()
     out = await good("suspense", "batch", "--out", str(tmp_path / "a.json"), env=env)
     assert paid(tmp_path / "a.json") == [checksum(TO)]
     assert "the treasury holds 11.00 USDC, and what is due before it comes first" in out

@@ -25,7 +25,9 @@ class Later(TyperCommand):
         module, _, name = self._where.partition(":")
         holder = typer.Typer(rich_markup_mode=None)
         holder.add_typer(getattr(import_module(module), name))
-        return get_group(holder).commands[str(self.name)]
+        real = get_group(holder).commands[str(self.name)]
+        # what holds one command of its own name is that command
+        return getattr(real, "commands", {}).get(str(self.name), real)
 
     def make_context(self, *about: Any, **more: Any) -> Any:
         """A call begins with this, and goes on with the command that is in the context."""
@@ -39,6 +41,13 @@ class Commands(TyperGroup):
     """The commands that are there, and behind them those of LATER."""
 
     LATER = (
+        ("backup", "Back up the database.", "liqpass.commands.backup:backup_cli"),
+        (
+            "restored",
+            "Say that a database was brought back without liqpass restore.",
+            "liqpass.commands.backup:restored_cli",
+        ),
+        ("restore", "Restore a backup into an empty database.", "liqpass.commands.backup:restore_cli"),
         ("claims", "Claims: what is owed for liquidations.", "liqpass.commands.claims:claims_cli"),
         ("export", "Write the books for other programs.", "liqpass.commands.export:export_cli"),
         ("pool", "The capital behind covers, and its limits.", "liqpass.commands.pool:pool_cli"),

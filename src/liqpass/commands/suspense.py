@@ -113,6 +113,19 @@ def batch(
     run(lambda: _batch(out, again))
 
 
+@suspense_cli.command(
+    "after-restore",
+    epilog="Example: liqpass suspense after-restore --by Ada --reason 'the one file since is sent in 0x…'",
+)
+def after_restore(by: By, reason: Reason) -> None:
+    """Say that no file since the backup can be signed. Until then no batch is made.
+
+    Files that were written after the backup are not known to a restored database, which would pay once more
+    what they pay. Each has to be on chain, and read, or thrown away by all owners of the treasury.
+    """
+    run(lambda: _after_restore(by, reason))
+
+
 async def _list(form: Form) -> None:
     from liqpass.treasury import disbursements, suspense
     from liqpass.treasury.holding import seen
@@ -241,6 +254,24 @@ async def _adopt(transfer: str, names: list[str], by: str, reason: str, write_of
             )
         )
     tell_adopted(done, transfer)
+
+
+async def _after_restore(by: str, reason: str) -> None:
+    from liqpass.clock import system_clock
+    from liqpass.treasury.before_batches import settle_restore
+    from liqpass.treasury.disbursements import words
+
+    now, name, why = system_clock(), words(by, "--by"), words(reason, "--reason")
+    async with opened("liqpass suspense") as (db, chain), endpoints(chain) as nodes:
+        settled = await settle_restore(db, nodes, chain, now, by=name, reason=why)
+    if not settled:
+        typer.echo("Nothing to do: this database was not restored, or that is settled.")
+    for one in settled:
+        of = f"{moment(one.restored_at)} from the backup of {moment(one.backup_made_at)}"
+        typer.echo(f"Settled: the restore of {of}.")
+        typer.echo(
+            "Next: liqpass suspense list shows what is due, liqpass suspense batch writes files again."
+        )
 
 
 async def _batch(out: Path, again: bool) -> None:

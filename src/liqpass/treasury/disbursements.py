@@ -21,6 +21,7 @@ from liqpass.money import usd
 from liqpass.problems import Problem
 from liqpass.settings import ChainSettings
 from liqpass.treasury import sql
+from liqpass.treasury.before_batches import refuse_unread, refuse_unsettled
 from liqpass.treasury.holding import Held, held, token_says, token_says_of
 from liqpass.treasury.owed import sql as owed
 from liqpass.treasury.pairing import Purpose
@@ -273,10 +274,13 @@ async def found_by(conn: Connection, chain: ChainSettings, text: str) -> Disburs
 async def make_batch(
     db: Database, nodes: Sequence[Node], chain: ChainSettings, now: datetime, *, again: bool
 ) -> Batch:
-    """Ask the token about all that is due, then `batch`. Raises Problem, NODE_UNAVAILABLE too."""
+    """Ask the token about all that is due, look whether all that left the treasury is stored, then `batch`.
+    Raises Problem, NODE_UNAVAILABLE, CHAIN_NOT_READ and RESTORE_UNSETTLED too."""
     async with db.pool.acquire() as conn:
+        await refuse_unsettled(conn)
         waiting = [due for due in await dues(conn, chain) if due.shown is None]
     said = await token_says(nodes, chain, waiting)
+    await refuse_unread(db, nodes, chain)
     return await db.run(lambda conn: batch(conn, now, chain, said, again=again))
 
 

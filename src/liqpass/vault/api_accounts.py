@@ -27,6 +27,9 @@ CHECK_EVERY = timedelta(hours=6)
 CHECKS_PER_STEP = 10_000
 CHECKS_AT_ONCE = 4
 UNANSWERED_AT_MOST = 3
+# After a restore. Whether its owner has removed a key since the backup nobody knows: it is theirs to say.
+GIVE_AGAIN = "LiqPass was restored from a backup. Hand this key over again, or delete it."
+ASKED_AGAIN = "LiqPass was restored from a backup. OKX is asked again what this key may do."
 OF_THE_REGION = (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.CLOCK)
 
 # The columns that hold secrets: a part of the place that each is sealed for.
@@ -154,13 +157,14 @@ async def recheck_due(
 ) -> int:
     """Ask again what keys may do whose last check is older than `every`, until none is left; how many were.
 
-    A key that grew, or that OKX refuses, is put on hold; one that is read-only again is released. An exchange
+    A key that grew, or that OKX refuses, is put on hold; one that is read-only again is released, but for one
+    that its owner has to hand over again. An exchange
     that does not answer changes nothing: its region is asked a few times in a row, then not before the next
     step, because the others would not be answered either. An answer that cannot be read, or is refused for a
     reason that we do not know, is one account's: it keeps no other from its turn.
     """
     async with db.pool.acquire() as conn:
-        due = iter(await sql.accounts_due(conn, clock() - every, at_most))
+        due = iter(await sql.accounts_due(conn, clock() - every, at_most, GIVE_AGAIN))
     unanswered = Counter[str]()
 
     async def take_turns() -> int:

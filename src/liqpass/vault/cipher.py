@@ -70,6 +70,11 @@ class KeyRing:
             keys[key_id] = _key(encoded)
         return cls(keys)
 
+    @property
+    def ids(self) -> list[str]:
+        """Of its keys, the sealing one first."""
+        return list(self._keys)
+
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._keys)})"
 

@@ -192,12 +192,14 @@ async def note_check(
     """
     select user_id, id, region
     from api_accounts
-    where checked_at < $1 and revoked_at is null
+    where checked_at < $1 and revoked_at is null and held_reason is distinct from $3
     order by random()
     limit $2
     """
 )
-async def accounts_due(conn: Connection, checked_before: datetime, at_most: int) -> list[DueAccount]:
+async def accounts_due(
+    conn: Connection, checked_before: datetime, at_most: int, but_held_for: str
+) -> list[DueAccount]:
     """Accounts of all users whose last check is too old. In random order: an account that cannot be checked
     stays due, and must not keep the others from their turn."""
 
