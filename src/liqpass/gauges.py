@@ -1,6 +1,6 @@
 """What `serve` tells Prometheus out of the database, in a registry of its own.
 
-A gauge that nobody sets is 0, which would look healthy: a process that does not look, as a worker, shows none.
+A gauge that nobody sets is 0 and looks healthy: a process that does not look, as a worker, shows none.
 """
 
 from collections.abc import Sequence

@@ -14,10 +14,10 @@ from functools import partial
 
 import asyncpg
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from liqpass.app import Clients
-from liqpass.batches import Step, in_batches
+from liqpass.batches import Step, failures, in_batches
 from liqpass.chain import watcher
 from liqpass.claims import settling
 from liqpass.connecting import POOL_BY_SESSION, SHARING, Way, WrongSession, connect
@@ -60,10 +60,6 @@ where l.locktype = 'advisory' and l.classid::int = $1 and l.objsubid = 2 and l.g
 order by 1
 """
 owned_gauge = Gauge("liqpass_task_owned", "1 while this process owns the task.", ("task",))
-failed_counter = Counter(
-    "liqpass_task_failures_total", "Steps of a task that failed in this process.", ("task",)
-)
-
 TO_FREE = "nothing where another worker lives; else select pg_terminate_backend(pid)"
 
 
@@ -217,7 +213,7 @@ async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
     """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
     away = False
     owned_gauge.labels(task.name).set(0)
-    failed_counter.labels(task.name)
+    failures.labels(task.name)
     while True:
         try:
             conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
@@ -265,8 +261,8 @@ async def _step(task: Task) -> None:
     try:
         await task.step()
     except DATABASE_AWAY as error:
-        failed_counter.labels(task.name).inc()
+        failures.labels(task.name).inc()
         log.warning("step_failed", error=type(error).__name__)
     except Exception:
-        failed_counter.labels(task.name).inc()
+        failures.labels(task.name).inc()
         log.exception("step_failed")
