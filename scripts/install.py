@@ -49,6 +49,7 @@ def main() -> None:
             install_pages_checks()
             install_hledger()
             install_pgbouncer()
+            install_promtool()
             install_chromium()
         if sys.argv[1] == "conformance":
             install_apart("nautilus")
@@ -225,7 +226,7 @@ def install_hledger() -> None:
     elif os.geteuid() == 0:
         done = install_debian("hledger")
     else:
-        done = unpack_hledger(VENV / "debian")
+        done = unpack_program("hledger", "hledger")
     if not done:
         say("Debian's hledger cannot be had here: the tests that need it will be skipped")
 
@@ -264,18 +265,30 @@ def install_debian(*packages: str) -> bool:
     return apt(*wanted) or (apt("update") and apt(*wanted))
 
 
-def unpack_hledger(folder: Path) -> bool:
-    """Without root's rights, the program alone."""
-    if not fetch_debian(folder, "download", "hledger"):
+def install_promtool() -> None:
+    """Debian's promtool, which checks the alerts. Unpacked for root, too: its package is Prometheus
+    itself, which would start for the machine."""
+    if has_program("promtool"):
+        return
+    say("Getting Debian's promtool, which checks the alerts")
+    if not (shutil.which("apt-get") and unpack_program("prometheus", "promtool")):
+        say("Debian's promtool cannot be had here: the tests that need it will be skipped")
+
+
+def unpack_program(package: str, program: str) -> bool:
+    """Without root's rights, a program alone that needs no library which the machine has not."""
+    folder = VENV / f"debian-{package}"
+    if not fetch_debian(folder, "download", package):
         return False
-    for package in folder.glob("hledger_*.deb"):
-        run(["dpkg", "-x", package, folder])
-    hledger = VENV / "bin" / "hledger"
-    hledger.unlink(missing_ok=True)
-    hledger.symlink_to(folder / "usr/bin/hledger")
-    runs = subprocess.run([hledger, "--version"], capture_output=True, check=False).returncode == 0
+    for archive in folder.glob(f"{package}_*.deb"):
+        run(["dpkg", "-x", archive, folder])
+        archive.unlink()
+    linked = VENV / "bin" / program
+    linked.unlink(missing_ok=True)
+    linked.symlink_to(folder / "usr/bin" / program)
+    runs = subprocess.run([linked, "--version"], capture_output=True, check=False).returncode == 0
     if not runs:  # a library is missing that only root can install
-        hledger.unlink()
+        linked.unlink()
     return runs
 
 
