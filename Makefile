@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing calibrate screenshots schema sbom texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -86,6 +86,9 @@ screenshots: deps-dev ## play a trader's and an operator's story in a browser, a
 
 schema: deps ## write schema.sql anew, after adding a migration
 	@$(IN_VENV) python -m scripts.schema
+
+sbom: deps-dev ## write sbom.json, what LiqPass runs with (CycloneDX 1.6); ARGS='--out FILE --serial UUID'
+	@.venv/sbom/bin/python -m scripts.sbom $(ARGS)
 
 texts: deps-dev ## bring the catalogs of other languages up to the pages; says what is left to translate
 	@$(IN_VENV) python -m scripts.texts
