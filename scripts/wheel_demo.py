@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.install import RUNTIME_LOCK, TOP, VENV, install_client, stop
+from scripts.install import RUNTIME_LOCK, TOP, VENV, install_apart, stop
 
 ENDS_WELL = "The order loop works, end to end"
 IMPORT_ALL = """
@@ -83,7 +83,7 @@ def by_pip(wheel: Path, home: Path) -> list[str]:
 
 
 def by_pipx(wheel: Path, home: Path) -> list[str]:
-    install_client("pipx")
+    install_apart("pipx")
     pipx = str(VENV / "pipx/bin/pipx")
     return [pipx, "run", f"--pip-args=--constraint={unhashed_lock(home)}", "--spec", str(wheel), "liqpass"]
 

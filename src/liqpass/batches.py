@@ -8,12 +8,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
+from prometheus_client import Counter
 
 from liqpass.db import DATABASE_AWAY, Database
 
 LOOK_AGAIN_SEC = 1.0
+# Where all fails, whatever comes next, and not this or that one: the longest pause between two tries.
+TRY_AGAIN_SEC = 1.0
+SLOWER_BY_SEC = 0.01
 
 log = structlog.get_logger()
+failures = Counter("liqpass_task_failures_total", "Steps of a task, or parts of one, that failed.", ("task",))
 T = TypeVar("T")
 
 Step = Callable[..., Awaitable[int]]
@@ -54,6 +59,8 @@ async def _one_by_one(db: Database, step: Step, passes: Callable[[Exception], bo
                 log.warning("one_has_to_wait", in_the_way=failed)
             else:
                 log.exception("one_cannot_be_done", in_the_way=failed)
+                failures.labels(structlog.contextvars.get_contextvars().get("task", "")).inc()
+                await asyncio.sleep(min(TRY_AGAIN_SEC, failed * SLOWER_BY_SEC))
 
 
 async def some_at_a_time(

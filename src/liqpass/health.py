@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar import MediaType, Request, Response, Router, get, route
 from litestar.di import NamedDependency, Provide
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from liqpass import apidocs
 from liqpass.chain.heads import HeadsShown, Kept, Shown, waiting
@@ -22,6 +22,7 @@ from liqpass.connecting import WrongSession, look, read_only, trouble
 from liqpass.db import Connection, Database
 from liqpass.exposure import told
 from liqpass.exposure.reading import Exposure, shown
+from liqpass.gauges import SEEN, seen_gauge
 from liqpass.ledger.book import Account
 from liqpass.ledger.posting import balances
 from liqpass.market import standing as market
@@ -46,42 +47,50 @@ WATCHER_LATE = timedelta(minutes=2)
 KEPT = timedelta(seconds=15)
 DATABASE_SEC = 3.0
 
-orders_gauge = Gauge("liqpass_orders", "Orders by status.", ("status",))
-lag_gauge = Gauge("liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block.")
-remark_gauge = Gauge("liqpass_chain_remark", "1 while an endpoint is away, behind or of another opinion.")
-waited_gauge = Gauge(
+orders_gauge = seen_gauge("liqpass_orders", "Orders by status.", ("status",))
+lag_gauge = seen_gauge(
+    "liqpass_watcher_lag_seconds", "Seconds since the last good view, or its newest block."
+)
+remark_gauge = seen_gauge(
+    "liqpass_chain_remark", "1 while an endpoint is away, behind or of another opinion."
+)
+waited_gauge = seen_gauge(
     "liqpass_chain_waited_seconds",
     "For how long a block that an endpoint shows as this head has not been reached.",
     ("head",),
 )
-answers_gauge = Gauge("liqpass_endpoint_answers", "0 while the endpoint does not answer.", ("endpoint",))
-halt_gauge = Gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
-doubt_gauge = Gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
-broken_gauge = Gauge(
+answers_gauge = seen_gauge("liqpass_endpoint_answers", "0 while the endpoint does not answer.", ("endpoint",))
+halt_gauge = seen_gauge("liqpass_chain_halted", "1 when what was final is not: an operator has to look.")
+doubt_gauge = seen_gauge("liqpass_chain_view_doubtful", "Views of the chain that were dropped as doubtful.")
+broken_gauge = seen_gauge(
     "liqpass_books_broken", "Rows that break a rule of the books, when last checked.", ("check",)
 )
-checked_gauge = Gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
-balance_gauge = Gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
-breaks_gauge = Gauge("liqpass_reconciliation_breaks", "Open breaks of reconciliation.", ("type",))
-watched_gauge = Gauge("liqpass_covers_watched", "Covers whose positions are watched.")
-unseen_gauge = Gauge("liqpass_covers_unseen", "Those that were not seen for fifteen minutes or more.")
-sight_gauge = Gauge("liqpass_cover_unseen_seconds", "For how long the one was not seen that waits longest.")
-unread_gauge = Gauge("liqpass_accounts_unread", "Accounts of the exchange that cannot be read at present.")
-claims_gauge = Gauge("liqpass_claims", "Claims by status.", ("status",))
-claim_age_gauge = Gauge(
+checked_gauge = seen_gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
+balance_gauge = seen_gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
+breaks_gauge = seen_gauge("liqpass_reconciliation_breaks", "Open breaks of reconciliation.", ("type",))
+watched_gauge = seen_gauge("liqpass_covers_watched", "Covers whose positions are watched.")
+unseen_gauge = seen_gauge("liqpass_covers_unseen", "Those that were not seen for fifteen minutes or more.")
+sight_gauge = seen_gauge(
+    "liqpass_cover_unseen_seconds", "For how long the one was not seen that waits longest."
+)
+unread_gauge = seen_gauge(
+    "liqpass_accounts_unread", "Accounts of the exchange that cannot be read at present."
+)
+claims_gauge = seen_gauge("liqpass_claims", "Claims by status.", ("status",))
+claim_age_gauge = seen_gauge(
     "liqpass_claim_oldest_seconds", "For how long the claim is in this status that is longest.", ("status",)
 )
-closing_gauge = Gauge(
+closing_gauge = seen_gauge(
     "liqpass_claims_closing", "Claims without all evidence that can come for three days more at most."
 )
-replica_gauge = Gauge(
+replica_gauge = seen_gauge(
     "liqpass_replica_age_seconds",
     "How old what the replica has is at most; unknown while it is not read from.",
 )
 reads_counter = Counter(
     "liqpass_reads_total", "Reads that may be seconds old, by the server that answered.", ("server",)
 )
-run_gauge = Gauge("liqpass_reconciliation_age_seconds", "Seconds since the last reconciliation ended.")
+run_gauge = seen_gauge("liqpass_reconciliation_age_seconds", "Seconds since the last reconciliation ended.")
 
 # What is in the way of taking money at present, one sentence each (asks a node).
 Obstacles = Callable[[], Awaitable[list[str]]]
@@ -314,7 +323,7 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     market.tell(seen.market if seen else None, now)
     age_sec = watched.replica.age_sec if watched.replica else None
     replica_gauge.set(NAN if age_sec is None else age_sec)
-    return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest() + generate_latest(SEEN), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 def _tell_heads(cursor: Cursor | None, shown: Shown, now: datetime) -> None:

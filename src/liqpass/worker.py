@@ -14,9 +14,10 @@ from functools import partial
 
 import asyncpg
 import structlog
+from prometheus_client import Gauge
 
 from liqpass.app import Clients
-from liqpass.batches import Step, in_batches
+from liqpass.batches import Step, failures, in_batches
 from liqpass.chain import watcher
 from liqpass.claims import settling
 from liqpass.connecting import Way, WrongSession, connect
@@ -57,6 +58,7 @@ where l.locktype = 'advisory' and l.classid::int = $1 and l.objsubid = 2 and l.g
     and l.database = (select oid from pg_database where datname = current_database())
 order by 1
 """
+owned_gauge = Gauge("liqpass_task_owned", "1 while this process owns the task.", ("task",))
 TO_FREE = "nothing where another worker lives; else select pg_terminate_backend(pid)"
 
 
@@ -198,6 +200,8 @@ def _named(error: Exception) -> str:
 async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
     """Wait for the task's lock, run the task while the lock is held, begin again when it is lost."""
     away = False
+    owned_gauge.labels(task.name).set(0)
+    failures.labels(task.name)
     while True:
         try:
             conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
@@ -214,12 +218,14 @@ async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
                 await asyncio.sleep(RETRY_SEC)
             log.info("task_owned", task=task.name)
             owned.add(task.name)
+            owned_gauge.labels(task.name).set(1)
             await _run_while_owned(task, conn)
         except LOST as error:
             log.warning("task_lost", task=task.name, error=type(error).__name__)
             await asyncio.sleep(RETRY_SEC)
         finally:
             owned.discard(task.name)
+            owned_gauge.labels(task.name).set(0)
             with suppress(*LOST):
                 await conn.close(timeout=2)
 
@@ -243,6 +249,8 @@ async def _step(task: Task) -> None:
     try:
         await task.step()
     except DATABASE_AWAY as error:
+        failures.labels(task.name).inc()
         log.warning("step_failed", error=type(error).__name__)
     except Exception:
+        failures.labels(task.name).inc()
         log.exception("step_failed")

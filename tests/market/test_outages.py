@@ -4,8 +4,8 @@ import math
 from datetime import timedelta
 
 import pytest
-from prometheus_client import REGISTRY
 
+from liqpass.gauges import SEEN
 from liqpass.market import standing
 from liqpass.market.sql import take_due
 from liqpass.market.step import AT_ONCE, SILENT
@@ -93,7 +93,7 @@ async def test_metrics_tell_of_each_instrument_and_of_nothing_while_the_database
     market: Market,
 ) -> None:
     def shown(name: str, **labels: str) -> float | None:
-        return REGISTRY.get_sample_value(f"liqpass_{name}", labels)
+        return SEEN.get_sample_value(f"liqpass_{name}", labels)
 
     async def told() -> None:
         async with market.db.pool.acquire() as conn:

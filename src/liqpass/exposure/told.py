@@ -2,38 +2,39 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client import Gauge
-
 from liqpass.exposure.limits import Cause, Direction, Scope
 from liqpass.exposure.reading import Exposure
 from liqpass.exposure.sql import StoredStop
+from liqpass.gauges import seen_gauge
 from liqpass.money import usd
 
 NAN = float("nan")  # Prometheus's word for unknown
 # Wallets and accounts are as many as there are traders, and nobody's business: of these the largest.
 NAMED = (Scope.DIRECTION, Scope.INSTRUMENT)
 
-open_gauge = Gauge(
+open_gauge = seen_gauge(
     "liqpass_exposure_micro_usdc",
     "What stands behind open covers, of each direction and of the largest instruments.",
     ("scope", "key"),
 )
-largest_gauge = Gauge(
+largest_gauge = seen_gauge(
     "liqpass_exposure_largest_micro_usdc",
     "What stands behind the open covers of the one direction, instrument, account or wallet with most.",
     ("scope",),
 )
-most_gauge = Gauge(
+most_gauge = seen_gauge(
     "liqpass_exposure_most_micro_usdc",
     "What may stand behind one of them, or be claimed in a day.",
     ("scope",),
 )
-claimed_gauge = Gauge(
+claimed_gauge = seen_gauge(
     "liqpass_claimed_24h_micro_usdc",
     "What claims of the last 24 hours take, or may take while they are not decided.",
     ("direction",),
 )
-stopped_gauge = Gauge("liqpass_sale_stopped", "1 while no cover of the direction is sold.", ("direction",))
+stopped_gauge = seen_gauge(
+    "liqpass_sale_stopped", "1 while no cover of the direction is sold.", ("direction",)
+)
 
 
 def tell(found: Exposure | None) -> None:

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 import msgspec
-from prometheus_client import Gauge
 
 from liqpass.db import Connection
+from liqpass.gauges import seen_gauge
 from liqpass.market import sql
 from liqpass.market.reading import MAX_AGE
 from liqpass.market.wanting import WANTED
@@ -20,10 +20,10 @@ FORGET_AT_ONCE = 5_000
 TOLD = 3
 NAN = float("nan")  # Prometheus's word for unknown
 
-wanted_gauge = Gauge("liqpass_instruments_wanted", "Instruments that somebody held within the day.")
-unpriced_gauge = Gauge("liqpass_instruments_unpriced", "Those of which no price can be made at present.")
-age_gauge = Gauge("liqpass_volatility_age_seconds", "Since its candles were read.", ("instrument",))
-failures_gauge = Gauge(
+wanted_gauge = seen_gauge("liqpass_instruments_wanted", "Instruments that somebody held within the day.")
+unpriced_gauge = seen_gauge("liqpass_instruments_unpriced", "Those of which no price can be made at present.")
+age_gauge = seen_gauge("liqpass_volatility_age_seconds", "Since its candles were read.", ("instrument",))
+failures_gauge = seen_gauge(
     "liqpass_volatility_failures", "How often in a row they could not be.", ("instrument",)
 )
 
