@@ -128,7 +128,7 @@ def create_app(of: Clients) -> AsgiApp:
 
 
 def routed(of: Clients) -> tuple[PlainLitestar, Calls]:
-    """All that answers, by its path: the framework with every route, and the calls that are answered before."""
+    """All that answers: the framework with every route, and the calls that are answered before it."""
     chain, db, clock, admins = of.settings.chain, of.db, of.clock, of.settings.admin_wallets
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     ttl = timedelta(seconds=of.settings.quote_ttl_sec)
