@@ -1,5 +1,5 @@
-"""What was typed or set by mistake is not repeated where it may be a password: what a command says ends in the
-logs of whoever started it."""
+"""What was typed or set by mistake is not repeated where it may be a password: what a command says ends in
+the logs of whoever started it."""
 
 import pytest
 
