@@ -23,7 +23,7 @@ def named_by(label: str, *secrets: str) -> bool:
 
 
 def _holds(body: bytes, secret: str) -> bool:
-    return len(secret) >= SHORTEST and any(form.encode() in body for form in _forms(secret))
+    return len(secret) >= SHORTEST and any(form.encode() in body for form in {*_forms(secret)})
 
 
 def _forms(secret: str) -> Iterator[str]:
