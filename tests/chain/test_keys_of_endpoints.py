@@ -15,7 +15,7 @@ from aiohttp import web
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 
-KEYS = ("key-4711-abc", 'ke"y/4+7<1>1\\é', "Ab%2FcDeF", "tokén zwölf")
+KEYS = ("key-4711-abc", 'ke"y/4+7<1>1\\é', "Ab%2FcDeF", "tokén zwölf", "密码-密码-密码")
 SHORT_PASSWORD = "pw7"
 
 
@@ -85,7 +85,9 @@ async def test_whatever_is_quoted_of_a_request_has_no_key_in_it(
     for part in spellings(key):
         assert part not in said, said
     if "Authorization" in quoting.headers:
-        assert quoting.headers["Authorization"].removeprefix("Basic ").rstrip("=")[:-2] not in said
+        basic = quoting.headers["Authorization"].removeprefix("Basic ")
+        assert base64.b64decode(basic).decode().removeprefix("ann:").removesuffix(":") == key
+        assert basic.rstrip("=")[:-2] not in said
 
 
 @pytest.mark.parametrize("key", KEYS)

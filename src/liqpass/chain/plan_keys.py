@@ -16,6 +16,18 @@ _LONG_SPELLING = 6
 NOTHING = re.compile(r"(?!)")
 
 
+def without_login(url: str) -> tuple[str, dict[str, str]]:
+    """The address without user and password, and the header that has them, in UTF-8 (RFC 7617): the client's
+    own is in Latin-1, and fails with an error of its own where a password has other letters."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    if not userinfo:
+        return url, {}
+    user, _, password = userinfo.partition(":")
+    login = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {login}"}
+
+
 def keys_in(url: str) -> re.Pattern[str]:
     """What finds them, in any case."""
     parts = urlsplit(url)
@@ -53,7 +65,7 @@ def _spellings(part: str) -> Iterator[str]:
 
 
 def _basic(user: str, password: str) -> Iterator[str]:
-    """The header `Authorization` without its padding; clients differ in the encoding."""
+    """The header `Authorization` without its padding; what passes it on may write Latin-1."""
     for encoding in ("utf-8", "latin-1"):
         login = f"{user}:{password}".encode(encoding, errors="replace")
         yield base64.b64encode(login).decode().rstrip("=")

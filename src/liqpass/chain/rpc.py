@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from liqpass.chain.failures import NodeError, NodeErrorKind, kind_of
-from liqpass.chain.plan_keys import keys_in
+from liqpass.chain.plan_keys import keys_in, without_login
 from liqpass.chain.portions import Portion
 from liqpass.chain.reverts import NESTED_MOST, Revert, told
 
@@ -70,7 +70,8 @@ class Node:
         self.calls, self.blocks = Portion(BATCH_CALLS), Portion(WIDEST_RANGE)
         self.stride = Portion(LONGEST_STRIDE)
         self.crowded: set[int] = set()
-        self._url = url
+        self._url, login = without_login(url)
+        self._headers = _HEADERS | login
         self._timeout = aiohttp.ClientTimeout(total=timeout_sec)
         self._max_bytes = max_bytes
         self._monotonic = monotonic
@@ -213,7 +214,7 @@ class Node:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
             async with self._session.post(
-                self._url, data=body, headers=_HEADERS, allow_redirects=False
+                self._url, data=body, headers=self._headers, allow_redirects=False
             ) as answer:
                 received = bytearray()
                 async for chunk in answer.content.iter_chunked(_CHUNK):
