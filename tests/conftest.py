@@ -28,6 +28,7 @@ QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 LONG = (
     "outages",
     "storms",
+    "seen",
     "commands",
     "web",
     "properties",

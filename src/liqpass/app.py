@@ -121,6 +121,14 @@ def _tell_of_replica(said: str) -> None:
 
 def create_app(of: Clients) -> AsgiApp:
     """The API as an ASGI application."""
+    app, loop = routed(of)
+    cookie = session_cookie(of.settings.public_url)
+    answering = edge(front(app, loop, cookie, refuse), origin=of.settings.public_url)
+    return knowing_callers(answering, of.settings.proxies)
+
+
+def routed(of: Clients) -> tuple[PlainLitestar, Calls]:
+    """All that answers: the framework with every route, and the calls that are answered before it."""
     chain, db, clock, admins = of.settings.chain, of.db, of.clock, of.settings.admin_wallets
     reader = PositionReader(db, of.gateway, of.keyring, clock, of.settings.cover_demo)
     ttl = timedelta(seconds=of.settings.quote_ttl_sec)
@@ -174,8 +182,7 @@ def create_app(of: Clients) -> AsgiApp:
         "/api/insurance/create-order": (CreateRequest, ordering),
         "/api/insurance/submit-payment": (SubmitRequest, submitting),
     }
-    answering = edge(front(app, loop, cookie, refuse), origin=of.settings.public_url)
-    return knowing_callers(answering, of.settings.proxies)
+    return app, loop
 
 
 def _for_operators(of: Clients, cookie: str) -> list[Router]:

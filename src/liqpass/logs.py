@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from traceback import format_exception
+from types import TracebackType
 from typing import Any, TextIO
 
 import msgspec
@@ -88,11 +90,44 @@ def _as_json(event: Mapping[str, Any], **_its_own: Any) -> str:
     return _JSON.encode(event).decode()
 
 
+def _trace(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    """As Python prints it, but for the rows that a database's errors quote: an API key may be in one."""
+    quoting = [(error, error.detail) for error in _all_of(exc_info[1]) if _quotes_a_row(error)]  # type: ignore[attr-defined]
+    try:
+        for error, _ in quoting:
+            error.detail = "[hidden]"  # type: ignore[attr-defined]
+        return "".join(format_exception(exc_info[1])).rstrip()
+    finally:
+        for error, detail in quoting:
+            error.detail = detail  # type: ignore[attr-defined]
+
+
+def _quotes_a_row(error: BaseException) -> bool:
+    """By SQLSTATE: data that cannot be (22), or that a constraint does not allow (23)."""
+    state = getattr(error, "sqlstate", None)
+    return isinstance(state, str) and state.startswith(("22", "23")) and hasattr(error, "detail")
+
+
+def _all_of(error: BaseException) -> list[BaseException]:
+    """It, and all that a trace shows with it."""
+    found, left = list[BaseException](), [error]
+    while left:
+        one = left.pop()
+        if not any(one is other for other in found):
+            found.append(one)
+            left += [other for other in (one.__cause__, one.__context__) if other is not None]
+            left += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+    return found
+
+
 def configure_logs(*, level: str = "INFO") -> None:
     """Send structlog's events, and those of libraries from WARNING up, to stderr as JSON."""
     global _requests_to  # noqa: PLW0603
     _requests_to = sys.stderr if getattr(logging, level) <= logging.INFO else None
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        if handler.formatter is not None:  # asyncio's traces of tasks that nobody waited for, say
+            handler.formatter.formatException = _trace  # type: ignore[method-assign, assignment]
     # It prints the trace of every connection that a database took down with it; who asked tells of that.
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -101,7 +136,7 @@ def configure_logs(*, level: str = "INFO") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _hide_secrets,
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(_trace),
             structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),

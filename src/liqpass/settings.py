@@ -235,8 +235,11 @@ def http_url(name: str, text: str) -> str:
     except ValueError:  # brackets of IPv6, or a port, that are none
         usable = False
     if not usable or re.search(r"\s", text):
-        what = f"what begins with {text[:10]!r}" if text else "an empty entry"
-        raise SettingError(name, f"{what} is no http:// or https:// address")
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://", text)
+        what = f"what begins with {scheme[0]}" if scheme else "what has no ://" if text else "an empty entry"
+        raise SettingError(
+            name, f"{what} is no http:// or https:// address with a host: https://node.example"
+        )
     return text.rstrip("/")
 
 

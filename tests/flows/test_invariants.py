@@ -5,7 +5,7 @@
 3  here; tests/schema/test_states_in_the_database.py: the database refuses a cover before its waiting period
 5  tests/schema/test_states_in_the_database.py: append-only, final rows, accounts with orders;
    test_traps_of_the_first_version.py: revoking keeps orders; here: a history only grows
-6  test_no_secret_leaks.py: logs, answers, metrics; tests/vault/test_cipher.py and
+6  tests/seen/test_canary.py: logs, answers, metrics; tests/vault/test_cipher.py and
    test_traps_of_the_first_version.py: no ciphertext opens elsewhere
 7  tests/vault/test_key_gate.py, test_recheck.py; here: through the front door
 8  here; test_bad_requests.py: another user's ids; tests/schema: the foreign keys carry user_id

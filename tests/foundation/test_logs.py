@@ -1,8 +1,11 @@
 """Logs are one JSON object a line, with no value under a name that could be a secret's."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -83,3 +86,67 @@ def test_an_exception_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> Non
         started().exception("failed")
     (line,) = lines(capsys)
     assert "ValueError: invalid literal" in str(line["exception"])
+
+
+ROW = "Failing row contains (7, f0e1d2c3-key,\n v1.k1.sealed)."
+
+
+def refused_row(kind: type[asyncpg.PostgresError]) -> asyncpg.PostgresError:
+    """As PostgreSQL refuses a row, or what it is about."""
+    error = kind('new row for relation "api_accounts" violates check constraint "never"')
+    error.detail = ROW
+    return error
+
+
+@pytest.mark.parametrize(
+    "kind", [asyncpg.CheckViolationError, asyncpg.UniqueViolationError, asyncpg.DataError]
+)
+def test_the_row_that_the_database_refused_is_not_in_the_trace(
+    capsys: pytest.CaptureFixture[str], kind: type[asyncpg.PostgresError]
+) -> None:
+    log = started()
+    try:
+        try:
+            raise refused_row(kind)
+        except asyncpg.PostgresError as error:
+            raise ExceptionGroup("of several", [RuntimeError("one"), error]) from error
+    except ExceptionGroup as group:
+        log.exception("failed")
+        log.exception("failed", exc_info=(type(group), group, group.__traceback__))
+    said = capsys.readouterr().err
+    assert said.count("never") == 4
+    assert "Traceback" in said
+    assert "sealed" not in said
+    assert "f0e1d2c3" not in said
+
+
+def test_which_processes_wait_for_each_other_is_in_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    error = asyncpg.DeadlockDetectedError("deadlock detected")
+    error.detail = "Process 7 waits for ShareLock on transaction 8."
+    try:
+        raise error
+    except asyncpg.PostgresError:
+        started().exception("failed")
+    assert "Process 7 waits" in capsys.readouterr().err
+
+
+def test_nor_is_it_in_the_trace_of_a_task_that_nobody_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a process of its own: logging is set up once."""
+    program = f"""
+import asyncio, asyncpg, gc
+from liqpass.logs import configure_logs
+configure_logs()
+async def fails():
+    error = asyncpg.CheckViolationError("a row is refused")
+    error.detail = {ROW!r}
+    raise error
+async def main():
+    asyncio.ensure_future(fails())
+    await asyncio.sleep(0.01)
+    gc.collect()
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    said = capfd.readouterr().err
+    assert "a row is refused" in said
+    assert "sealed" not in said

@@ -221,6 +221,19 @@ def test_every_query_of_a_users_rows_names_that_user() -> None:
     assert {q.name for q in shipped_queries() if without_user(q)} == OVER_ALL_USERS
 
 
+async def test_the_tables_of_users_are_those_that_the_database_keys_by_user(
+    owner: asyncpg.Connection,
+) -> None:
+    """Else a new one could be asked without its user."""
+    keyed = await owner.fetch(
+        """select c.relname from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+           join pg_index i on i.indrelid = c.oid and i.indisprimary
+           join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0] and a.attname = 'user_id'"""
+    )
+    assert {name for (name,) in keyed} == set(PER_USER)
+
+
 def test_a_query_that_forgets_the_user_is_found() -> None:
     sql = "select status from purchase_orders where purchase_order_id = $1"
     assert without_user(Query("forgetful", sql, (bytes,), str, "maybe"))

@@ -5,7 +5,6 @@ endpoint may answer instead. Endpoints carry their access key in the path of the
 is ever named.
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ import aiohttp
 import msgspec
 
 from liqpass.chain.failures import NodeError, NodeErrorKind, kind_of
+from liqpass.chain.plan_keys import keys_in, without_login
 from liqpass.chain.portions import Portion
 from liqpass.chain.reverts import NESTED_MOST, Revert, told
 
@@ -38,9 +38,6 @@ class _Error(msgspec.Struct):
     code: int = 0
     message: str = ""
     data: Any = None
-
-
-_LONG_PART = re.compile(r"[^/?&=:@]{6,}")
 
 
 class _Answer(msgspec.Struct):
@@ -68,13 +65,13 @@ class Node:
         max_bytes: int = MAX_ANSWER_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        parts = urlsplit(url)
-        user, _, self.name = parts.netloc.rpartition("@")
-        self._keys = _LONG_PART.findall(f"{user}/{parts.path}?{parts.query}")
+        self.name = urlsplit(url).netloc.rpartition("@")[2]
+        self._keys = keys_in(url)
         self.calls, self.blocks = Portion(BATCH_CALLS), Portion(WIDEST_RANGE)
         self.stride = Portion(LONGEST_STRIDE)
         self.crowded: set[int] = set()
-        self._url = url
+        self._url, login = without_login(url)
+        self._headers = _HEADERS | login
         self._timeout = aiohttp.ClientTimeout(total=timeout_sec)
         self._max_bytes = max_bytes
         self._monotonic = monotonic
@@ -151,11 +148,11 @@ class Node:
     def _without_keys(self, said: Any, depth: int = NESTED_MOST) -> Any:
         """What it said, as deep as anybody looks, and without what may be the key of a plan."""
         if isinstance(said, str):
-            for key in self._keys:
-                said = said.replace(key, "…")
-        elif isinstance(said, dict):
-            return {name: self._without_keys(part, depth - 1) for name, part in said.items()} if depth else {}
-        elif isinstance(said, list):
+            return self._keys.sub("…", said)
+        if isinstance(said, dict):
+            parts = said.items() if depth else ()
+            return {self._keys.sub("…", name): self._without_keys(part, depth - 1) for name, part in parts}
+        if isinstance(said, list):
             return [self._without_keys(part, depth - 1) for part in said] if depth else []
         return said
 
@@ -217,7 +214,7 @@ class Node:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
             async with self._session.post(
-                self._url, data=body, headers=_HEADERS, allow_redirects=False
+                self._url, data=body, headers=self._headers, allow_redirects=False
             ) as answer:
                 received = bytearray()
                 async for chunk in answer.content.iter_chunked(_CHUNK):

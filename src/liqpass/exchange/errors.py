@@ -152,6 +152,7 @@ MEANINGS: dict[str, Meaning] = {
     "too_large": _DOWN,
     "network": _DOWN,
     "http_error": _DOWN,
+    "repeats_the_key": _DOWN,
     "timeout": _SLOW,
     "http_429": _BUSY,
     "busy": Meaning(

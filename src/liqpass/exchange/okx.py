@@ -15,11 +15,13 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import structlog
+from msgspec import structs
 from yarl import URL
 
 from liqpass.clock import Clock
 from liqpass.exchange import records
 from liqpass.exchange.candles import PAGE, Bar, CandlePage, read_candles
+from liqpass.exchange.echoes import named_by, repeats
 from liqpass.exchange.errors import ExchangeError, Kind, error_for, judge
 from liqpass.exchange.fields import Row, UnreadableRow, as_row, time_ms
 from liqpass.exchange.pace import (
@@ -131,6 +133,8 @@ class OkxGateway:
         """Whose key it is and what it may do."""
         answer = await self._read(creds, CONFIG, {})
         config = self._only(records.account_config, answer.rows)
+        if named_by(config.label, creds.api_key, creds.secret, creds.passphrase):
+            config = structs.replace(config, label="")
         if self.belongs_to(creds, config.uid):
             # With this request, which was counted for the key alone.
             self._pace.wait_sec(config.uid, CONFIG, self._monotonic(), self._timeout_sec)
@@ -318,6 +322,8 @@ class OkxGateway:
     ) -> tuple[int, bytes, list[Any]]:
         try:
             status, body = await self._get(region, target, headers)
+            if repeats(headers, body, may_name=target == CONFIG):
+                raise error_for("repeats_the_key")
             return status, body, judge(status, body, row_type)
         except ExchangeError as error:
             raise self._told(error) from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 from litestar.response import ServerSentEventMessage
@@ -24,6 +24,7 @@ MARK = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"
 """What a reader has seen: the last move of the order and, after a dot, the last one of its claim."""
 
 Messages = AsyncIterator[ServerSentEventMessage]
+LivesOn = Callable[[], Awaitable[bool]]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -52,19 +53,22 @@ def _is_over(claim: sql.OrderClaim | None, seen: Seen) -> bool:
     return claim is None or (claim.status in ANSWERED and seen.claim >= claim.event_seq)
 
 
-async def followed(db: Database, places: Places, user: bytes, order: sql.Order, seen: Seen) -> Messages:
+async def followed(
+    db: Database, places: Places, user: bytes, order: sql.Order, seen: Seen, lives_on: LivesOn
+) -> Messages:
     """What happens to the user's own order, in one of the user's places. The first message is for the caller,
     who begins with it: a generator that never began would not give its place back when the reader is gone
-    already. Raises Problem TOO_MANY_REQUESTS."""
+    already. `lives_on`: whether the session does that asked for it. Raises Problem TOO_MANY_REQUESTS."""
     with places.one(user, "You follow too many orders at once: close a page, or wait."):
         yield ServerSentEventMessage(data=None, comment="begun")
-        async for message in _news(db, user, order, seen):
+        async for message in _news(db, user, order, seen, lives_on):
             yield message
 
 
-async def _news(db: Database, user: bytes, order: sql.Order, seen: Seen) -> Messages:
+async def _news(db: Database, user: bytes, order: sql.Order, seen: Seen, lives_on: LivesOn) -> Messages:
     """Moves and claims have an id, from which a reader who was away goes on. Payments have none: where the
-    payment stands is told at the beginning, and again when that changed; so is the claim, if there is one."""
+    payment stands is told at the beginning, and again when that changed; so is the claim, if there is one.
+    After the end of the session nothing is told, and the stream ends."""
     closed = order.status in CLOSED and seen.order >= order.event_seq
     paid: sql.SeenPayment | None = None
     claimed: sql.OrderClaim | None = None
@@ -73,6 +77,9 @@ async def _news(db: Database, user: bytes, order: sql.Order, seen: Seen) -> Mess
             events = await sql.history(conn, user, order.id, seen.order)
             payment = await sql.seen_payment(conn, order.chain_id, order.purchase_order_id)
             claim = await sql.claim_of(conn, user, order.id)
+        is_news = events or payment != paid or claim != claimed
+        if (is_news or poll % HEARTBEAT_POLLS == 0) and not await lives_on():
+            return
         for event in events:
             seen = Seen(event.seq, seen.claim)
             closed = event.to_status in CLOSED

@@ -26,7 +26,7 @@ from liqpass.positions import bindings
 from liqpass.positions.readings import PositionReader
 from liqpass.positions.remembered import Known, Remembered, made_from
 from liqpass.problems import Problem
-from liqpass.signin.sessions import Session, Token, User
+from liqpass.signin.sessions import Session, Token, User, lives_on
 
 Reader = NamedDependency[PositionReader]
 QuoteTerms = NamedDependency[orders.Terms]
@@ -169,6 +169,7 @@ async def get_order(
 )
 async def order_events(
     user: User,
+    token: Session,
     reader: Reader,
     streams: NamedDependency[Places],
     purchase_order_id: FromPath[str],
@@ -178,8 +179,8 @@ async def order_events(
 ) -> ServerSentEvent | Response[None]:
     """First the moves so far (`order`, after Last-Event-ID), the payment that the chain shows (`payment`,
     or null) and the claim if there is one (`claim`), then each as it happens or changes. The stream ends with
-    the order, and where there is a claim, with its answer; or after a quarter of an hour: a browser then
-    connects again by itself and goes on where it was, until 204 tells it that no more will come."""
+    the order, and where there is a claim, with its answer; with the session; or after a quarter of an hour:
+    a browser then connects again by itself and goes on where it was, until 204 tells it that all was told."""
     order_id = hexes.bytes32(purchase_order_id, "purchaseOrderId")
     async with reader.db.pool.acquire() as conn:
         order = await sql.find_order(conn, user, order_id)
@@ -189,7 +190,9 @@ async def order_events(
     seen = following.Seen.of(last_event_id)
     if following.all_seen(order, claim, seen):
         return Response(None, status_code=204)
-    news = following.followed(reader.db, streams, user, order, seen)
+    news = following.followed(
+        *(reader.db, streams, user, order, seen), lambda: lives_on(reader.db, reader.clock(), token, user)
+    )
     await anext(news)
     # no-cache would let it be kept, and nginx would wait for more before it passes an event on
     return ServerSentEvent(news, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

@@ -114,6 +114,12 @@ async def reader_of(
         return await sql.living_session(conn, token.sha256, now)
 
 
+async def lives_on(db: Database, now: datetime, token: Token, user: bytes) -> bool:
+    """Whether it is this user's living session still: for what goes on after the request has begun."""
+    async with db.pool.acquire() as conn:
+        return await sql.living_session(conn, token.sha256, now) == user
+
+
 async def write_message(
     conn: Connection, now: datetime, site: siwe.Site, address: bytes, random: Random = os.urandom
 ) -> siwe.Message:
