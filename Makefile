@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
+.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-answering bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -74,6 +74,9 @@ bench-growing: deps-dev ## the order loop with few and with many orders there
 
 bench-watching: deps-dev ## accounts watched a minute by one worker, its query and memory, with 100,000 open covers
 	@$(IN_VENV) python -m bench.watching $(ARGS)
+
+bench-answering: deps-dev ## what HTTP alone costs a request, beside an earlier commit
+	@$(IN_VENV) python -m bench.answering $(ARGS)
 
 bench-starting: deps-dev ## how soon --help and serve answer, and the API's memory after load, beside an earlier commit
 	@$(IN_VENV) python -m bench.starting $(ARGS)

@@ -231,8 +231,8 @@ def verify() -> None:
 def main() -> None:
     """The entry point `liqpass`.
 
-    It leaves without the interpreter's own end: a thread of granian may outlive its server for a moment,
-    and would then abort the process.
+    It leaves without the interpreter's own end, which would take apart piece by piece what ends with the
+    process anyway.
     """
     gc.disable()  # until something runs: imports make no garbage, and looking for it took 60 ms of `serve`
     code = 0

@@ -48,6 +48,7 @@ _BY_STATUS = {
     405: ("METHOD_NOT_ALLOWED", "This path does not take this method."),
     413: ("BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES // 1024} KB."),
 }
+_MALFORMED = Problem("MALFORMED_JSON", "The body is not JSON, or the request is not HTTP as it should be.")
 _FOREIGN = Problem("FOREIGN_ORIGIN", "Another site's page made this call: it is refused.")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -91,7 +92,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         return Problem(*_BY_STATUS[error.status_code])
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return Problem("MALFORMED_JSON", "The body is not JSON, or the request is not HTTP as it should be.")
+        return _MALFORMED
     if isinstance(
         error, RecursionError | UnicodeDecodeError
     ):  # nothing here raises them but the JSON decoder
@@ -169,6 +170,16 @@ def _body(problem: Problem) -> bytes:
     return msgspec.json.encode(problem.document(request_id))
 
 
+def refusal(status: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of what the server tells a client of whom it understood no request."""
+    if status != _MALFORMED.status:
+        return [(b"content-length", b"0")], b""
+    request_id = os.urandom(16).hex()
+    body = msgspec.json.encode(_MALFORMED.document(request_id))
+    said = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    return [*said, (b"x-request-id", request_id.encode()), *_HEADERS, *_UNLESS_SAID], body
+
+
 def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Wrap the application: request id, refusal of foreign origins, security headers, times and a log line.
 
@@ -213,7 +224,6 @@ def edge(app: ASGIApp, *, origin: str) -> Callable[[Scope, Receive, Send], Await
             spent = time.perf_counter() - started
             request_seconds.labels(_known(scope["method"]), route, str(status)).observe(spent)
             log_request(request_id, scope["method"], route, status, round(spent * 1000, 1))
-        await body.linger()
 
     return wrapped
 

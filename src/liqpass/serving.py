@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import random
 import resource
@@ -12,18 +11,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings, HTTP2Settings
-from granian.server.embed import Server
-
 from liqpass.app import AsgiApp
+from liqpass.edge import refusal
+from liqpass.http1.accepting import accept
+from liqpass.http1.connection import HEAD_SEC
+from liqpass.http1.house import House
 from liqpass.pricing.skus import load_products
 from liqpass.settings import Settings
 from liqpass.vault.cipher import KeyRing
 
 BELOW_CLIENTS = range(20_000, 32_768)  # Linux gives clients ports from 32768 on
-# Browsers send a few. Taking hundreds of kilobytes of cookies apart would cost more than any answer.
-MAX_HEADER_BYTES = 32 * 1024
 # Each page that follows an order holds one for a quarter of an hour, idle ones are kept for half a minute:
 # whoever comes after the last of them waits, /healthz too.
 CONNECTIONS = 800
@@ -31,6 +28,7 @@ CONNECTIONS = 800
 OTHER_FILES = 200
 FEWEST_CONNECTIONS = 20
 WAITING = 1024
+END_SEC = 5.0  # for answers that are under way when the server ends
 
 
 def well_formed(env: Mapping[str, str]) -> Settings:
@@ -44,10 +42,13 @@ def well_formed(env: Mapping[str, str]) -> Settings:
 def room_for_connections(tell: Callable[[str], None]) -> int:
     """How many connections may be taken so that a file is left for each, and for what each asks of others.
 
-    Fewer than CONNECTIONS are said: a process without a free file answers nobody. granian has raised the soft
-    limit to the hard one when it was imported. Raises OSError where not even a few fit.
+    The soft limit is raised to the hard one. Fewer than CONNECTIONS are said: a process without a free file
+    answers nobody. Raises OSError where not even a few fit.
     """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
     if soft == resource.RLIM_INFINITY or soft >= OTHER_FILES + CONNECTIONS:
         return CONNECTIONS
     fitting = soft - OTHER_FILES
@@ -83,60 +84,38 @@ class Listening(NamedTuple):
 
 @asynccontextmanager
 async def listening(
-    app: AsgiApp, host: str, port: int, connections: int = CONNECTIONS
+    app: AsgiApp, host: str, port: int, connections: int = CONNECTIONS, head_sec: float = HEAD_SEC
 ) -> AsyncIterator[Listening]:
-    """Serve an ASGI application inside this event loop, to so many `connections` at once; yields once it
-    accepts them.
+    """Serve an ASGI application inside this event loop, to so many `connections` at once; each has `head_sec`
+    to send a request's head. Ends after the answers that are under way.
 
     Raises OSError where it cannot listen.
     """
-    _refuse_used_port(host, port)
-    logging.getLogger("_granian").setLevel(logging.WARNING)
-    server = Server(
-        app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEADER_BYTES),
-        http2_settings=HTTP2Settings(max_headers_size=MAX_HEADER_BYTES),
-        log_enabled=False,
-        websockets=False,
-        backlog=WAITING,
-        backpressure=connections,
-    )
-    task = asyncio.create_task(server.serve())
+    listener = _bound(host, port)
+    room = asyncio.Semaphore(connections)
+    house = House(app, refusal, room.release, head_sec)
+    task = asyncio.create_task(accept(listener, house, room))
     try:
-        await _accepting(host, port, task)
-        yield Listening(f"http://{host}:{port}", task)
+        yield Listening(f"http://{f'[{host}]' if ':' in host else host}:{port}", task)
     finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        with suppress(asyncio.CancelledError, TimeoutError):
-            await asyncio.wait_for(task, 5)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        listener.close()
+        await house.end(END_SEC)
 
 
-def _refuse_used_port(host: str, port: int) -> None:
-    """granian shares a port with whoever listens there already, and the kernel then deals out requests."""
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there, alone. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
+        listener = socket.create_server((host, port), family=family, backlog=WAITING)
     except OSError as error:
         # below zero it is the resolver's number, not the system's
         why = os.strerror(number) if (number := error.errno or 0) >= 0 else "no address has this name"
         raise OSError(f"cannot listen at {host}:{port}: {why}") from None
-
-
-async def _accepting(host: str, port: int, task: "asyncio.Task[None]") -> None:
-    for pause in (*(2**n / 1000 for n in range(4)), *[0.02] * 200):
-        if task.done():
-            break
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(pause)
-            continue
-        writer.close()
-        return
-    raise OSError(f"cannot listen at {host}:{port}")
+    listener.setblocking(False)
+    return listener
 
 
 async def until_stopped(*work: Awaitable[object]) -> None:

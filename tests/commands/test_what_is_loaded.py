@@ -10,7 +10,7 @@ from liqpass.serving import free_port
 from tests.commands.cli import ended, hear, start
 
 LISTED_NEVER = {
-    "aiohttp", "asyncio", "asyncpg", "cryptography", "granian", "jinja2", "litestar", "msgspec", "numpy",
+    "aiohttp", "asyncio", "asyncpg", "cryptography", "httptools", "jinja2", "litestar", "msgspec", "numpy",
     "prometheus_client", "pyarrow", "pydantic", "ssl", "structlog", "uvloop", "wallycore",
 }  # fmt: skip
 # pygments and rich.console are structlog's colours; pycparser is for Keccak, pydantic for what is typed, and

@@ -76,7 +76,14 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path)
         changed = [name for name in package & tree if archive.read(name) != (TOP / "src" / name).read_bytes()]
     assert package == tree
     assert changed == []
-    assert beside == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    assert beside == {
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "entry_points.txt",
+        "licenses/LICENSE",
+        "licenses/NOTICE",
+    }
 
 
 def test_the_same_sources_make_the_same_bytes(wheel: Path, tmp_path: Path) -> None:

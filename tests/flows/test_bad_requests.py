@@ -46,9 +46,17 @@ from tests.world import TestWorld
     ],
 )
 async def test_a_wrong_method_is_refused(town: TestWorld, visitor: Newcomer, path: str, right: str) -> None:
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - set(right.split()):
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - set(right.split()):
         said = await told(town, visitor.trader.http, method, path)
         assert said["code"] == "METHOD_NOT_ALLOWED", method
+
+
+@pytest.mark.parametrize(("method", "path"), [("BREW", ME), ("GET", "/\u202e")], ids=["method", "path"])
+async def test_what_http_has_no_such_word_for_is_no_request(
+    town: TestWorld, visitor: Newcomer, method: str, path: str
+) -> None:
+    said = await told(town, visitor.trader.http, method, URL(town.api + path, encoded=True))
+    assert said["code"] == "MALFORMED_JSON"
 
 
 @pytest.mark.parametrize("path", [*BODIES, LOGOUT])
@@ -83,7 +91,6 @@ async def test_a_call_from_another_sites_page_is_refused(
         "/api/insurance/..%2f..%2fetc/passwd",
         "/%00",
         "/%ff%fe",
-        "/\u202e",
         "/" + "a" * 6000,
         f"{ORDERS}/%00",
         f"{ORDERS}/%ff",

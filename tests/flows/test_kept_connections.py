@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from liqpass.serving import MAX_HEADER_BYTES
+from liqpass.http1.parsing import MAX_HEADER_BYTES
 from tests.flows.refusals import ACCOUNTS, HASH, NONCE, SOME_ID
 from tests.world import TestWorld
 

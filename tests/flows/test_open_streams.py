@@ -58,7 +58,6 @@ async def test_streams_whose_reader_is_gone_before_they_begin_hold_no_place(worl
 
 
 async def test_hundreds_of_open_connections_leave_room_for_the_next_one(world: TestWorld) -> None:
-    """granian takes 128 at once unless it is told: as many pages that follow an order would be the last."""
     async with AsyncExitStack() as stack:
         host, _, port = world.api.removeprefix("http://").partition(":")
         for _ in range(300):
