@@ -22,7 +22,12 @@ APP_ROLE = "liqpass_app"
 WAIT_SEC = 10.0  # for one host: with asyncpg's own minute, an outage of the server would outlast itself here
 # A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
 # need no keepalives and pass over them; behind a pooler they are the pooler's.)
-KEEPALIVES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+KEEPALIVES = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "2s",
+}
 # As the server shows them. Our schema is public; text is read as UTC and ISO; how long is too long is said
 # by us, for each statement.
 SESSION = {
@@ -62,6 +67,15 @@ class WrongSession(Exception):  # noqa: N818, what is wrong with it
 
 
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, WrongSession)
+
+
+class HangsUp(asyncpg.Connection):
+    """Where nobody waits for a statement any more, this end hangs up; asyncpg would ask the server to stop
+    it. But a commit that waits for its standby and is told to stop counts as done: everybody sees it, though
+    it is on one disk and may yet be lost. What is no commit ends soon (client_connection_check_interval)."""
+
+    def _cancel_current_command(self, waiter: Any, cancel_waiter: Any = None) -> None:
+        asyncio.get_running_loop().call_soon(self.terminate)  # completes both waiters
 
 
 @dataclass(frozen=True)
@@ -284,12 +298,8 @@ def _opener(
         settings["options"] = address.options
     if not way.bare:
         settings |= {**KEEPALIVES, **SESSION, "role": role or "none"}
-    known = {
-        **address.arguments,
-        **more,
-        "server_settings": settings,
-        "timeout": address.wait_sec or WAIT_SEC,
-    }
+    known = {**address.arguments, **more, "server_settings": settings, "connection_class": HangsUp}
+    known["timeout"] = address.wait_sec or WAIT_SEC
 
     async def opened(host: Host) -> asyncpg.Connection:
         try:
