@@ -56,6 +56,7 @@ def main() -> None:
             install_pages_checks()
             install_hledger()
             install_server_programs()
+            install_failover()
             install_chromium()
         if sys.argv[1] == "conformance":
             install_client("nautilus")
@@ -259,6 +260,26 @@ def install_server_programs() -> None:
         say(f"Getting Debian's {package}, {what_for}")
         if not (shutil.which("apt-get") and unpack_program(program, package, VENV / f"debian-{package}")):
             say(f"Debian's {package} cannot be had here: the tests that need it will be skipped")
+
+
+def install_failover() -> None:
+    """Patroni, under which tests fail the database over, in an environment of its own inside .venv; and what
+    PyPI has not: Debian's etcd, in which it keeps who leads, and its client for it. Installed by Debian, they
+    would start a server for the machine."""
+    install_client("failover")
+    folder, program = VENV / "debian-etcd", VENV / "bin" / "etcd"
+    (site,) = (VENV / "failover").glob("lib/python*/site-packages")
+    if program.exists() and (site / "etcd").exists():
+        return
+    say("Getting Debian's etcd, in which Patroni keeps who leads the database")
+    if not (shutil.which("apt-get") and fetch_debian(folder, "download", "etcd-server", "python3-etcd")):
+        say("Debian's etcd cannot be had here: the tests that need it will be skipped")
+        return
+    for package in folder.glob("*.deb"):
+        run(["dpkg", "-x", package, folder])
+    shutil.copytree(folder / "usr/lib/python3/dist-packages/etcd", site / "etcd", dirs_exist_ok=True)
+    program.unlink(missing_ok=True)
+    program.symlink_to(folder / "usr/bin/etcd")
 
 
 def has_program(name: str) -> bool:
