@@ -93,7 +93,7 @@ class Town:
                 async with asyncio.timeout(PATIENCE_SEC):
                     return await call()
             except Refused as refused:
-                if refused.status < 500:
+                if refused.status < 500 and refused.code != "TOO_MANY_REQUESTS":
                     raise
                 self.unanswered[f"{refused.status} {refused.code}"] += 1
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
