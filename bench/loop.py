@@ -19,6 +19,7 @@ from bench.place import sync_ms
 from bench.report import AtUsers, Result, show
 from bench.rounds import round_of, round_trips
 from bench.servers import idle, running_server
+from bench.told import STANDBY
 
 WARM_UP_SEC = 1
 WIDTH = 120  # of five columns, also where the output goes into a file
@@ -43,6 +44,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long each side is measured in each round.", min=1)] = 5,
     rounds: Annotated[int, typer.Option(help="How often all sides are measured, in turn.", min=1)] = 5,
     beside: Annotated[str, typer.Option(help="An earlier commit, measured in the same rounds.")] = "",
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Beside one whose commits wait for a standby's disk.")
+    ] = False,
 ) -> None:
     """Measure the order loop over HTTP beside pgbench with the same statements, on throwaway servers.
 
@@ -50,7 +54,7 @@ def main(
     """
     at_users = numbers(users)
     try:
-        result = asyncio.run(bench(at_users, seconds, rounds, beside))
+        result = asyncio.run(bench(at_users, seconds, rounds, beside, standby=standby))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except OSError as error:
@@ -64,16 +68,22 @@ def main(
     out.print(f"kept in bench/results/{kept.name}")
 
 
-async def bench(at_users: Sequence[int], seconds: float, rounds: int, beside: str) -> Result:
+async def bench(
+    at_users: Sequence[int], seconds: float, rounds: int, beside: str, *, standby: bool = False
+) -> Result:
     """Everything from start to stop; SIGTERM stops it as tidily as Ctrl-C."""
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     measured = commit()  # what was read when all began; files may be changed meanwhile
     async with AsyncExitStack() as stack:
-        trees = [(HERE, "")]
+        trees: list[tuple[Path, str, tuple[str, ...]]] = [(HERE, "", ())]
+        if standby:
+            trees.append((HERE, "with a standby", (STANDBY,)))
         if beside:  # before anything is started: there may be no such commit
-            trees.append((stack.enter_context(checked_out(beside)), beside))
-        servers = [await stack.enter_async_context(running_server(*tree)) for tree in trees]
+            trees.append((stack.enter_context(checked_out(beside)), beside, ()))
+        servers = [
+            await stack.enter_async_context(running_server(tree, of, *words)) for tree, of, words in trees
+        ]
         at_start = {name: found for server in servers for name, found in server.memory().items()}
         by_itself = await idle(servers)
         sync = sync_ms(Path(servers[0].told.folder))

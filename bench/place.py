@@ -5,7 +5,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ import asyncpg
 
 from bench import statements
 from bench.slots import many_positions
+from bench.standby import standby_of, wait_for_it
 from liqpass.clock import system_clock
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.migrate import migrate, migrations_of
@@ -50,14 +51,16 @@ class Place:
 
 
 @asynccontextmanager
-async def running_place(traders: int, tell: Progress) -> AsyncIterator[Place]:
-    """Start everything, and make one order as a trader does; all of it is stopped and gone at the end."""
+async def running_place(traders: int, tell: Progress, *, standby: bool = False) -> AsyncIterator[Place]:
+    """Start everything, and make one order as a trader does; all of it is stopped and gone at the end.
+    `standby`: what is committed is on another server's disk, too."""
     port = free_port()
     api = f"http://127.0.0.1:{port}"
     with (
         TemporaryDirectory(prefix="liqpass-bench-") as name,
         TemporaryDirectory(prefix="liqpass-bench-data-") as data,
         embedded_postgres(Path(data), tell) as server,
+        standby_of(server) if standby else nullcontext(),
     ):
         folder = Path(name)
         await migrate(server.url, migrations_of(), tell)
@@ -72,6 +75,8 @@ async def running_place(traders: int, tell: Progress) -> AsyncIterator[Place]:
             ):
                 owner = await asyncpg.connect(server.url)
                 try:
+                    if standby:
+                        await wait_for_it(owner)
                     await _ready(api, folder, serve, work)
                     await give_capital(env, CAPITAL)
                     calm_down(exchange.books)

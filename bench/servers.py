@@ -69,10 +69,10 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(tree: Path, of: str) -> AsyncIterator[Server]:
-    """Start that tree's place; all of it is stopped and gone at the end."""
+async def running_server(tree: Path, of: str, *words: str) -> AsyncIterator[Server]:
+    """Start that tree's place; all of it is stopped and gone at the end. `words`: what told.py is told."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", str(HERE / "bench" / "told.py")),
+        *(sys.executable, "-P", str(HERE / "bench" / "told.py"), *words),
         env=environment(tree),
         cwd=tree,
         stdin=asyncio.subprocess.PIPE,

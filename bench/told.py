@@ -18,6 +18,8 @@ from bench.kept import tell
 from bench.place import Place, running_place
 from bench.slots import seed
 
+STANDBY = "--standby"
+
 
 async def main() -> None:
     """Everything from start to stop."""
@@ -25,7 +27,8 @@ async def main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer
     )
-    async with running_place(1, tell) as place:
+    more = {"standby": True} if STANDBY in sys.argv else {}  # no word that earlier commits do not know
+    async with running_place(1, tell, **more) as place:
         say(found(place))
         async for line in lines:
             users, read_at = json.loads(line)

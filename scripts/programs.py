@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from scripts.install import TOP, VENV, run, say, write
+from scripts.install import TOP, VENV, install_apart, run, say, write
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # program, Debian's package, what tests do with it
@@ -35,6 +35,7 @@ def main() -> None:
     install_hledger()
     install_server_programs()
     install_newer_pgbouncer()
+    install_failover()
     install_chromium()
 
 
@@ -84,6 +85,26 @@ def install_newer_pgbouncer() -> None:
         say("Getting the PgBouncer of Debian 13, which keeps prepared statements")
         if not (shutil.which("apt-get") and unpack_newer_pgbouncer(VENV / "debian-13-pgbouncer")):
             say("It cannot be had here: the tests of pooling by transaction will be skipped")
+
+
+def install_failover() -> None:
+    """Patroni, under which tests fail the database over, in an environment of its own inside .venv; and what
+    PyPI has not: Debian's etcd, in which it keeps who leads, and its client for it. Installed by Debian, they
+    would start a server for the machine."""
+    install_apart("failover")
+    folder, program = VENV / "debian-etcd", VENV / "bin" / "etcd"
+    (site,) = (VENV / "failover").glob("lib/python*/site-packages")
+    if program.exists() and (site / "etcd").exists():
+        return
+    say("Getting Debian's etcd, in which Patroni keeps who leads the database")
+    if not (shutil.which("apt-get") and fetch_debian(folder, "download", "etcd-server", "python3-etcd")):
+        say("Debian's etcd cannot be had here: the tests that need it will be skipped")
+        return
+    for archive in folder.glob("*.deb"):
+        run(["dpkg", "-x", archive, folder])
+    shutil.copytree(folder / "usr/lib/python3/dist-packages/etcd", site / "etcd", dirs_exist_ok=True)
+    program.unlink(missing_ok=True)
+    program.symlink_to(folder / "usr/bin/etcd")
 
 
 def has_program(name: str) -> bool:

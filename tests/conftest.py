@@ -77,12 +77,12 @@ def server_url() -> Iterator[str]:
         url = os.environ.get("DATABASE_URL")
         if not url:
             # Not pytest's own folder: root's PostgreSQL runs as another user, who may not enter that.
-            folder = stack.enter_context(TemporaryDirectory(prefix="liqpass-tests-", dir=_in_memory()))
+            folder = stack.enter_context(TemporaryDirectory(prefix="liqpass-tests-", dir=in_memory()))
             url = stack.enter_context(embedded_postgres(Path(folder), options=QUICK)).url
         yield url
 
 
-def _in_memory() -> str | None:
+def in_memory() -> str | None:
     """Where there is much of it: a database for every test is five hundred files, written and unlinked."""
     there = SHARED_MEMORY.is_dir() and disk_usage(SHARED_MEMORY).free > ROOM_BYTES
     return str(SHARED_MEMORY) if there else None

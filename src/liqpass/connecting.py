@@ -8,20 +8,27 @@ the session, unless the pooler gives the session to others, too: then it has to 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 import asyncpg
 
 from liqpass.database_url import Address, address_of
+from liqpass.leading import ANSWER_SEC, LOOKS_AROUND, LOOKS_SEC, Host, Leading, NoLeader
 from liqpass.settings import SettingError
 
 APP_ROLE = "liqpass_app"
 WAIT_SEC = 10.0  # for one host: with asyncpg's own minute, an outage of the server would outlast itself here
 # A machine that vanished is noticed within seconds, and what it had locked is free again. (Unix sockets
 # need no keepalives and pass over them; behind a pooler they are the pooler's.)
-KEEPALIVES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+KEEPALIVES = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "2s",
+}
 # As the server shows them. Our schema is public; text is read as UTC and ISO; how long is too long is said
 # by us, for each statement.
 SESSION = {
@@ -62,6 +69,18 @@ class WrongSession(Exception):  # noqa: N818, what is wrong with it
     """A connection on which nothing may be done: what is wrong with it, and the setting that cures it."""
 
 
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, WrongSession)
+
+
+class HangsUp(asyncpg.Connection):
+    """Where nobody waits for a statement any more, this end hangs up; asyncpg would ask the server to stop
+    it. But a commit that waits for its standby and is told to stop counts as done: everybody sees it, though
+    it is on one disk and may yet be lost. What is no commit ends soon (client_connection_check_interval)."""
+
+    def _cancel_current_command(self, waiter: Any, cancel_waiter: Any = None) -> None:
+        asyncio.get_running_loop().call_soon(self.terminate)  # completes both waiters
+
+
 @dataclass(frozen=True)
 class Way:
     """How to get to a database, and what was found on it."""
@@ -71,6 +90,7 @@ class Way:
     """The pooler refuses start parameters."""
     shared: bool = False
     """The pooler gives each transaction another connection: nothing outlasts a transaction."""
+    leading: Leading = field(default_factory=Leading, compare=False, repr=False)
 
 
 class Session(NamedTuple):
@@ -188,16 +208,15 @@ async def _keeps_statements(one: asyncpg.Connection, two: asyncpg.Connection) ->
 
 
 async def connect(way: Way, *, name: str, role: str | None = APP_ROLE, **more: Any) -> asyncpg.Connection:
-    """A connection that acts as `role` (None: as whoever logged in), with the settings of SESSION. `name`
-    shows in pg_stat_activity; `more` are arguments of asyncpg.connect. Raises WrongSession, and what
-    asyncpg raises."""
-    conn = await _opened(way, name, role, **more)
-    try:
+    """A connection that acts as `role` (None: as whoever logged in), with the settings of SESSION, and to no
+    former leader. `name` shows in pg_stat_activity; `more` are arguments of asyncpg.connect. Raises
+    WrongSession, and what asyncpg raises."""
+
+    async def made_right(conn: asyncpg.Connection) -> None:
+        await way.leading.take(conn)
         await _set_right(conn, way, role)
-    except BaseException:
-        conn.terminate()
-        raise
-    return conn
+
+    return await _opened(way, name, role, made_right, **more)
 
 
 async def _set_right(conn: asyncpg.Connection, way: Way, role: str | None) -> None:
@@ -263,24 +282,103 @@ def _cure(seen: Session, role: str | None) -> str:
     return f"{POOL_BY_SESSION}, or as a superuser, for a login that nobody else uses: {by_hand}"
 
 
-async def _opened(way: Way, name: str, role: str | None, **more: Any) -> asyncpg.Connection:
-    """The first of the hosts that lets us in. Each is given its time: one that does not even refuse must
-    not use up that of the next."""
+async def keep_looking(way: Way, *, name: str) -> None:
+    """Look, again and again, whether the leader answers, and now and then whether another server has become
+    it: the former one may stand still and never say so, or answer as if nothing had happened. `connect` ends
+    what leads to it. Ends by being cancelled."""
+    conn: asyncpg.Connection | None = None
+    try:
+        for looked in count(1):
+            await asyncio.sleep(LOOKS_SEC)
+            if looked % LOOKS_AROUND == 0:
+                await look_around(way, name=name)
+            try:
+                if conn is None:
+                    conn = await connect(way, name=name, command_timeout=ANSWER_SEC)
+                await conn.execute("select 1")
+            except LOST:
+                if conn is not None:
+                    conn.terminate()
+                conn = None
+    finally:
+        if conn is not None:
+            conn.terminate()
+
+
+async def look_around(way: Way, *, name: str) -> None:
+    """Ask each of several hosts which timeline it is of: from then on none but the newest is used."""
+
+    async def ask(host: Host) -> None:
+        with suppress(*LOST):
+            conn = await _opener(way, name, None, command_timeout=ANSWER_SEC)(host)
+            with suppress(*LOST):
+                await way.leading.take(conn)
+            conn.terminate()
+
+    if len(way.address.hosts) > 1:
+        await asyncio.gather(*map(ask, way.address.hosts))
+
+
+async def _nothing(_conn: asyncpg.Connection) -> None:
+    """It is right as it is."""
+
+
+def _opener(
+    way: Way, name: str, role: str | None, **more: Any
+) -> Callable[[Host], Awaitable[asyncpg.Connection]]:
+    """What makes a connection to a host. Each is given its time: one that does not even refuse must not use
+    up that of the next."""
     address = way.address
     settings = {"application_name": name}
     if address.options:
         settings["options"] = address.options
     if not way.bare:
         settings |= {**KEEPALIVES, **SESSION, "role": role or "none"}
-    opened = partial(
-        asyncpg.connect,
-        **{**address.arguments, **more, "server_settings": settings, "timeout": address.wait_sec or WAIT_SEC},
-    )
-    failed: Exception | None = None
-    for host, port in address.hosts or ((None, None),):
+    known = {**address.arguments, **more, "server_settings": settings, "connection_class": HangsUp}
+    known["timeout"] = address.wait_sec or WAIT_SEC
+
+    async def opened(host: Host) -> asyncpg.Connection:
         try:
-            return await opened(host=host, port=port)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
+            conn: asyncpg.Connection = await asyncpg.connect(host=host[0], port=host[1], **known)
+        except OSError:
+            way.leading.is_silent(host)
+            raise
+        except asyncpg.TargetServerAttributeNotMatched:  # for asyncpg a fault of its caller
+            raise NoLeader("none of the servers that DATABASE_URL names takes changes at present") from None
+        way.leading.answers(host)
+        return conn
+
+    return opened
+
+
+async def _opened(
+    way: Way,
+    name: str,
+    role: str | None,
+    made_right: Callable[[asyncpg.Connection], Awaitable[None]] = _nothing,
+    **more: Any,
+) -> asyncpg.Connection:
+    """The first of the hosts that lets us in, and is made right. One that refuses may be a standby that has
+    not heard of the database yet; where none lets us in, its reason is told rather than that another one did
+    not answer."""
+    failed: Exception | None = None
+    refused: asyncpg.PostgresError | None = None
+    opened = _opener(way, name, role, **more)
+    for host in way.leading.in_order(way.address.hosts):
+        try:
+            conn = await opened(host)
+            try:
+                await made_right(conn)
+            except BaseException:
+                conn.terminate()
+                raise
+            return conn
+        except PARAMETERS_REFUSED:
+            raise
+        except (OSError, asyncpg.CannotConnectNowError) as error:
             failed = error
-    assert failed is not None  # noqa: S101, there is at least one host
-    raise failed
+        except asyncpg.PostgresError as error:
+            refused = refused or error
+    if said := refused or failed:
+        raise said
+    raise AssertionError("there is at least one host")

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from liqpass.connecting import Way, WrongSession, connect, way_to
+from liqpass.connecting import Way, WrongSession, connect, keep_looking, look_around, way_to
 
 Connection = asyncpg.pool.PoolConnectionProxy
 T = TypeVar("T")
@@ -76,10 +76,11 @@ ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody posted the sa
 class Database:
     """A pool of connections that act as the application's role, which cannot alter what is append-only."""
 
-    def __init__(self, pool: asyncpg.Pool, way: Way) -> None:
+    def __init__(self, pool: asyncpg.Pool, way: Way, name: str = "liqpass") -> None:
         self.pool, self.way = pool, way
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self._looking = asyncio.create_task(keep_looking(way, name=f"{name}, looking for the leader"))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -148,6 +149,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; those in use are given five seconds."""
+        self._looking.cancel()
         try:
             await asyncio.wait_for(self.pool.close(), 5)
         except TimeoutError:
@@ -161,6 +163,7 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
     The pool's own reset between uses is switched off: nothing here leaves a setting, a cursor or a lock on
     a pooled connection, and it would cost a round trip per request."""
     way = await way_to(url, name=name)
+    await look_around(way, name=name)
 
     async def connected(_no_address: None, **more: Any) -> asyncpg.Connection:
         return await connect(way, name=name, **more)
@@ -172,7 +175,7 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
         connect=typing.cast(Any, connected),  # its stubs know no functions of other arguments
         command_timeout=30,
     )
-    return Database(pool, way)
+    return Database(pool, way, name)
 
 
 async def _keep_as_is(_conn: asyncpg.Connection) -> None:

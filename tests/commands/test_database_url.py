@@ -1,9 +1,13 @@
 """DATABASE_URL with all that libpq knows in it: each parameter works, or is refused by its name."""
 
+import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from liqpass.connecting import connect_as_owner
@@ -173,6 +177,38 @@ async def test_a_host_that_refuses_or_says_nothing_does_not_stand_in_the_way_of_
                 conn = await connect_as_owner(url, name="test")
                 assert await conn.fetchval("select 1") == 1
                 await conn.close()
+
+
+@pytest.mark.parametrize("state", ["3D000", "28000", "53300"])
+async def test_a_host_that_lets_nobody_in_does_not_stand_in_the_way_of_the_next(
+    state: str, tls: TlsServer
+) -> None:
+    async with refusing(state) as port:
+        address = "postgresql://postgres:sesame%20seeds@127.0.0.1:{},127.0.0.1:{}/{}?sslmode=prefer"
+        conn = await connect_as_owner(address.format(port, tls.port, tls.database), name="test")
+        assert await conn.fetchval("select 1") == 1
+        await conn.close()
+        with pytest.raises(asyncpg.PostgresError, match="a standby says no"):
+            await connect_as_owner(address.format(port, free_port(), tls.database), name="test")
+
+
+@asynccontextmanager
+async def refusing(state: str) -> AsyncIterator[int]:
+    """The port of a server that refuses whoever comes, by this SQLSTATE: a standby that has not heard
+    of the database yet, whose pg_hba.conf is another one, that is full."""
+    said = b"SFATAL\0VFATAL\0C" + state.encode() + b"\0Ma standby says no\0\0"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!i", await reader.readexactly(4))
+        if await reader.readexactly(length - 4) == struct.pack("!i", 80877103):  # is TLS spoken here?
+            writer.write(b"N")
+            (length,) = struct.unpack("!i", await reader.readexactly(4))
+            await reader.readexactly(length - 4)
+        writer.write(b"E" + struct.pack("!i", len(said) + 4) + said)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def test_a_password_may_come_from_a_file_and_hold_what_an_address_may_not(

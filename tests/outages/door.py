@@ -40,7 +40,11 @@ class Door:
         self._deaf = None
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await self._connect()
+        try:
+            behind_reader, behind_writer = await self._connect()
+        except OSError:  # nobody is behind it at present
+            writer.transport.abort()
+            return
         both = {writer, behind_writer}
         self._passing |= both
         try:

@@ -1,17 +1,19 @@
 """The database answers, and does not do what it is asked: read-only, locked, full. Callers are told so, and
 all works again as soon as the database does."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from liqpass.db import Database
+from liqpass.db import Database, open_database
+from tests.clock import SettableClock
 from tests.commands import forked
 from tests.commands.test_check import lines
 from tests.conftest import on_server
 from tests.outages.conftest import page, refusal
-from tests.world import TestWorld
+from tests.world import TestWorld, running_world
 
 READ_ONLY = "read-only: default_transaction_read_only is on, look why (a disk that is full?)"
 ANSWERS = {
@@ -48,6 +50,28 @@ async def test_a_database_that_turns_read_only_is_said_to_be_that_and_works_agai
         await on_server(server_url, guard % "reset")
         await trader.sign_in()
     assert (await page(world, "/readyz")).checks["database"] == "ok"
+
+
+async def test_while_no_server_takes_changes_callers_are_told_so_and_not_that_something_went_wrong(
+    server_url: str, database_url: str, clock: SettableClock, tmp_path: Path
+) -> None:
+    guard = f"alter database {named(database_url)} %s default_transaction_read_only"
+    url = f"{database_url}&target_session_attrs=read-write"
+    database = await open_database(url, name="test")
+    async with running_world(database, clock, tmp_path) as world:
+        await on_server(database_url, guard % "set" + " = on")
+        await database.pool.expire_connections()
+        async with world.trader() as trader:
+            refused = await refusal(trader.sign_in())
+            assert (refused.status, refused.code) == (503, "DATABASE_UNAVAILABLE")
+            said = await page(world, "/readyz")
+            assert (said.status, said.checks["database"]) == (503, "does not answer")
+            done = await forked.liqpass("check", env={**world.env, "DATABASE_URL": url})
+            ((_, why),) = lines(done)["database"]
+            assert why.endswith("takes changes at present")
+            await on_server(server_url, guard % "reset")
+            await trader.sign_in()
+    await database.close()
 
 
 @pytest.mark.parametrize(
