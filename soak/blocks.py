@@ -1,0 +1,163 @@
+"""The chain's transactions as their senders know them: what was sent, what a reorg took away, what comes back."""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from liqpass.chain.failures import NodeError
+from liqpass.hexes import to_hex
+from liqpass.keccak import keccak
+from liqpass.sandbox.anvil import Wallet, signed, wallet
+from liqpass.sandbox.chain import SandboxChain
+
+GAS = 250_000
+DEAREST = 200 * 10**9
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A transaction that somebody signed and sent. `faithful`: sent again, as it is, until it is in a block."""
+
+    by: Wallet
+    nonce: int
+    raw: bytes
+    hash: bytes
+    faithful: bool
+
+
+@dataclass
+class Blocks:
+    """Mines when it is told to; nothing else does."""
+
+    chain: SandboxChain
+    sent: dict[bytes, Sent] = field(default_factory=dict)
+    gone: list[Sent] = field(default_factory=list)
+    """What was in a block, or in the pool, and is not now."""
+
+    left_the_chain: set[bytes] = field(default_factory=set)
+    reorgs: int = 0
+    deep: int = 0
+    taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    async def signed(self, by: Wallet, to: bytes, data: bytes, *, ahead: int = 0, faithful: bool = False) -> Sent:
+        """The wallet's next transaction but `ahead`, not sent."""
+        nonce = int(await self.chain.rpc("eth_getTransactionCount", [to_hex(by.address), "pending"]), 16) + ahead
+        raw = await self.chain.sign(by, to, data, gas=GAS, nonce=nonce)
+        return Sent(by, nonce, raw, _hash(raw), faithful)
+
+    async def send(self, *ones: Sent) -> None:
+        """Into the pool."""
+        for one in ones:
+            self.sent[one.hash] = one
+            await self.chain.rpc("eth_sendRawTransaction", [to_hex(one.raw)])
+
+    async def call(self, by: Wallet, to: bytes, data: bytes, *, faithful: bool = False) -> bytes:
+        """Sign and send; the hash."""
+        one = await self.signed(by, to, data, faithful=faithful)
+        await self.send(one)
+        return one.hash
+
+    async def drop(self, tx_hash: bytes) -> None:
+        """Out of the pool, with what its wallet sent after it."""
+        first = self.sent[tx_hash]
+        for one in list(self.sent.values()):
+            if one.by == first.by and one.nonce >= first.nonce and await self.chain.receipt(one.hash) is None:
+                await self.chain.drop(one.hash)
+                self.gone.append(one)
+                self.taken["dropped"] += 1
+
+    async def replace(self, tx_hash: bytes) -> None:
+        """Another transaction with the same number takes its place in the pool: one to oneself, for more gas."""
+        first = self.sent[tx_hash]
+        await self.send(self._instead(first))
+        self.taken["replaced"] += 1
+
+    def _instead(self, first: Sent) -> Sent:
+        fields = [self.chain.chain_id, first.nonce, 10**9, DEAREST, GAS, first.by.address, 0, b"", []]
+        raw = signed(first.by.key, fields)
+        return Sent(first.by, first.nonce, raw, _hash(raw), faithful=True)
+
+    async def mine(self, blocks: int) -> None:
+        """So many, with what is in the pool."""
+        await self.chain.mine(blocks)
+
+    async def reorg(self, depth: int, draw: random.Random) -> None:
+        """The last blocks are others now: what stood in them is there again, elsewhere in them, or is not."""
+        head, final = await self.chain.block_number(), await self.chain.block_number("finalized")
+        depth = min(depth, head - final)
+        if depth < 1:
+            return
+        were: list[tuple[int, Sent]] = []
+        for offset in range(depth):
+            block = await self.chain.rpc("eth_getBlockByNumber", [hex(head - depth + 1 + offset), False])
+            were += [(offset, self.sent[bytes.fromhex(h[2:])]) for h in block["transactions"]]
+        keep = self._kept(were, depth, draw)
+        await self._reorganise(depth, keep)
+        self.reorgs += 1
+        self.deep += depth > self.chain.slots_in_an_epoch
+        there = {one.hash for _, one in keep}
+        lost = [one for _, one in were if one.hash not in there]
+        self.left_the_chain |= {one.hash for one in lost}
+        self.gone += lost
+        self.taken["lost in a reorg"] += len(lost)
+
+    def _kept(self, were: list[tuple[int, Sent]], depth: int, draw: random.Random) -> list[tuple[int, Sent]]:
+        """Of each wallet the first ones, moved at most later; sometimes another instead of the next one."""
+        mood = draw.choice(("all", "all", "some", "some", "none"))
+        kept: list[tuple[int, Sent]] = []
+        cut: set[bytes] = set()
+        latest: dict[bytes, int] = defaultdict(int)
+        for offset, one in were:
+            who = one.by.address
+            if who in cut:
+                continue
+            place = max(latest[who], offset, draw.randrange(depth) if draw.random() < 0.3 else 0)
+            if mood == "none" or (mood == "some" and draw.random() < 0.35):
+                cut.add(who)
+                if not one.faithful and draw.random() < 0.2:
+                    instead = self._instead(one)
+                    self.sent[instead.hash] = instead
+                    kept.append((place, instead))
+                    self.taken["replaced in a reorg"] += 1
+                continue
+            latest[who] = place
+            kept.append((place, one))
+        return sorted(kept, key=lambda at: at[0])
+
+    async def _reorganise(self, depth: int, keep: list[tuple[int, Sent]]) -> None:
+        producer = wallet(f"producer of {self.reorgs}").address
+        await self.chain.rpc("anvil_setCoinbase", [to_hex(producer)])
+        before = await self.chain.rpc("evm_increaseTime", [0])
+        await self.chain.rpc("anvil_reorg", [depth, [[to_hex(one.raw), place] for place, one in keep]])
+        after = await self.chain.rpc("evm_increaseTime", [0])
+        await self.chain.rpc("evm_increaseTime", [max(0, before - after)])
+
+    async def come_back(self, draw: random.Random | None = None) -> None:
+        """What is gone is sent again as it was: the faithful always, of the others half; or all of it."""
+        again, self.gone = sorted(self.gone, key=lambda one: (one.by.address, one.nonce)), []
+        for one in again:
+            if draw is not None and not one.faithful and draw.random() < 0.5:
+                continue
+            try:
+                await self.chain.rpc("eth_sendRawTransaction", [to_hex(one.raw)])
+                self.taken["came back"] += 1
+            except NodeError:
+                self.taken["could not come back"] += 1  # another one has its number by now
+
+    async def come_back_faithful(self) -> None:
+        """Only those that are always sent again, before anything new takes their numbers."""
+        others, self.gone = [o for o in self.gone if not o.faithful], [o for o in self.gone if o.faithful]
+        await self.come_back()
+        self.gone = others
+
+    async def at(self, tx_hash: bytes) -> int | None:
+        """The time of the block in which it succeeded, unix seconds; None where it did not, or is in none."""
+        receipt = await self.chain.receipt(tx_hash)
+        if receipt is None or int(receipt["status"], 16) != 1:
+            return None
+        return (await self.chain.block(int(receipt["blockNumber"], 16)))[2]
+
+
+def _hash(raw: bytes) -> bytes:
+    return keccak(raw)

@@ -1,0 +1,379 @@
+"""A soak is played: each action of a round, in its order; what people do over HTTP goes on beside the rest."""
+
+import asyncio
+import heapq
+import random
+import signal
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import asyncpg
+
+from liqpass.chain.failures import NodeError
+from liqpass.db import DATABASE_AWAY, TRY_AGAIN
+from liqpass.sandbox.anvil import encode_call
+from liqpass.sandbox.okx_margin import Position
+from liqpass.sandbox.trader import Refused
+from liqpass.worker import tasks_of
+from soak.operators import Operators
+from soak.people import Unanswered
+from soak.record import Life, Record
+from soak.schedule import Action
+from soak.town import Town, moment_of
+from tests.storms import fates
+from tests.storms.truth import Cover
+
+PACE_SEC = 0.35
+DELAY = timedelta(seconds=600)
+EXPECTED = (Refused, Unanswered)
+ALL_FATES = {fate.__name__: fate for fate in [*fates.WHOLE, *fates.IN_PARTS]}
+# What moves the chain or the time, or breaks something: done before the next thing begins.
+NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "operate", "work", "quiet", "end"}
+
+
+@dataclass
+class Playing:
+    """`happenings`: what the exchange does to insured positions, and when."""
+
+    town: Town
+    record: Record
+    operators: Operators
+    judge: Callable[["Playing", bool], Awaitable[None]]
+    hands: fates.Hands = field(init=False)
+    happenings: list[tuple[datetime, int, Life, Callable[[], None]]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+    _beside: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.hands = fates.Hands(self.town.exchange.books)
+
+    async def round(self, actions: list[Action]) -> None:
+        """All of them, and no less than the workers need to notice something."""
+        begun = asyncio.get_running_loop().time()
+        for action in actions:
+            self.record.action(action)
+            self.record.counts[f"did {action.do}"] += 1
+            doing = self._guarded(action)
+            if action.do in NOT_BESIDE:
+                await doing
+            else:
+                self._beside.add(task := asyncio.create_task(doing))
+                task.add_done_callback(self._beside.discard)
+        await self._fates()
+        await self.nobody_is_busy()
+        if any(action.do == "work" for action in actions):
+            return  # what workers do was done
+        await asyncio.sleep(max(0.0, begun + PACE_SEC - asyncio.get_running_loop().time()))
+
+    async def nobody_is_busy(self) -> None:
+        """What was begun beside is through."""
+        while self._beside:
+            await asyncio.wait(list(self._beside))
+
+    async def _guarded(self, action: Action) -> None:
+        try:
+            await getattr(self, f"do_{action.do}")(**action.of)
+        except EXPECTED as said:
+            self.record.counts[f"in vain: {action.do}"] += 1
+            self.record.tell("in vain", do=action.do, of=action.of, why=str(said))
+        except (NodeError, *DATABASE_AWAY) as error:
+            self.record.counts[f"in vain: {action.do}"] += 1
+            self.record.tell("in vain", do=action.do, of=action.of, why=f"{type(error).__name__} {error}")
+        except Exception:
+            self.record.complain(f"{action.do} {action.of}: {traceback.format_exc()}")
+
+    def _life(self, number: int) -> Life | None:
+        return self.record.lives.get(number)
+
+    # Time and chain
+
+    async def do_time(self, sec: int) -> None:
+        """It passes for everybody; what happens meanwhile at the exchange happens at its moment."""
+        until = self.town.clock() + timedelta(seconds=sec)
+        while self.happenings and self.happenings[0][0] <= until:
+            at, _, life, doing = heapq.heappop(self.happenings)
+            if life.over:
+                continue
+            self.town.clock.set(max(at, self.town.clock()))
+            try:
+                doing()
+                self.record.counts["happenings"] += 1
+            except ValueError as error:  # the position is not what it was any more
+                self.record.counts["happenings that could not be"] += 1
+                self.record.tell("could not happen", life=life.plan["life"], why=str(error))
+        self.town.clock.set(until)
+        _, _, newest = await self.town.chain.block()
+        await self.town.chain.warp(max(0, int(until.timestamp()) - newest))
+
+    async def do_mine(self, blocks: int) -> None:
+        await self.town.blocks.mine(blocks)
+
+    async def do_reorg(self, depth: int, seed: int) -> None:
+        await self.town.blocks.reorg(depth, random.Random(seed))  # noqa: S311
+
+    async def do_come_back(self, seed: int) -> None:
+        await self.town.blocks.come_back(random.Random(seed))  # noqa: S311
+
+    async def _fates(self) -> None:
+        """Whose payment is in a block for the first time: when it is covered, and what will happen to it."""
+        for life in self.record.orders():
+            if life.cover is not None or life.over:
+                continue
+            for tx in life.paid_by:
+                if (paid_at := await self.town.blocks.at(tx)) is not None:
+                    self._covered(life, moment_of(paid_at))
+                    break
+
+    def _covered(self, life: Life, paid_at: datetime) -> None:
+        order = life.order or {}
+        first, last = (datetime.fromisoformat(order[f"coverage{end}At"]) for end in ("Start", "End"))
+        start = paid_at + timedelta(seconds=order["coverageDelaySec"])
+        life.cover = Cover(
+            ref=life.ref,
+            user=life.holder.wallet.address,
+            uid=life.holder.okx.uid,
+            position=life.position,
+            contracts=life.contracts,
+            payout=int(order["payoutAmount"]),
+            start=start,
+            end=start + (last - first),
+            way=life.plan["fate"],
+        )
+        if not life.plan["fate"]:
+            return
+        draw = random.Random(life.plan["seed"])  # noqa: S311
+        for at, doing in ALL_FATES[life.plan["fate"]](self.hands, life.cover, draw):
+            heapq.heappush(self.happenings, (at, next(self._numbers), life, doing))
+
+    # Lives
+
+    async def do_open(self, life: int, account: int, inst: str, side: str, **plan: Any) -> None:
+        holder = self.town.holders[account]
+        what = {"side": side, "contracts": plan["size"], "lever": plan["lever"]}
+        try:
+            position: Position = self.town.exchange.books.open_position(holder.okx.uid, f"{inst}-USDT-SWAP", **what)
+        except ValueError as error:
+            self.record.tell("could not open", life=life, why=str(error))
+            return
+        known = {"life": life, "account": account, "inst": inst, "side": side, **plan}
+        slot = (f"{inst}-USDT-SWAP", "isolated", side)
+        self.record.lives[life] = Life(known, holder, position or holder.okx.slots[slot])
+
+    async def do_buy(self, life: int) -> None:
+        if (found := self._life(life)) is not None and not found.over:
+            await self.town.people.buy(found)
+
+    async def do_pay(self, life: int, way: str, submit: str, seed: int) -> None:
+        others = [one for one in self.record.orders() if one.paid_by][-20:]
+        if (found := self._life(life)) is not None:
+            await self.town.people.pay(found, way, submit, seed, others)
+
+    async def do_submit(self, life: int) -> None:
+        if (found := self._life(life)) is not None:
+            await self.town.people.submit(found)
+
+    async def do_cancel(self, life: int) -> None:
+        if (found := self._life(life)) is not None:
+            await self.town.people.cancel(found)
+
+    async def do_claim(self, life: int) -> None:
+        if (found := self._life(life)) is not None:
+            await self.town.people.claim(found)
+
+    async def do_object(self, life: int) -> None:
+        if (found := self._life(life)) is not None:
+            await self.town.people.object_to(found)
+
+    async def do_close(self, life: int) -> None:
+        """Whatever its owner still has in that slot is closed; nothing more happens to it."""
+        if (found := self._life(life)) is None:
+            return
+        found.over = True
+        slot = (f"{found.plan['inst']}-USDT-SWAP", "isolated", found.plan["side"])
+        if found.holder.okx.slots[slot].contracts:
+            self.town.exchange.books.close_position(found.holder.okx.uid, slot[0], pos_side=slot[2])
+
+    # People
+
+    async def do_sign_out(self, account: int) -> None:
+        await self.town.people.sign_out(self.town.holders[account])
+
+    async def do_look(self, account: int) -> None:
+        await self.town.people.look(self.town.holders[account])
+
+    async def do_key_deleted(self, account: int) -> None:
+        holder = self.town.holders[account]
+        for key in holder.keys:
+            if key.api_key in self.town.exchange.books.keys:
+                self.town.exchange.books.delete_key(key.api_key)
+        holder.bad = "deleted"
+
+    async def do_key_grown(self, account: int) -> None:
+        holder = self.town.holders[account]
+        for key in holder.keys:
+            if key.api_key in self.town.exchange.books.keys:
+                self.town.exchange.books.set_perm(key.api_key, "read_only,trade")
+        holder.bad = "may trade"
+
+    async def do_key_revoked(self, account: int) -> None:
+        await self.town.people.revoke(self.town.holders[account])
+
+    async def do_key_new(self, account: int) -> None:
+        await self.town.people.hand_over_key(self.town.holders[account])
+
+    async def do_stray(self, account: int, amount: int) -> None:
+        await self.town.people.stray(self.town.holders[account], amount)
+
+    async def do_wrong_token(self, account: int, amount: int) -> None:
+        await self.town.people.stray(self.town.holders[account], amount, self.town.people.fake_usdc)
+
+    async def do_fund(self, coin: str, rate: str) -> None:
+        self.town.exchange.books.fund(f"{coin}-USDT-SWAP", rate)
+
+    async def _circle(self, function: str, *values: object) -> None:
+        master = self.town.chain.usdc_master
+        data = encode_call(function, *values)
+        await self.town.blocks.come_back_faithful()
+        await self.town.blocks.call(master, self.town.chain.usdc, data, faithful=True)
+
+    async def do_blacklist(self, account: int) -> None:
+        await self._circle("blacklist(address)", self.town.holders[account].wallet.address)
+
+    async def do_unblacklist(self, account: int) -> None:
+        await self._circle("unBlacklist(address)", self.town.holders[account].wallet.address)
+
+    async def do_pause_usdc(self) -> None:
+        self.record.struck["USDC paused"] += 1
+        await self._circle("pause()")
+
+    async def do_unpause_usdc(self) -> None:
+        await self._circle("unpause()")
+
+    # Operators
+
+    async def do_operate(self, seed: int, last: bool = False) -> None:
+        await self._with_owner(
+            lambda owner: self.operators.operate(owner, random.Random(seed), last=last)  # noqa: S311
+        )
+
+    async def do_by_hand(self, seed: int) -> None:
+        await self._with_owner(lambda owner: self.operators.pay_by_hand(owner, random.Random(seed)))  # noqa: S311
+
+    async def do_cancel_due(self, seed: int) -> None:
+        await self._with_owner(lambda owner: self.operators.cancel_due(owner, random.Random(seed)))  # noqa: S311
+
+    async def do_withdraw(self, amount: int) -> None:
+        await self.operators.withdraw(amount, self.town.chain.wallets[0].address)
+
+    async def _with_owner(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, None]]) -> None:
+        owner = await self.town.server.owner()
+        try:
+            await work(owner)
+        finally:
+            await owner.close()
+
+    # What goes wrong
+
+    async def do_endpoint(self, at: int, how: dict[str, Any]) -> None:
+        await self.town.endpoints[at].fail(how)
+
+    async def do_endpoint_well(self, at: int, how: dict[str, Any]) -> None:
+        await self.town.endpoints[at].heal(how)
+
+    async def do_exchange(self, name: str, **how: Any) -> None:
+        self.town.okx.fail(name, **how)
+
+    async def do_rows_late(self, **how: Any) -> None:
+        self.town.okx.rows_late(**how)
+
+    async def do_connections(self, way: str, seed: int) -> None:
+        self.record.struck[f"connections {way}"] += 1
+        await self.town.server.connections(way, seed)
+
+    async def do_kill(self, who: int) -> None:
+        self.record.struck["process killed"] += 1
+        self.town.processes[who].signal(signal.SIGKILL)
+
+    async def do_freeze(self, who: int) -> None:
+        self.record.struck["process frozen"] += 1
+        self.town.processes[who].signal(signal.SIGSTOP)
+
+    async def do_thaw(self, who: int) -> None:
+        self.town.processes[who].signal(signal.SIGCONT)
+
+    async def do_clock(self, who: int, off: int) -> None:
+        self.record.struck["clock stepped"] += 1
+        self.town.clock.put_off(who, timedelta(seconds=off))
+
+    async def do_clock_right(self, who: int, off: int) -> None:
+        self.town.clock.put_off(who, timedelta())
+
+    async def do_server(self, way: str) -> None:
+        self.record.struck[f"server {way}"] += 1
+        await self.town.server.restart(way)
+
+    async def do_disk_full(self) -> None:
+        self.record.struck["disk full"] += 1
+        await self.town.server.fill_disk()
+
+    async def do_disk_free(self) -> None:
+        await self.town.server.free_disk()
+
+    async def do_calm(self) -> None:
+        """Nothing is wrong any more."""
+        self.town.okx.heal()
+        for endpoint in self.town.endpoints:
+            await endpoint.heal()
+        for process in self.town.processes:
+            process.signal(signal.SIGCONT)
+            self.town.clock.put_off(process.who, timedelta())
+        await self.town.server.free_disk()
+
+    # Quiet points
+
+    async def do_work(self) -> None:
+        """Every task once, beside the workers: what they do by real time does not keep up with ours."""
+        for task in tasks_of(self.town.of):
+            try:
+                await task.step()
+            except (NodeError, *DATABASE_AWAY, *TRY_AGAIN) as error:
+                self.record.counts[f"struck {type(error).__name__}"] += 1
+
+    async def do_quiet(self) -> None:
+        """Nobody does anything, all is well, the chain is final: what has to hold, holds."""
+        await self._at_rest()
+        await self.judge(self, False)
+
+    async def do_end(self) -> None:
+        """And now everything is over."""
+        await self._at_rest()
+        await self.judge(self, True)
+
+    async def _at_rest(self) -> None:
+        await self.nobody_is_busy()
+        await self.do_calm()
+        await self.town.up()
+        await self.town.blocks.come_back_faithful()
+        await self.town.chain.mine(3 * self.town.chain.slots_in_an_epoch)
+        head = await self.town.chain.block_number("finalized")
+        owner = await self.town.server.owner()
+        try:
+            for _ in range(60):
+                await self.do_work()
+                if await owner.fetchval(RESTS, head):
+                    return
+                await asyncio.sleep(0.3)
+            self.record.complain(f"it does not come to rest: {await owner.fetch(WHY_NOT)}")
+        finally:
+            await owner.close()
+
+
+RESTS = """
+    select (select finalized_number from chain_cursors) >= $1
+        and not exists (select from settle_queue) and not exists (select from transfer_queue)
+"""
+WHY_NOT = "select finalized_number, latest_number, doubt, halted from chain_cursors"

@@ -1,0 +1,145 @@
+"""The database server of a soak, and all that can happen to it. Processes reach it through a door on loopback.
+
+Another engine (a cluster that fails over, say) takes this one's place by having the same calls.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import asyncpg
+
+from liqpass.embedded import PORT, EmbeddedPostgres, embedded_postgres
+from liqpass.postgres_programs import EmbeddedPostgresError, run_as
+from tests.outages.door import Door
+
+DISK_MIB = 1024
+# A crash of the server loses nothing that was written to the kernel: only a machine's end would.
+OPTIONS = {"fsync": "off", "max_wal_size": "96MB", "max_connections": "200"}
+NAMED = "select pid from pg_stat_activity where application_name like 'liqpass %' and pid <> pg_backend_pid()"
+
+
+class Server:
+    """`url` leads through the door, `owner` past it: the soak's own look at the tables."""
+
+    def __init__(self, postgres: EmbeddedPostgres, disk: Path | None) -> None:
+        self._postgres, self._disk = postgres, disk
+        socket = str(postgres.socket_dir / f".s.PGSQL.{PORT}")
+        self._door = Door(lambda: asyncio.open_unix_connection(socket))
+        self.past_the_door = postgres.url
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self._door.port}/liqpass"
+
+    async def open(self) -> None:
+        """Let everybody through."""
+        await self._door.open()
+
+    async def owner(self) -> asyncpg.Connection:
+        """A connection past the door, as soon as the server takes one."""
+        for _ in range(600):
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return await asyncpg.connect(self.past_the_door)
+            await asyncio.sleep(0.1)
+        raise RuntimeError(f"the database does not come back: {self._postgres.log}")
+
+    async def connections(self, way: str, seed: int) -> None:
+        """All are cut; or cut when they were answered and did not hear it; or a few end on the server's side."""
+        if way == "backends":
+            await self._backends(random.Random(seed))  # noqa: S311
+            return
+        if way == "deaf":
+            self._door.keep_answers()
+            await asyncio.sleep(0.05)
+            self._door.cut_the_deaf()
+            return
+        await self._door.shut()
+        await self._door.open()
+
+    async def _backends(self, draw: random.Random) -> None:
+        owner = await self.owner()
+        try:
+            found = [row["pid"] for row in await owner.fetch(NAMED)]
+            for pid in draw.sample(found, min(len(found), 5)):
+                await owner.execute("select pg_terminate_backend($1)", pid)
+        finally:
+            await owner.close()
+
+    async def restart(self, way: str) -> None:
+        """`immediate` and `fast` as pg_ctl means them; `kill`: the whole server at once."""
+        await asyncio.to_thread(self._end, way)
+        await self.stands()
+
+    async def stands(self) -> None:
+        """It runs, whatever happened to it."""
+        await asyncio.to_thread(self._start)
+
+    async def fill_disk(self) -> None:
+        """Not a byte is left for it, where it has a disk of its own."""
+        if self._disk is not None:
+            await asyncio.to_thread(_fill, self._disk / "everything else")
+
+    async def free_disk(self) -> None:
+        """There is room again, and it runs."""
+        if self._disk is not None:
+            (self._disk / "everything else").unlink(missing_ok=True)
+        await self.stands()
+
+    def _end(self, way: str) -> None:
+        pid = self._postgres.pid()
+        if pid is None:
+            return
+        if way == "kill":
+            os.kill(pid, signal.SIGKILL)
+            return
+        command = [str(self._postgres.bin_dir / "pg_ctl"), "-D", ".", "-m", way, "-w", "-t", "20", "stop"]
+        done = run_as(self._postgres.account, self._postgres.cluster, command)
+        if done.returncode and (pid := self._postgres.pid()) is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    def _start(self) -> None:
+        for _ in range(5):
+            with suppress(EmbeddedPostgresError):
+                self._postgres.ensure_running()
+                return
+        self._postgres.ensure_running()
+
+
+def _fill(path: Path) -> None:
+    with path.open("ab", buffering=0) as file:
+        for size in (2**20, 2**12):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+
+
+@asynccontextmanager
+async def running_server(folder: Path) -> AsyncIterator[Server]:
+    """A server of its own in this folder; on a disk of its own where root may mount one."""
+    folder.mkdir(mode=0o755)
+    mounted = _mounted(folder)
+    try:
+        with embedded_postgres(folder / "data", options=OPTIONS) as postgres:
+            server = Server(postgres, folder if mounted else None)
+            await server.open()
+            try:
+                yield server
+            finally:
+                await server.free_disk()
+                await server._door.shut()  # noqa: SLF001
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=False)  # noqa: S603, S607
+
+
+def _mounted(folder: Path) -> bool:
+    if os.geteuid() != 0:
+        return False
+    how = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "liqpass-soak", str(folder)]
+    return subprocess.run(how, check=False, capture_output=True).returncode == 0  # noqa: S603
