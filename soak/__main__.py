@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -99,5 +100,6 @@ def told(playing: Playing) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # that a pool could not connect is what is wanted here
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     sys.exit(asyncio.run(soak(asked())))

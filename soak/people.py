@@ -16,7 +16,7 @@ from liqpass.sandbox.trader import Refused, calls_of
 from soak.blocks import Blocks
 from soak.record import Holder, Life, Record
 
-PATIENCE_SEC = 12.0
+PATIENCE_SEC = 6.0
 TRIES = 3
 NO_ANSWER: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 CLAIMS = "/api/insurance/claims"

@@ -28,6 +28,7 @@ from tests.storms import fates
 from tests.storms.truth import Cover
 
 PACE_SEC = 0.35
+SLOW_SEC = 2.0  # told, so that somebody may look why
 DELAY = timedelta(seconds=600)
 EXPECTED = (Refused, Unanswered)
 ALL_FATES = {fate.__name__: fate for fate in [*fates.WHOLE, *fates.IN_PARTS]}
@@ -64,7 +65,8 @@ class Playing:
                 self._beside.add(task := asyncio.create_task(doing))
                 task.add_done_callback(self._beside.discard)
         await self._fates()
-        await self.nobody_is_busy()
+        if self._beside:  # who waits for an answer does so while the next things happen
+            await asyncio.wait(list(self._beside), timeout=PACE_SEC)
         if any(action.do == "work" for action in actions):
             return  # what workers do was done
         await asyncio.sleep(max(0.0, begun + PACE_SEC - asyncio.get_running_loop().time()))
@@ -75,6 +77,7 @@ class Playing:
             await asyncio.wait(list(self._beside))
 
     async def _guarded(self, action: Action) -> None:
+        begun = asyncio.get_running_loop().time()
         try:
             await getattr(self, f"do_{action.do}")(**action.of)
         except EXPECTED as said:
@@ -85,6 +88,8 @@ class Playing:
             self.record.tell("in vain", do=action.do, of=action.of, why=f"{type(error).__name__} {error}")
         except Exception:
             self.record.complain(f"{action.do} {action.of}: {traceback.format_exc()}")
+        if (spent := asyncio.get_running_loop().time() - begun) > SLOW_SEC:
+            self.record.tell("took long", do=action.do, of=action.of, sec=round(spent, 1))
 
     def _life(self, number: int) -> Life | None:
         return self.record.lives.get(number)

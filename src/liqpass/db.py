@@ -55,6 +55,7 @@ DATABASE_AWAY: tuple[type[Exception], ...] = (
     *NOT_SERVING,
     WrongSession,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # it was told its end, the connection is there still, and it is asked
     OSError,
     TimeoutError,
 )
@@ -138,7 +139,7 @@ class Database:
         while self._wake_again:
             self._wake_again = False
             await asyncio.sleep(0.02)
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*DATABASE_AWAY, asyncpg.PostgresError):
                 await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
             await asyncio.sleep(0.25)
 

@@ -43,9 +43,8 @@ log = structlog.get_logger()
 
 LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
 TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
-# What a connection ends with that the server, or the way to it, gave up. The last is asyncpg's own state that
-# was confused by it.
-LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError, asyncpg.InternalClientError)
+# What a connection ends with that the server, or the way to it, gave up.
+LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 RETRY_SEC = 1.0
 ANSWER_SEC = 10.0
 IDLE_SEC = 60.0

@@ -16,6 +16,7 @@ class Door:
         self._server: asyncio.Server | None = None
         self._passing: set[asyncio.StreamWriter] = set()
         self._deaf: set[asyncio.StreamWriter] | None = None
+        self._tells_ends = True
 
     async def open(self) -> None:
         """Let everybody through (again)."""
@@ -39,6 +40,10 @@ class Door:
             writer.transport.abort()
         self._deaf = None
 
+    def keep_ends(self) -> None:
+        """From now on nobody hears that the server has hung up, as over a way that is slow to tell it."""
+        self._tells_ends = False
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             behind_reader, behind_writer = await self._connect()
@@ -48,12 +53,19 @@ class Door:
         both = {writer, behind_writer}
         self._passing |= both
         try:
-            await asyncio.gather(_copy(reader, behind_writer), self._answer(behind_reader, writer))
+            await asyncio.gather(self._ask(reader, behind_writer), self._answer(behind_reader, writer))
         finally:
             self._passing -= both
 
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _copy(reader, writer)
+        writer.close()
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _copy(reader, writer, lambda: self._is_heard(writer))
+        while not self._tells_ends and writer in self._passing:
+            await asyncio.sleep(0.05)
+        writer.close()
 
     def _is_heard(self, writer: asyncio.StreamWriter) -> bool:
         if self._deaf is not None:
@@ -69,4 +81,3 @@ async def _copy(
             if is_heard():
                 writer.write(received)
                 await writer.drain()
-    writer.close()

@@ -20,6 +20,7 @@ from tests.outages.door import Door
 from tests.world import SKU, TestWorld, covered_position, running_world
 
 SPARE_SEC = 30
+ENDED = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = $1"
 LOCKED = """
     select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
 """
@@ -92,6 +93,25 @@ async def test_every_call_says_that_the_database_is_down_and_works_when_it_is_ba
         await shaky.confirm()
         assert (await trader.order(order_id))["status"] == "ACTIVE"
     assert (await page(shaky, "/readyz")).status == 200
+
+
+async def test_a_connection_that_has_been_ended_and_is_not_gone_yet_is_an_outage_like_any_other(
+    shaky: TestWorld, door: Door, database_url: str
+) -> None:
+    async with shaky.trader() as trader, AsyncExitStack() as stack:
+        owner = await asyncpg.connect(database_url)
+        stack.push_async_callback(owner.close)
+        _, order = await covered_position(shaky, trader)
+        door.keep_ends()
+        refused = None
+        while refused is None:  # until one is asked that was told its end and is there all the same
+            await owner.execute(ENDED, "shaky test")
+            try:
+                await trader.order(str(order["purchaseOrderId"]))
+            except Refused as it:
+                refused = it
+        assert (refused.status, refused.code) == (503, "DATABASE_UNAVAILABLE")
+        await door.shut()
 
 
 async def test_orders_that_were_made_together_are_found_though_the_answer_was_lost(
