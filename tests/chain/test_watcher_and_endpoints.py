@@ -166,6 +166,39 @@ async def test_two_endpoints_that_show_different_amounts_make_nothing_safe(
     assert await watched.stages() == {}
 
 
+def _other_transactions(method: str, _params: list[Any], result: Any) -> Any:
+    """Logs of transactions that nobody sent, in blocks that there are."""
+    if method != "eth_getLogs":
+        return result
+    return [{**log, "transactionHash": "0x" + log["transactionHash"][:1:-1]} for log in result]
+
+
+@pytest.mark.parametrize("lie", [_inflate, _other_transactions])
+async def test_what_one_endpoint_alone_had_shown_wrongly_is_put_right_when_all_show_otherwise_at_the_safe_head(
+    watched_by_two: Watched, chain: SandboxChain, endpoint: RpcProxy, second: RpcProxy, lie: Callable[..., Any]
+) -> None:
+    watched = watched_by_two
+    await watched.good_step()
+    second.lag = 1  # so the first one is asked, and the other cannot say
+    endpoint.rewrite = lie
+    paid = await watched.pay(1)
+    await watched.good_step()
+    wrong = await watched.everything()
+    second.lag, endpoint.rewrite = 0, None
+    assert (await watched.step()).outcome is Outcome.DOUBTFUL
+    assert (await watched.everything())[:2] == wrong[:2]
+    await chain.mine(4)
+    second.unavailable = True
+    assert (await watched.step()).outcome is Outcome.DOUBTFUL
+    assert (await watched.everything())[:2] == wrong[:2]
+    second.unavailable = False
+    await watched.good_step()
+    await watched.good_step()
+    for table in ("premium_payments", "usdc_transfers"):
+        rows = await watched.db.pool.fetch(f"select tx_hash, amount, stage from {table} where stage <> 'DROPPED'")
+        assert [tuple(row) for row in rows] == [(paid, PREMIUM, "SAFE")]
+
+
 async def test_an_endpoint_that_has_not_reached_the_safe_head_is_waited_for(
     watched_by_two: Watched, chain: SandboxChain, second: RpcProxy
 ) -> None:

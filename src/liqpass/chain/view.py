@@ -155,9 +155,9 @@ def compare(
         stage = _stage(log, row, view.heads, witnesses, agreed=agreed)
         if row is None:
             add.append((log, stage))
-        elif row.log.place != log.place or row.stage != stage:
+        elif row.log != log or row.stage != stage:
             advance.append((log, stage))
-    drop = [row.log for row in missing if _block_is_gone(row, view)]
+    drop = [row.log for row in missing if _block_is_gone(row, view) or _never_was(row, view, witnesses)]
     return Changes(add=add, advance=advance, drop=drop, agreed=agreed)
 
 
@@ -186,6 +186,23 @@ def _block_is_gone(row: StoredLog, view: View) -> bool:
     """The evidence that a drop needs: the block of that number has another hash now."""
     block = view.blocks.get(row.log.place.block_number)
     return block is not None and block.hash != row.log.place.block_hash
+
+
+def _never_was(row: StoredLog, view: View, witnesses: Sequence[Witness | None]) -> bool:
+    """One endpoint had shown it, and now all of them, two at least, show the blocks up to the safe head without
+    it: what it takes to believe a payment, it takes to disbelieve one. Else a single wrong answer, once stored,
+    would hold up everything for ever."""
+    return (
+        row.stage is Stage.SEEN
+        and bool(witnesses)
+        and row.log.place.block_number <= min(view.heads.safe.number, _read_upto(row.log, view))
+        and all(one is not None and _reads(one, row.log) and row.log not in one.logs for one in witnesses)
+    )
+
+
+def _reads(witness: Witness, log: Log) -> bool:
+    """Whether it would show this log of a block up to the view's safe head, were it there."""
+    return isinstance(log, PremiumPaid) or log.place.block_number <= witness.transfers_upto
 
 
 def _stage(
@@ -241,7 +258,7 @@ def _doubt_of_logs(
     stored: Sequence[StoredLog],
     view: View,
     missing: Sequence[StoredLog],
-    witnesses: Iterable[Witness | None],
+    witnesses: Sequence[Witness | None],
 ) -> str | None:
     """Something known to be there is not shown, and nothing shows that it has gone."""
     for row in missing:
@@ -249,14 +266,15 @@ def _doubt_of_logs(
         read = _read_upto(row.log, view)
         if place.block_number > read and read < view.heads.latest.number:
             continue  # not read this time
-        if not _block_is_gone(row, view):
+        if not _block_is_gone(row, view) and not _never_was(row, view, witnesses):
             known = view.blocks.get(place.block_number) is not None
             why = "shows its block, but not the log" if known else "does not know its block"
             return f"{_name(row.log)} was seen in block {place.block_number:,}. The node {why}."
-    rows = {key_of(row.log): row.log for row in stored}
+    rows = {key_of(row.log): row for row in stored if row.stage is not Stage.DROPPED}
     for log in view.logs:
-        row_log = rows.get(key_of(log), log)
-        if row_log != log and row_log.place.block_hash == log.place.block_hash:
+        row = rows.get(key_of(log))
+        same_block = row is not None and row.log.place.block_hash == log.place.block_hash
+        if row is not None and same_block and row.log != log and not _never_was(row, view, witnesses):
             return f"{_name(log)} is in the block where it was, but says something else."
     others: set[Log] = set().union(*(w.logs for w in witnesses if w is not None))
     unshown = [log for log in others.difference(view.logs) if log.place.block_number <= _read_upto(log, view)]
