@@ -29,7 +29,9 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="decides everything that is drawn (1)")
     parser.add_argument("--small", action="store_true", help="six accounts, short covers")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="do what a schedule.jsonl says, instead")
-    parser.add_argument("--folder", type=Path, help="where logs go (a new one under the system's temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="where logs go (a new one under the system's temporary folder)"
+    )
     return parser.parse_args()
 
 
@@ -74,11 +76,16 @@ def tell(number: int, spent: float, playing: Playing) -> None:
     record, blocks = playing.record, playing.town.blocks
     counts = record.counts
     print(
-        f"{spent:6.0f} s  round {number:5}  {playing.town.clock():%d %b %H:%M}  orders {counts['orders']:5}  "
+        f"{spent:6.0f} s  round {number:5}  {playing.town.clock():%d %b %H:%M}  orders {counts['orders']:5}  covers {covers(playing):5}  "
         f"liquidations {liquidations(playing):4}  faults {sum(record.struck.values()):6}  reorgs {blocks.reorgs:5}  "
         f"looks {counts['looks']}  complaints {len(record.complaints)}",
         flush=True,
     )
+
+
+def covers(playing: Playing) -> int:
+    """Orders whose payment was in a block once."""
+    return sum(life.cover is not None for life in playing.record.orders())
 
 
 def liquidations(playing: Playing) -> int:
@@ -89,7 +96,11 @@ def liquidations(playing: Playing) -> int:
 def told(playing: Playing) -> None:
     """All that was counted."""
     record = playing.record
-    for title, counted in (("did", record.counts), ("struck", record.struck), ("chain", playing.town.blocks.taken)):
+    for title, counted in (
+        ("did", record.counts),
+        ("struck", record.struck),
+        ("chain", playing.town.blocks.taken),
+    ):
         print(f"-- {title}")
         for name, number in sorted(counted.items()):
             print(f"{number:8}  {name}")
@@ -100,6 +111,8 @@ def told(playing: Playing) -> None:
 
 
 if __name__ == "__main__":
-    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # that a pool could not connect is what is wanted here
+    logging.getLogger("asyncpg").setLevel(
+        logging.CRITICAL
+    )  # that a pool could not connect is what is wanted here
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     sys.exit(asyncio.run(soak(asked())))

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from liqpass.chain.failures import NodeError
 from liqpass.hexes import to_hex
@@ -40,9 +41,13 @@ class Blocks:
     deep: int = 0
     taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    async def signed(self, by: Wallet, to: bytes, data: bytes, *, ahead: int = 0, faithful: bool = False) -> Sent:
+    async def signed(
+        self, by: Wallet, to: bytes, data: bytes, *, ahead: int = 0, faithful: bool = False
+    ) -> Sent:
         """The wallet's next transaction but `ahead`, not sent."""
-        nonce = int(await self.chain.rpc("eth_getTransactionCount", [to_hex(by.address), "pending"]), 16) + ahead
+        nonce = (
+            int(await self.chain.rpc("eth_getTransactionCount", [to_hex(by.address), "pending"]), 16) + ahead
+        )
         raw = await self.chain.sign(by, to, data, gas=GAS, nonce=nonce)
         return Sent(by, nonce, raw, _hash(raw), faithful)
 
@@ -78,9 +83,13 @@ class Blocks:
         raw = signed(first.by.key, fields)
         return Sent(first.by, first.nonce, raw, _hash(raw), faithful=True)
 
-    async def mine(self, blocks: int) -> None:
-        """So many, with what is in the pool."""
-        await self.chain.mine(blocks)
+    async def mine(self, blocks: int, now: datetime) -> None:
+        """So many, a second apart, with what is in the pool; the first is of this moment, or a second later than
+        the one before."""
+        _, _, newest = await self.chain.block()
+        first = max(int(now.timestamp()), newest + 1)
+        await self.chain.rpc("evm_setNextBlockTimestamp", [first])
+        await self.chain.rpc("anvil_mine", [hex(blocks), hex(1)])
 
     async def reorg(self, depth: int, draw: random.Random) -> None:
         """The last blocks are others now: what stood in them is there again, elsewhere in them, or is not."""
@@ -104,7 +113,7 @@ class Blocks:
 
     def _kept(self, were: list[tuple[int, Sent]], depth: int, draw: random.Random) -> list[tuple[int, Sent]]:
         """Of each wallet the first ones, moved at most later; sometimes another instead of the next one."""
-        mood = draw.choice(("all", "all", "some", "some", "none"))
+        mood = draw.choices(("all", "some", "none"), (6, 3, 1))[0]
         kept: list[tuple[int, Sent]] = []
         cut: set[bytes] = set()
         latest: dict[bytes, int] = defaultdict(int)
@@ -113,7 +122,7 @@ class Blocks:
             if who in cut:
                 continue
             place = max(latest[who], offset, draw.randrange(depth) if draw.random() < 0.3 else 0)
-            if mood == "none" or (mood == "some" and draw.random() < 0.35):
+            if mood == "none" or (mood == "some" and draw.random() < 0.25):
                 cut.add(who)
                 if not one.faithful and draw.random() < 0.2:
                     instead = self._instead(one)
@@ -128,16 +137,15 @@ class Blocks:
     async def _reorganise(self, depth: int, keep: list[tuple[int, Sent]]) -> None:
         producer = wallet(f"producer of {self.reorgs}").address
         await self.chain.rpc("anvil_setCoinbase", [to_hex(producer)])
-        before = await self.chain.rpc("evm_increaseTime", [0])
         await self.chain.rpc("anvil_reorg", [depth, [[to_hex(one.raw), place] for place, one in keep]])
-        after = await self.chain.rpc("evm_increaseTime", [0])
-        await self.chain.rpc("evm_increaseTime", [max(0, before - after)])
 
     async def come_back(self, draw: random.Random | None = None) -> None:
-        """What is gone is sent again as it was: the faithful always, of the others half; or all of it."""
+        """What is gone is sent again as it was: the faithful always, of the others most now and some later, and
+        some never; without `draw`, all of it."""
         again, self.gone = sorted(self.gone, key=lambda one: (one.by.address, one.nonce)), []
         for one in again:
-            if draw is not None and not one.faithful and draw.random() < 0.5:
+            if draw is not None and not one.faithful and (luck := draw.random()) < 0.25:
+                self.gone += [one] if luck < 0.2 else []
                 continue
             try:
                 await self.chain.rpc("eth_sendRawTransaction", [to_hex(one.raw)])

@@ -21,10 +21,10 @@ PATHS = (
 REFUSALS = ("an object", "413", "500", "each", "the rest")
 # Of each kind so many of a thousand.
 KINDS = {
-    "endpoint": 640,
+    "endpoint": 665,
     "exchange": 190,
-    "connections": 85,
-    "process": 40,
+    "connections": 84,
+    "process": 16,
     "clock": 25,
     "token": 8,
     "server": 12,

@@ -55,7 +55,9 @@ async def shown(chain: SandboxChain) -> OnChain:
     final = await chain.block_number("finalized")
     asked = {"fromBlock": hex(chain.start_block + 1), "toBlock": hex(final)}
     treasury = "0x" + chain.treasury.rjust(32, b"\0").hex()
-    for log in await chain.rpc("eth_getLogs", [asked | {"address": to_hex(chain.usdc), "topics": [TRANSFER]}]):
+    for log in await chain.rpc(
+        "eth_getLogs", [asked | {"address": to_hex(chain.usdc), "topics": [TRANSFER]}]
+    ):
         tx, amount = bytes.fromhex(log["transactionHash"][2:]), int(log["data"], 16)
         if log["topics"][2] == treasury:
             found.came[tx].append((bytes.fromhex(log["topics"][1][26:]), amount))
@@ -144,7 +146,9 @@ class Judge:
         if row["status"] in ("ACTIVE", "EXPIRED"):
             delay = timedelta(seconds=(life.order or {})["coverageDelaySec"])
             if row["coverage_start_at"] != at + delay or row["pay_tx_hash"] != tx:
-                self.wrong(f"{to_hex(life.ref)} was paid at {at} by {to_hex(tx)}, and its row says {dict(row)}")
+                self.wrong(
+                    f"{to_hex(life.ref)} was paid at {at} by {to_hex(tx)}, and its row says {dict(row)}"
+                )
             if life.cover is not None:
                 length = life.cover.end - life.cover.start
                 life.cover.start, life.cover.end = at + delay, at + delay + length
@@ -190,7 +194,11 @@ class Judge:
         due: Counter[bytes] = Counter()
         for life in self.playing.record.orders():
             due[life.holder.wallet.address] += self.owed(life)
-        premiums = {self.chain.paid[ref][0]: n for ref, n in self.stands["PREMIUM"].items() if n and ref in self.chain.paid}
+        premiums = {
+            self.chain.paid[ref][0]: n
+            for ref, n in self.stands["PREMIUM"].items()
+            if n and ref in self.chain.paid
+        }
         for tx, moves in self.chain.came.items():
             for sender, amount in moves:
                 due[sender] += amount

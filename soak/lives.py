@@ -70,13 +70,15 @@ def drawn(
 
 def _paid(number: int, bought: int, draw: random.Random) -> Later:
     way, submit = of_hundred(draw, WAYS), of_hundred(draw, SUBMITS)
-    at = bought + (draw.randrange(1000, 5000) if way == "late" else draw.randrange(1, 500))
+    at = bought + (draw.randrange(5_500, 9_000) if way == "late" else draw.randrange(1, 500))
     later: Later = []
     if way in ("cancelled first", "racing cancel"):
         before = draw.randrange(1, 300) if way == "cancelled first" else 0
         later.append((max(bought + 1, at - before), "cancel", {"life": number}))
     if way != "never":
-        later.append((at, "pay", {"life": number, "way": way, "submit": submit, "seed": draw.randrange(2**31)}))
+        later.append(
+            (at, "pay", {"life": number, "way": way, "submit": submit, "seed": draw.randrange(2**31)})
+        )
         if submit == "after":
             later.append((at + draw.randrange(1, 900), "submit", {"life": number}))
     return later

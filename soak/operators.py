@@ -184,7 +184,9 @@ class Operators:
             if int(receipt["status"], 16) != 1:
                 continue
             ref = one.tx + int(receipt["logs"][0]["logIndex"], 16).to_bytes(4, "big")
-            done = await self._again(partial(self.of.db.run, partial(self._adopting, ref=ref, due=str(one.due))))
+            done = await self._again(
+                partial(self.of.db.run, partial(self._adopting, ref=ref, due=str(one.due)))
+            )
             if done is None:
                 self.by_hand.append(one)
                 return

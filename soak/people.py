@@ -17,7 +17,7 @@ from soak.blocks import Blocks
 from soak.record import Holder, Life, Record
 
 PATIENCE_SEC = 6.0
-TRIES = 3
+TRIES = 5
 NO_ANSWER: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 CLAIMS = "/api/insurance/claims"
 # What may be said to somebody who does nothing forbidden, while everything fails.
@@ -60,15 +60,22 @@ class People:
                 self.record.counts[f"refused {refused.code}"] += 1
                 if refused.status == 500:
                     self.record.complain(f"the API answered 500: {refused}")
-                if refused.code == "NOT_SIGNED_IN" and attempt < TRIES - 1:
-                    await asyncio.wait_for(who.trader.sign_in(), PATIENCE_SEC)
-                elif refused.status < 500:
+                if refused.status < 500 and refused.code != "NOT_SIGNED_IN":
                     raise
+                if refused.code == "NOT_SIGNED_IN":
+                    await self._sign_in(who)
             except NO_ANSWER as error:
                 self.record.counts[f"no answer: {type(error).__name__}"] += 1
                 said = type(error).__name__
-            await asyncio.sleep(0.05 * (attempt + 1))
+            await asyncio.sleep(0.2 * (attempt + 1))
         raise Unanswered(said)
+
+    async def _sign_in(self, who: Holder) -> None:
+        """It may be in vain, too: then the next try is refused."""
+        try:
+            await asyncio.wait_for(who.trader.sign_in(), PATIENCE_SEC)
+        except (Refused, *NO_ANSWER) as error:
+            self.record.counts[f"not signed in: {type(error).__name__}"] += 1
 
     # Buying
 
@@ -109,8 +116,8 @@ class People:
         if life.order is None:
             return
         life.cancel_asked = True
-        path = f"/api/insurance/orders/{life.order['purchaseOrderId']}/cancel"
-        await self.asked(life.holder, lambda: life.holder.trader.call("POST", path))
+        body = {"purchaseOrderId": life.order["purchaseOrderId"]}
+        await self.asked(life.holder, lambda: life.holder.trader.call("POST", "/api/insurance/cancel", body))
         self.record.counts["cancelled"] += 1
         self.record.promise("cancelled", order=life.order["purchaseOrderId"])
 

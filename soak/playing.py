@@ -28,12 +28,13 @@ from tests.storms import fates
 from tests.storms.truth import Cover
 
 PACE_SEC = 0.35
+LONG_SEC = 30.0
 SLOW_SEC = 2.0  # told, so that somebody may look why
 DELAY = timedelta(seconds=600)
 EXPECTED = (Refused, Unanswered)
 ALL_FATES = {fate.__name__: fate for fate in [*fates.WHOLE, *fates.IN_PARTS]}
 # What moves the chain or the time, or breaks something: done before the next thing begins.
-NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "operate", "work", "quiet", "end"}
+NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "work", "quiet", "end"}
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Playing:
     happenings: list[tuple[datetime, int, Life, Callable[[], None]]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
     _beside: set["asyncio.Task[None]"] = field(default_factory=set)
+    _operating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.hands = fates.Hands(self.town.exchange.books)
@@ -62,19 +64,26 @@ class Playing:
             if action.do in NOT_BESIDE:
                 await doing
             else:
-                self._beside.add(task := asyncio.create_task(doing))
+                name = f"{action.do} {action.of}"
+                self._beside.add(task := asyncio.create_task(doing, name=name))
                 task.add_done_callback(self._beside.discard)
         await self._fates()
+        if any(action.do == "work" for action in actions):  # what workers do was done
+            await self.nobody_is_busy()
+            return
         if self._beside:  # who waits for an answer does so while the next things happen
             await asyncio.wait(list(self._beside), timeout=PACE_SEC)
-        if any(action.do == "work" for action in actions):
-            return  # what workers do was done
         await asyncio.sleep(max(0.0, begun + PACE_SEC - asyncio.get_running_loop().time()))
 
     async def nobody_is_busy(self) -> None:
         """What was begun beside is through."""
-        while self._beside:
-            await asyncio.wait(list(self._beside))
+        for _ in range(3):
+            if self._beside:
+                await asyncio.wait(list(self._beside), timeout=LONG_SEC)
+        for task in list(self._beside):
+            where = [line.strip() for line in _stack_of(task)]
+            self.record.complain(f"{task.get_name()} has not come to an end: {where}")
+            task.cancel()
 
     async def _guarded(self, action: Action) -> None:
         begun = asyncio.get_running_loop().time()
@@ -111,11 +120,10 @@ class Playing:
                 self.record.counts["happenings that could not be"] += 1
                 self.record.tell("could not happen", life=life.plan["life"], why=str(error))
         self.town.clock.set(until)
-        _, _, newest = await self.town.chain.block()
-        await self.town.chain.warp(max(0, int(until.timestamp()) - newest))
+        await self.town.blocks.mine(1, until)
 
     async def do_mine(self, blocks: int) -> None:
-        await self.town.blocks.mine(blocks)
+        await self.town.blocks.mine(blocks, self.town.clock())
 
     async def do_reorg(self, depth: int, seed: int) -> None:
         await self.town.blocks.reorg(depth, random.Random(seed))  # noqa: S311
@@ -160,7 +168,9 @@ class Playing:
         holder = self.town.holders[account]
         what = {"side": side, "contracts": plan["size"], "lever": plan["lever"]}
         try:
-            position: Position = self.town.exchange.books.open_position(holder.okx.uid, f"{inst}-USDT-SWAP", **what)
+            position: Position = self.town.exchange.books.open_position(
+                holder.okx.uid, f"{inst}-USDT-SWAP", **what
+            )
         except ValueError as error:
             self.record.tell("could not open", life=life, why=str(error))
             return
@@ -170,19 +180,25 @@ class Playing:
 
     async def do_buy(self, life: int) -> None:
         if (found := self._life(life)) is not None and not found.over:
-            await self.town.people.buy(found)
+            async with found.turn:
+                await self.town.people.buy(found)
 
     async def do_pay(self, life: int, way: str, submit: str, seed: int) -> None:
         others = [one for one in self.record.orders() if one.paid_by][-20:]
         if (found := self._life(life)) is not None:
-            await self.town.people.pay(found, way, submit, seed, others)
+            async with found.turn:
+                await self.town.people.pay(found, way, submit, seed, others)
 
     async def do_submit(self, life: int) -> None:
         if (found := self._life(life)) is not None:
-            await self.town.people.submit(found)
+            async with found.turn:
+                await self.town.people.submit(found)
 
     async def do_cancel(self, life: int) -> None:
+        """Not before there is an order; but beside its payment."""
         if (found := self._life(life)) is not None:
+            async with found.turn:
+                pass
             await self.town.people.cancel(found)
 
     async def do_claim(self, life: int) -> None:
@@ -261,15 +277,24 @@ class Playing:
     # Operators
 
     async def do_operate(self, seed: int, last: bool = False) -> None:
+        """One after the other: who comes while others work has nothing to do."""
+        if self._operating.locked() and not last:
+            return
+        async with self._operating:
+            await self._operate(seed, last)
+
+    async def _operate(self, seed: int, last: bool) -> None:
         await self._with_owner(
             lambda owner: self.operators.operate(owner, random.Random(seed), last=last)  # noqa: S311
         )
 
     async def do_by_hand(self, seed: int) -> None:
-        await self._with_owner(lambda owner: self.operators.pay_by_hand(owner, random.Random(seed)))  # noqa: S311
+        async with self._operating:
+            await self._with_owner(lambda owner: self.operators.pay_by_hand(owner, random.Random(seed)))  # noqa: S311
 
     async def do_cancel_due(self, seed: int) -> None:
-        await self._with_owner(lambda owner: self.operators.cancel_due(owner, random.Random(seed)))  # noqa: S311
+        async with self._operating:
+            await self._with_owner(lambda owner: self.operators.cancel_due(owner, random.Random(seed)))  # noqa: S311
 
     async def do_withdraw(self, amount: int) -> None:
         await self.operators.withdraw(amount, self.town.chain.wallets[0].address)
@@ -363,7 +388,7 @@ class Playing:
         await self.do_calm()
         await self.town.up()
         await self.town.blocks.come_back_faithful()
-        await self.town.chain.mine(3 * self.town.chain.slots_in_an_epoch)
+        await self.town.blocks.mine(3 * self.town.chain.slots_in_an_epoch, self.town.clock())
         head = await self.town.chain.block_number("finalized")
         owner = await self.town.server.owner()
         try:
@@ -382,3 +407,14 @@ RESTS = """
         and not exists (select from settle_queue) and not exists (select from transfer_queue)
 """
 WHY_NOT = "select finalized_number, latest_number, doubt, halted from chain_cursors"
+
+
+def _stack_of(task: "asyncio.Task[None]") -> list[str]:
+    """Where it waits, from the outermost to what is awaited last."""
+    found, awaited = [], task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
+        if frame is not None:
+            found.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
+    return found

@@ -28,7 +28,9 @@ LOST = {
 }
 NAMES = {"bound": "bind", "account": "account", "revoked": "account", "due": "due", "submitted": "order"}
 NAMES |= {"cancelled": "order"} | dict.fromkeys(("claimed", "objected", "approved", "refused"), "claim")
-ORDERED = "select premium_amount, payout_amount, pay_before, sku from purchase_orders where purchase_order_id = $1"
+ORDERED = (
+    "select premium_amount, payout_amount, pay_before, sku from purchase_orders where purchase_order_id = $1"
+)
 
 
 async def broken_promises(owner: asyncpg.Connection, promised: list[Promised]) -> list[str]:
@@ -45,7 +47,11 @@ async def broken_promises(owner: asyncpg.Connection, promised: list[Promised]) -
         if promise.what == "ordered":
             row = await owner.fetchrow(ORDERED, bytes.fromhex(promise.of["order"][2:]))
             told_of = promise.of
-            same = row is not None and (str(row["premium_amount"]), str(row["payout_amount"]), row["sku"]) == (
+            same = row is not None and (
+                str(row["premium_amount"]),
+                str(row["payout_amount"]),
+                row["sku"],
+            ) == (
                 told_of["premiumAmount"],
                 told_of["payoutAmount"],
                 told_of["sku"],

@@ -1,5 +1,6 @@
 """What the soak knows by itself: who was told what, what happened at the exchange, what went wrong."""
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Life:
     paid_by: list[bytes] = field(default_factory=list)
     cancel_asked: bool = False
     over: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """What its owner does, is done one after the other."""
 
     @property
     def ref(self) -> bytes:

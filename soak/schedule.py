@@ -135,8 +135,8 @@ class Schedule:
     def _chain(self) -> Iterable[Action]:
         yield self._act("mine", blocks=self._draw.randrange(1, 5))
         if self._draw.random() * 100 < self.scale.reorgs:
-            yield self._act("reorg", depth=self._draw.randrange(1, 9), seed=self._seed())
-            if self._draw.random() < 0.5:
+            yield self._act("reorg", depth=min(self._draw.randrange(1, 9), self._draw.randrange(1, 9)), seed=self._seed())
+            if self._draw.random() < 0.7:
                 yield self._act("come_back", seed=self._seed())
         if self._draw.random() < 0.3:
             yield self._act("mine", blocks=1)

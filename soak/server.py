@@ -16,6 +16,7 @@ import asyncpg
 
 from liqpass.embedded import PORT, EmbeddedPostgres, embedded_postgres
 from liqpass.postgres_programs import EmbeddedPostgresError, run_as
+from liqpass.serving import free_port
 from tests.outages.door import Door
 
 DISK_MIB = 1024
@@ -31,6 +32,8 @@ class Server:
         self._postgres, self._disk = postgres, disk
         socket = str(postgres.socket_dir / f".s.PGSQL.{PORT}")
         self._door = Door(lambda: asyncio.open_unix_connection(socket))
+        self._door.port = free_port()  # below those that clients are given: nobody takes it while it is shut
+        self._turns = asyncio.Lock()
         self.past_the_door = postgres.url
 
     @property
@@ -54,13 +57,14 @@ class Server:
         if way == "backends":
             await self._backends(random.Random(seed))  # noqa: S311
             return
-        if way == "deaf":
-            self._door.keep_answers()
-            await asyncio.sleep(0.05)
-            self._door.cut_the_deaf()
-            return
-        await self._door.shut()
-        await self._door.open()
+        async with self._turns:
+            if way == "deaf":
+                self._door.keep_answers()
+                await asyncio.sleep(0.05)
+                self._door.cut_the_deaf()
+                return
+            await self._door.shut()
+            await self._door.open()
 
     async def _backends(self, draw: random.Random) -> None:
         owner = await self.owner()
@@ -73,8 +77,9 @@ class Server:
 
     async def restart(self, way: str) -> None:
         """`immediate` and `fast` as pg_ctl means them; `kill`: the whole server at once."""
-        await asyncio.to_thread(self._end, way)
-        await self.stands()
+        async with self._turns:
+            await asyncio.to_thread(self._end, way)
+            await self.stands()
 
     async def stands(self) -> None:
         """It runs, whatever happened to it."""

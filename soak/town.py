@@ -43,6 +43,7 @@ from tests.exposure.shares import all_of_it
 BEGINS = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CAPITAL = 300_000 * USDC
 SPARE_SEC = 120
+QUOTE_SEC = 5_400  # time passes in steps of up to an hour: who pays at once shall not always be late
 FASTER = 40.0  # the exchange's limits are by real seconds, of which there are few
 
 
@@ -140,7 +141,7 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
         server = await stack.enter_async_context(running_server(folder / "database"))
         chain = SandboxChain(slots_in_an_epoch=4, begins=int(BEGINS.timestamp()) - 3600, capital=CAPITAL)
         await stack.enter_async_context(chain)
-        proxies = [await stack.enter_async_context(RpcProxy(chain.url)) for _ in range(2)]
+        proxies = [await stack.enter_async_context(RpcProxy(chain.url, free_port())) for _ in range(2)]
         exchange = SandboxExchange(clock, seed=seed, regions=("global",), monotonic=_faster)
         await stack.enter_async_context(exchange)
         calm_down(exchange.books)
@@ -149,12 +150,17 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
         apis = [f"http://127.0.0.1:{port}" for port in ports]
         operators = [wallet("Ada, an operator"), wallet("Bob, an operator")]
         env = environment(
-            chain, exchange.hosts, api=apis[0], skus=write_skus(folder), rpc_urls=[proxy.url for proxy in proxies]
+            chain,
+            exchange.hosts,
+            api=apis[0],
+            skus=write_skus(folder),
+            rpc_urls=[proxy.url for proxy in proxies],
         ) | {
             "DATABASE_URL": server.url,
             "LIQPASS_ADMIN_WALLETS": ",".join(checksum(who.address) for who in operators),
             "LIQPASS_CLAIM_ONE_APPROVES_UP_TO": "60",
             "LIQPASS_OKX_PER_SEC": "400",
+            "LIQPASS_QUOTE_TTL_SEC": str(QUOTE_SEC),
         }
         db = await open_database(server.url, name="liqpass soak")
         stack.push_async_callback(_closed, db)

@@ -1,5 +1,6 @@
 """What goes wrong between the product and the world: endpoints, and the exchange."""
 
+import asyncio
 from typing import Any
 
 from liqpass.hexes import to_hex
@@ -21,6 +22,7 @@ class Endpoint:
         self.number, self.proxy, self._record = number, proxy, record
         self._well = {name: getattr(proxy, name) for name in KNOBS}
         self._now: set[str] = set()
+        self._turns = asyncio.Lock()
         proxy.before = self._seen
 
     async def _seen(self, requests: list[dict[str, Any]]) -> None:
@@ -32,7 +34,8 @@ class Endpoint:
         """From now on."""
         self._now.add(next(iter(how)))
         if "gone" in how:
-            await self.proxy.refuse()
+            async with self._turns:
+                await self.proxy.refuse()
         elif "lie" in how:
             self.proxy.rewrite = LIES[how["lie"]]
         else:
@@ -46,7 +49,8 @@ class Endpoint:
             setattr(self.proxy, name, self._well[name])
         self._now = set() if how is None else self._now - set(how)
         if how is None or "gone" in how:
-            await self.proxy.listen()
+            async with self._turns:
+                await self.proxy.listen()
 
 
 def _no_payments(method: str, _params: list[Any], result: Any) -> Any:

@@ -36,7 +36,8 @@ class RpcProxy:
     """`async with RpcProxy(chain.url) as endpoint:` and give `endpoint.url` to the product. Knobs are plain
     attributes, good from the next request on; `refuse` and `listen` are calls because a port is involved."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, port: int = 0) -> None:
+        """`port` 0: a free one, which somebody else may take while it refuses."""
         self.upstream = upstream
         self.lag = 0  # blocks: every tag, height, log and receipt is as old as that
         self.unavailable = False  # HTTP 503
@@ -61,7 +62,7 @@ class RpcProxy:
         # (answer with an error) → answer: the place to tell a refusal in another node's way.
         self.retell: Callable[[Request], Request] | None = None
         self.seen: list[str] = []  # the methods asked for, in order
-        self._port = 0
+        self._port = port
         self._runner: web.AppRunner | None = None
 
     @property
