@@ -18,11 +18,11 @@ from liqpass.hexes import to_hex
 from liqpass.ids import RANDOM_BYTES
 from liqpass.problems import Problem
 from liqpass.sandbox.anvil import encode_call
+from liqpass.sandbox.trader import Refused
 from liqpass.treasury import adopting, disbursements, suspense
 from soak.blocks import Blocks
 from soak.people import People, Unanswered
 from soak.record import Holder, Record
-from liqpass.sandbox.trader import Refused
 
 T = TypeVar("T")
 STRUCK = (*DATABASE_AWAY, *TRY_AGAIN)

@@ -18,18 +18,10 @@ from soak.record import Holder, Life, Record
 
 PATIENCE_SEC = 6.0
 TRIES = 5
-NO_ANSWER: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+# Who is not signed in is told so; of what is for operators, that there is nothing.
+AWAY = ("NOT_SIGNED_IN", "NOT_FOUND")
+NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 CLAIMS = "/api/insurance/claims"
-# What may be said to somebody who does nothing forbidden, while everything fails.
-UNLUCKY = {
-    "EXCHANGE_UNAVAILABLE",
-    "DATABASE_UNAVAILABLE",
-    "NODE_UNAVAILABLE",
-    "POSITION_NOT_FOUND",
-    "API_ACCOUNT_NOT_FOUND",
-    "API_ACCOUNT_ON_HOLD",
-    "TOO_MANY_REQUESTS",
-}
 
 
 class Unanswered(Exception):  # noqa: N818
@@ -60,9 +52,10 @@ class People:
                 self.record.counts[f"refused {refused.code}"] += 1
                 if refused.status == 500:
                     self.record.complain(f"the API answered 500: {refused}")
-                if refused.status < 500 and refused.code != "NOT_SIGNED_IN":
+                away = refused.code in AWAY
+                if refused.status < 500 and not away:
                     raise
-                if refused.code == "NOT_SIGNED_IN":
+                if away:
                     await self._sign_in(who)
             except NO_ANSWER as error:
                 self.record.counts[f"no answer: {type(error).__name__}"] += 1

@@ -3,7 +3,6 @@
 import asyncio
 import heapq
 import random
-import signal
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -15,10 +14,10 @@ import asyncpg
 
 from liqpass.chain.failures import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
-from liqpass.sandbox.anvil import encode_call
 from liqpass.sandbox.okx_margin import Position
 from liqpass.sandbox.trader import Refused
 from liqpass.worker import tasks_of
+from soak.breaking import Breaking
 from soak.operators import Operators
 from soak.people import Unanswered
 from soak.record import Life, Record
@@ -45,6 +44,7 @@ class Playing:
     record: Record
     operators: Operators
     judge: Callable[["Playing", bool], Awaitable[None]]
+    breaking: Breaking = field(init=False)
     hands: fates.Hands = field(init=False)
     happenings: list[tuple[datetime, int, Life, Callable[[], None]]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
@@ -52,6 +52,7 @@ class Playing:
     _operating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
+        self.breaking = Breaking(self.town, self.record)
         self.hands = fates.Hands(self.town.exchange.books)
 
     async def round(self, actions: list[Action]) -> None:
@@ -88,7 +89,7 @@ class Playing:
     async def _guarded(self, action: Action) -> None:
         begun = asyncio.get_running_loop().time()
         try:
-            await getattr(self, f"do_{action.do}")(**action.of)
+            await self._doing(action.do)(**action.of)
         except EXPECTED as said:
             self.record.counts[f"in vain: {action.do}"] += 1
             self.record.tell("in vain", do=action.do, of=action.of, why=str(said))
@@ -99,6 +100,12 @@ class Playing:
             self.record.complain(f"{action.do} {action.of}: {traceback.format_exc()}")
         if (spent := asyncio.get_running_loop().time() - begun) > SLOW_SEC:
             self.record.tell("took long", do=action.do, of=action.of, sec=round(spent, 1))
+
+    def _doing(self, name: str) -> Callable[..., Awaitable[None]]:
+        """How it is done: here, or by whoever breaks things."""
+        mine = getattr(self, f"do_{name}", None)
+        done: Callable[..., Awaitable[None]] = mine or getattr(self.breaking, f"do_{name}")
+        return done
 
     def _life(self, number: int) -> Life | None:
         return self.record.lives.get(number)
@@ -255,25 +262,6 @@ class Playing:
     async def do_fund(self, coin: str, rate: str) -> None:
         self.town.exchange.books.fund(f"{coin}-USDT-SWAP", rate)
 
-    async def _circle(self, function: str, *values: object) -> None:
-        master = self.town.chain.usdc_master
-        data = encode_call(function, *values)
-        await self.town.blocks.come_back_faithful()
-        await self.town.blocks.call(master, self.town.chain.usdc, data, faithful=True)
-
-    async def do_blacklist(self, account: int) -> None:
-        await self._circle("blacklist(address)", self.town.holders[account].wallet.address)
-
-    async def do_unblacklist(self, account: int) -> None:
-        await self._circle("unBlacklist(address)", self.town.holders[account].wallet.address)
-
-    async def do_pause_usdc(self) -> None:
-        self.record.struck["USDC paused"] += 1
-        await self._circle("pause()")
-
-    async def do_unpause_usdc(self) -> None:
-        await self._circle("unpause()")
-
     # Operators
 
     async def do_operate(self, seed: int, last: bool = False) -> None:
@@ -306,63 +294,6 @@ class Playing:
         finally:
             await owner.close()
 
-    # What goes wrong
-
-    async def do_endpoint(self, at: int, how: dict[str, Any]) -> None:
-        await self.town.endpoints[at].fail(how)
-
-    async def do_endpoint_well(self, at: int, how: dict[str, Any]) -> None:
-        await self.town.endpoints[at].heal(how)
-
-    async def do_exchange(self, name: str, **how: Any) -> None:
-        self.town.okx.fail(name, **how)
-
-    async def do_rows_late(self, **how: Any) -> None:
-        self.town.okx.rows_late(**how)
-
-    async def do_connections(self, way: str, seed: int) -> None:
-        self.record.struck[f"connections {way}"] += 1
-        await self.town.server.connections(way, seed)
-
-    async def do_kill(self, who: int) -> None:
-        self.record.struck["process killed"] += 1
-        self.town.processes[who].signal(signal.SIGKILL)
-
-    async def do_freeze(self, who: int) -> None:
-        self.record.struck["process frozen"] += 1
-        self.town.processes[who].signal(signal.SIGSTOP)
-
-    async def do_thaw(self, who: int) -> None:
-        self.town.processes[who].signal(signal.SIGCONT)
-
-    async def do_clock(self, who: int, off: int) -> None:
-        self.record.struck["clock stepped"] += 1
-        self.town.clock.put_off(who, timedelta(seconds=off))
-
-    async def do_clock_right(self, who: int, off: int) -> None:
-        self.town.clock.put_off(who, timedelta())
-
-    async def do_server(self, way: str) -> None:
-        self.record.struck[f"server {way}"] += 1
-        await self.town.server.restart(way)
-
-    async def do_disk_full(self) -> None:
-        self.record.struck["disk full"] += 1
-        await self.town.server.fill_disk()
-
-    async def do_disk_free(self) -> None:
-        await self.town.server.free_disk()
-
-    async def do_calm(self) -> None:
-        """Nothing is wrong any more."""
-        self.town.okx.heal()
-        for endpoint in self.town.endpoints:
-            await endpoint.heal()
-        for process in self.town.processes:
-            process.signal(signal.SIGCONT)
-            self.town.clock.put_off(process.who, timedelta())
-        await self.town.server.free_disk()
-
     # Quiet points
 
     async def do_work(self) -> None:
@@ -385,7 +316,7 @@ class Playing:
 
     async def _at_rest(self) -> None:
         await self.nobody_is_busy()
-        await self.do_calm()
+        await self.breaking.do_calm()
         await self.town.up()
         await self.town.blocks.come_back_faithful()
         await self.town.blocks.mine(3 * self.town.chain.slots_in_an_epoch, self.town.clock())
@@ -411,7 +342,8 @@ WHY_NOT = "select finalized_number, latest_number, doubt, halted from chain_curs
 
 def _stack_of(task: "asyncio.Task[None]") -> list[str]:
     """Where it waits, from the outermost to what is awaited last."""
-    found, awaited = [], task.get_coro()
+    found: list[str] = []
+    awaited: Any = task.get_coro()
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
         if frame is not None:

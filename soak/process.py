@@ -6,6 +6,7 @@ from pathlib import Path
 
 from liqpass import running
 from liqpass.__main__ import main
+from liqpass.app import clients
 from soak.clock import SharedClock
 
 CLOCK, WHO = "SOAK_CLOCK", "SOAK_WHO"
@@ -14,7 +15,7 @@ CLOCK, WHO = "SOAK_CLOCK", "SOAK_WHO"
 def run() -> None:
     """The command, given another clock than the machine's; all else is as it is installed."""
     clock = SharedClock(Path(os.environ[CLOCK]), int(os.environ[WHO]))
-    vars(running)["clients"] = partial(running.clients, clock=clock)
+    vars(running)["clients"] = partial(clients, clock=clock)
     main()
 
 

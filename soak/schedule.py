@@ -33,9 +33,10 @@ class Scale(msgspec.Struct, frozen=True):
     reorgs: int = 60
     quiet_every: int = 120
     longest: bool = True  # covers of thirty days, too
+    tail_step: int = 900  # seconds that pass at least, in the weeks after
 
 
-SMALL = Scale(accounts=6, lives=1.5, faults=4.0, reorgs=50, quiet_every=24, longest=False)
+SMALL = Scale(accounts=6, lives=1.5, faults=4.0, reorgs=50, quiet_every=24, longest=False, tail_step=4 * 3600)
 
 
 class Schedule:
@@ -79,7 +80,7 @@ class Schedule:
         over = self._now + (47 if self.scale.longest else 17) * DAY
         while self._now < over:
             nearest = self._due[0][0] - self._now if self._due else DAY
-            step = max(900, min(nearest, self._draw.choice((HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR))))
+            step = max(self.scale.tail_step, min(nearest, self._draw.choice((3, 6, 12, 24)) * HOUR))
             doing = list(self._passed(step))
             doing += [self._act("mine", blocks=3), self._act("work"), self._act("operate", seed=self._seed())]
             self._round += 1
@@ -135,7 +136,9 @@ class Schedule:
     def _chain(self) -> Iterable[Action]:
         yield self._act("mine", blocks=self._draw.randrange(1, 5))
         if self._draw.random() * 100 < self.scale.reorgs:
-            yield self._act("reorg", depth=min(self._draw.randrange(1, 9), self._draw.randrange(1, 9)), seed=self._seed())
+            yield self._act(
+                "reorg", depth=min(self._draw.randrange(1, 9), self._draw.randrange(1, 9)), seed=self._seed()
+            )
             if self._draw.random() < 0.7:
                 yield self._act("come_back", seed=self._seed())
         if self._draw.random() < 0.3:

@@ -34,6 +34,7 @@ class Server:
         self._door = Door(lambda: asyncio.open_unix_connection(socket))
         self._door.port = free_port()  # below those that clients are given: nobody takes it while it is shut
         self._turns = asyncio.Lock()
+        self._full = False
         self.past_the_door = postgres.url
 
     @property
@@ -43,6 +44,10 @@ class Server:
     async def open(self) -> None:
         """Let everybody through."""
         await self._door.open()
+
+    async def shut(self) -> None:
+        """For good."""
+        await self._door.shut()
 
     async def owner(self) -> asyncpg.Connection:
         """A connection past the door, as soon as the server takes one."""
@@ -88,12 +93,14 @@ class Server:
     async def fill_disk(self) -> None:
         """Not a byte is left for it, where it has a disk of its own."""
         if self._disk is not None:
+            self._full = True
             await asyncio.to_thread(_fill, self._disk / "everything else")
 
     async def free_disk(self) -> None:
         """There is room again, and it runs."""
         if self._disk is not None:
             (self._disk / "everything else").unlink(missing_ok=True)
+            self._full = False
         await self.stands()
 
     def _end(self, way: str) -> None:
@@ -113,6 +120,8 @@ class Server:
             with suppress(EmbeddedPostgresError):
                 self._postgres.ensure_running()
                 return
+        if self._full:
+            return  # it cannot, until there is room again
         self._postgres.ensure_running()
 
 
@@ -137,14 +146,18 @@ async def running_server(folder: Path) -> AsyncIterator[Server]:
                 yield server
             finally:
                 await server.free_disk()
-                await server._door.shut()  # noqa: SLF001
+                await server.shut()
     finally:
         if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=False)  # noqa: S603, S607
+            _unmounted(folder)
 
 
 def _mounted(folder: Path) -> bool:
     if os.geteuid() != 0:
         return False
     how = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "liqpass-soak", str(folder)]
-    return subprocess.run(how, check=False, capture_output=True).returncode == 0  # noqa: S603
+    return subprocess.run(how, check=False, capture_output=True).returncode == 0
+
+
+def _unmounted(folder: Path) -> None:
+    subprocess.run(["umount", "-l", str(folder)], check=False)

@@ -1,4 +1,4 @@
-"""All that runs in a soak: chain, endpoints, exchange, database, two servers and two workers, and their owners."""
+"""All that runs in a soak: chain, endpoints, exchange, database, two servers and two workers, their owners."""
 
 import asyncio
 import os
@@ -154,7 +154,7 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
             exchange.hosts,
             api=apis[0],
             skus=write_skus(folder),
-            rpc_urls=[proxy.url for proxy in proxies],
+            rpc_urls=[one.url for one in proxies],
         ) | {
             "DATABASE_URL": server.url,
             "LIQPASS_ADMIN_WALLETS": ",".join(checksum(who.address) for who in operators),

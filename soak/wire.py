@@ -6,13 +6,13 @@ from typing import Any
 from liqpass.hexes import to_hex
 from liqpass.sandbox.okx_control import Faults
 from liqpass.sandbox.rpc_proxy import RpcProxy
+from soak.blocks import TRANSFER
 from soak.record import Record
 
 KNOBS = (
     "lag unavailable html rate_limited too_many retry_after empty_logs max_batch batch_refusal max_body "
     "no_receipts no_old_state string_ids max_range max_logs delay_sec rewrite"
-).split()
-PREMIUM_PAID_WORDS = 2
+)
 
 
 class Endpoint:
@@ -20,7 +20,7 @@ class Endpoint:
 
     def __init__(self, number: int, proxy: RpcProxy, record: Record) -> None:
         self.number, self.proxy, self._record = number, proxy, record
-        self._well = {name: getattr(proxy, name) for name in KNOBS}
+        self._well = {name: getattr(proxy, name) for name in KNOBS.split()}
         self._now: set[str] = set()
         self._turns = asyncio.Lock()
         proxy.before = self._seen
@@ -44,7 +44,9 @@ class Endpoint:
 
     async def heal(self, how: dict[str, Any] | None = None) -> None:
         """What was wrong in this way, or in any."""
-        names = list(KNOBS) if how is None or "lie" in how else [name for name in how if name in KNOBS]
+        names = (
+            KNOBS.split() if how is None or "lie" in how else [name for name in how if name in KNOBS.split()]
+        )
         for name in names:
             setattr(self.proxy, name, self._well[name])
         self._now = set() if how is None else self._now - set(how)
@@ -54,10 +56,10 @@ class Endpoint:
 
 
 def _no_payments(method: str, _params: list[Any], result: Any) -> Any:
-    """It shows no log of two words in its data… and none that it should: payments are not there."""
+    """Transfers are there, payments are not."""
     if method != "eth_getLogs" or not isinstance(result, list):
         return result
-    return [log for log in result if len(log["topics"]) != PREMIUM_PAID_WORDS + 1]
+    return [log for log in result if log["topics"][0] == TRANSFER]
 
 
 def _other_amounts(method: str, _params: list[Any], result: Any) -> Any:
