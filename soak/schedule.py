@@ -27,10 +27,10 @@ class Scale(msgspec.Struct, frozen=True):
     """How large a soak is. `lives` and `faults`: so many begin in a round, on average; `reorgs`: in how many
     of a hundred rounds there is one; a quiet point is reached every `quiet_every` rounds."""
 
-    accounts: int = 40
-    lives: float = 1.3
+    accounts: int = 60
+    lives: float = 3.2
     faults: float = 6.0
-    reorgs: int = 60
+    reorgs: int = 85
     quiet_every: int = 120
     longest: bool = True  # covers of thirty days, too
     tail_step: int = 900  # seconds that pass at least, in the weeks after

@@ -40,6 +40,7 @@ from soak.server import Server, running_server
 from soak.wire import Endpoint, Exchange
 from tests.exposure.shares import all_of_it
 
+TOP = Path(__file__).resolve().parents[1]
 BEGINS = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CAPITAL = 300_000 * USDC
 SPARE_SEC = 120
@@ -227,7 +228,7 @@ def _faster() -> float:
 def _process(who: int, folder: Path, env: dict[str, str], ports: list[int]) -> Process:
     """0 and 1 serve, 2 and 3 work."""
     arguments = ["serve", "--port", str(ports[who])] if who < 2 else ["work"]
-    more = {CLOCK: str(folder / "clock"), WHO: str(who), "PYTHONPATH": str(Path(__file__).parents[1])}
+    more = {CLOCK: str(folder / "clock"), WHO: str(who), "PYTHONPATH": f"{TOP / 'src'}:{TOP}"}
     return Process(who, [*arguments, "--log-level", "WARNING"], {**os.environ, **env, **more}, folder)
 
 

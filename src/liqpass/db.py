@@ -74,6 +74,14 @@ TRY_AGAIN: tuple[type[Exception], ...] = (
 ONE_LEG_ONCE = "one_leg_once"  # the ledger's unique key: somebody posted the same at the same moment
 
 
+def end_if_told() -> None:
+    """For loops that go on after an error of the database. That they were cancelled is forgotten when what it
+    interrupts fails as it is undone: a transaction whose connection is gone. Raises CancelledError."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Database:
     """A pool of connections that act as the application's role, which cannot alter what is append-only."""
 

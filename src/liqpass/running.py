@@ -14,7 +14,7 @@ from liqpass.app import Clients, ask_any, checkout_terms, clients, create_app, r
 from liqpass.chain.failures import NodeError
 from liqpass.chain.rpc import Node
 from liqpass.chain.verify import verify
-from liqpass.db import DATABASE_AWAY, TRY_AGAIN
+from liqpass.db import DATABASE_AWAY, TRY_AGAIN, end_if_told
 from liqpass.migrate import MigrationError
 from liqpass.migrating import migrate_books
 from liqpass.place import (
@@ -147,6 +147,7 @@ async def _keep_products_until_sure(of: Clients) -> None:
             await versions.keep(of.db, of.products, of.clock())
             break
         except KEPT_LATER:
+            end_if_told()
             await asyncio.sleep(KEEP_AGAIN_SEC)
     await asyncio.Event().wait()
 

@@ -21,7 +21,7 @@ from liqpass.batches import Step, failures, in_batches
 from liqpass.chain import watcher
 from liqpass.claims import settling
 from liqpass.connecting import Way, WrongSession, connect
-from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL
+from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL, end_if_told
 from liqpass.disclosure.figures import publish_due
 from liqpass.exposure import breaker
 from liqpass.gathering.step import gather_due
@@ -168,6 +168,7 @@ async def _tell_owners(way: Way, tasks: list[Task], owned: set[str], idle_sec: f
     """While nothing is owned: who has it, whenever that is somebody else."""
     idle, told = True, list[str]()
     while True:
+        end_if_told()
         await asyncio.sleep(idle_sec)
         idle, was_idle = not owned, idle
         if not (idle and was_idle):
@@ -202,6 +203,7 @@ async def _own_and_run(task: Task, way: Way, owned: set[str]) -> None:
     owned_gauge.labels(task.name).set(0)
     failures.labels(task.name)
     while True:
+        end_if_told()
         try:
             conn = await connect(way, name=f"liqpass work: {task.name}", command_timeout=ANSWER_SEC)
         except LOST as error:
@@ -237,6 +239,7 @@ async def _run_while_owned(task: Task, conn: asyncpg.Connection) -> None:
     while True:
         woken.clear()
         await _step(task)
+        end_if_told()
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), task.period_sec)
         await conn.execute("select 1")  # raises when the connection, and so the lock, is gone

@@ -174,8 +174,12 @@ def _other_transactions(method: str, _params: list[Any], result: Any) -> Any:
 
 
 @pytest.mark.parametrize("lie", [_inflate, _other_transactions])
-async def test_what_one_endpoint_alone_had_shown_wrongly_is_put_right_when_all_show_otherwise_at_the_safe_head(
-    watched_by_two: Watched, chain: SandboxChain, endpoint: RpcProxy, second: RpcProxy, lie: Callable[..., Any]
+async def test_what_one_endpoint_had_shown_wrongly_is_put_right_when_all_show_otherwise_at_the_safe_head(
+    watched_by_two: Watched,
+    chain: SandboxChain,
+    endpoint: RpcProxy,
+    second: RpcProxy,
+    lie: Callable[..., Any],
 ) -> None:
     watched = watched_by_two
     await watched.good_step()
@@ -195,7 +199,8 @@ async def test_what_one_endpoint_alone_had_shown_wrongly_is_put_right_when_all_s
     await watched.good_step()
     await watched.good_step()
     for table in ("premium_payments", "usdc_transfers"):
-        rows = await watched.db.pool.fetch(f"select tx_hash, amount, stage from {table} where stage <> 'DROPPED'")
+        standing = f"select tx_hash, amount, stage from {table} where stage <> 'DROPPED'"
+        rows = await watched.db.pool.fetch(standing)
         assert [tuple(row) for row in rows] == [(paid, PREMIUM, "SAFE")]
 
 

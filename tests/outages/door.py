@@ -17,14 +17,17 @@ class Door:
         self._passing: set[asyncio.StreamWriter] = set()
         self._deaf: set[asyncio.StreamWriter] | None = None
         self._tells_ends = True
+        self._is_shut = asyncio.Event()
 
     async def open(self) -> None:
         """Let everybody through (again)."""
+        self._is_shut.clear()
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         """Whoever is passing is cut off, whoever comes is refused."""
+        self._is_shut.set()
         if self._server is not None:
             self._server.close()
         for writer in list(self._passing):
@@ -63,8 +66,8 @@ class Door:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _copy(reader, writer, lambda: self._is_heard(writer))
-        while not self._tells_ends and writer in self._passing:
-            await asyncio.sleep(0.05)
+        if not self._tells_ends:
+            await self._is_shut.wait()
         writer.close()
 
     def _is_heard(self, writer: asyncio.StreamWriter) -> bool:

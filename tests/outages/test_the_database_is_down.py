@@ -197,6 +197,21 @@ async def test_a_running_worker_outlives_the_database_and_settles_what_came_mean
         await asyncio.gather(worker, return_exceptions=True)
 
 
+async def test_a_worker_that_is_told_to_end_does_so_though_its_database_goes_at_the_same_moment(
+    shaky: TestWorld, door: Door, db: Database
+) -> None:
+    for turns in range(12):  # of the event loop, between the one and the other
+        worker = asyncio.create_task(run_worker(shaky.of))
+        await _until_owned(db, len(tasks_of(shaky.of)))
+        await door.shut()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        worker.cancel()
+        ended, _ = await asyncio.wait([worker], timeout=SPARE_SEC)
+        assert ended, f"it lives on, {turns} turns after the database"
+        await door.open()
+
+
 async def _until_owned(db: Database, tasks: int) -> None:
     """Wait until that many of the workers' tasks have an owner."""
     owned = -1

@@ -189,9 +189,9 @@ def _block_is_gone(row: StoredLog, view: View) -> bool:
 
 
 def _never_was(row: StoredLog, view: View, witnesses: Sequence[Witness | None]) -> bool:
-    """One endpoint had shown it, and now all of them, two at least, show the blocks up to the safe head without
-    it: what it takes to believe a payment, it takes to disbelieve one. Else a single wrong answer, once stored,
-    would hold up everything for ever."""
+    """One endpoint had shown it, and now all of them, two at least, show the blocks up to the safe head
+    without it: what it takes to believe a payment, it takes to disbelieve one. Else a single wrong answer,
+    once stored, would hold up everything for ever."""
     return (
         row.stage is Stage.SEEN
         and bool(witnesses)
