@@ -13,7 +13,7 @@ IN_VENV := PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/.venv/bin:$$PATH"
 CANDLES ?= ../shared/market_data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-failover conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-answering bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
+.PHONY: help demo test soak test-failover conformance check bench bench-reconcile bench-pages bench-prices bench-watching bench-answering bench-starting bench-catching-up bench-moving bench-growing wheel test-wheel container calibrate screenshots schema sbom texts clean lock deps deps-dev
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -26,6 +26,9 @@ test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one af
 
 test-failover: deps-dev ## fail the database over in every way while traders buy, for some minutes; ARGS="-k words"
 	@$(IN_VENV) python -m pytest -q -s -n 0 tests/failover/every_way.py $(ARGS)
+
+soak: deps-dev ## half an hour of everything going wrong, by a seed; ARGS="--minutes 30 --seed 7", or --replay FILE (docs/soak.md)
+	@$(IN_VENV) python -m soak $(ARGS)
 
 conformance: ## read the sandbox exchange with nautilus_trader, too: downloads 100 to 190 MB, wants 0.6 to 0.9 GB
 	@$(INSTALL) conformance

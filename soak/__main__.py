@@ -73,14 +73,18 @@ async def soak(typed: argparse.Namespace) -> int:
 
 def tell(number: int, spent: float, playing: Playing) -> None:
     """A line of progress."""
-    record, blocks = playing.record, playing.town.blocks
-    counts = record.counts
-    print(
-        f"{spent:6.0f} s  round {number:5}  {playing.town.clock():%d %b %H:%M}  orders {counts['orders']:5}  covers {covers(playing):5}  "
-        f"liquidations {liquidations(playing):4}  faults {sum(record.struck.values()):6}  reorgs {blocks.reorgs:5}  "
-        f"looks {counts['looks']}  complaints {len(record.complaints)}",
-        flush=True,
-    )
+    record, counts = playing.record, playing.record.counts
+    shown = {
+        "orders": counts["orders"],
+        "covers": covers(playing),
+        "liquidations": liquidations(playing),
+        "faults": sum(record.struck.values()),
+        "reorgs": playing.town.blocks.reorgs,
+        "looks": counts["looks"],
+        "complaints": len(record.complaints),
+    }
+    now = f"{spent:6.0f} s  round {number:5}  {playing.town.clock():%d %b %H:%M}"
+    print(now, *(f"{name} {value:5}" for name, value in shown.items()), sep="  ", flush=True)
 
 
 def covers(playing: Playing) -> int:

@@ -1,4 +1,4 @@
-"""The chain's transactions as their senders know them: what was sent, what a reorg took away, what comes back."""
+"""The chain's transactions as their senders know them: sent, taken away by a reorg, come back."""
 
 import random
 from collections import defaultdict
@@ -18,7 +18,7 @@ TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 @dataclass(frozen=True)
 class Sent:
-    """A transaction that somebody signed and sent. `faithful`: sent again, as it is, until it is in a block."""
+    """A transaction that somebody signed. `faithful`: sent again, as it is, until it is in a block."""
 
     by: Wallet
     nonce: int
@@ -73,7 +73,7 @@ class Blocks:
                 self.taken["dropped"] += 1
 
     async def replace(self, tx_hash: bytes) -> None:
-        """Another transaction with the same number takes its place in the pool: one to oneself, for more gas."""
+        """Another one with the same number takes its place in the pool: to oneself, for more gas."""
         first = self.sent[tx_hash]
         await self.send(self._instead(first))
         self.taken["replaced"] += 1
@@ -84,8 +84,8 @@ class Blocks:
         return Sent(first.by, first.nonce, raw, _hash(raw), faithful=True)
 
     async def mine(self, blocks: int, now: datetime) -> None:
-        """So many, a second apart, with what is in the pool; the first is of this moment, or a second later than
-        the one before."""
+        """So many, a second apart, with what is in the pool; the first is of this moment, or a second later
+        than the one before."""
         _, _, newest = await self.chain.block()
         first = max(int(now.timestamp()), newest + 1)
         await self.chain.rpc("evm_setNextBlockTimestamp", [first])
@@ -140,8 +140,8 @@ class Blocks:
         await self.chain.rpc("anvil_reorg", [depth, [[to_hex(one.raw), place] for place, one in keep]])
 
     async def come_back(self, draw: random.Random | None = None) -> None:
-        """What is gone is sent again as it was: the faithful always, of the others most now and some later, and
-        some never; without `draw`, all of it."""
+        """What is gone is sent again as it was: the faithful always, of the others most now and some later,
+        and some never; without `draw`, all of it."""
         again, self.gone = sorted(self.gone, key=lambda one: (one.by.address, one.nonce)), []
         for one in again:
             if draw is not None and not one.faithful and (luck := draw.random()) < 0.25:

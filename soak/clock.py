@@ -1,12 +1,10 @@
 """The time of a soak: it stands still until the soak moves it, and every process sees the same.
 
-Eight bytes in a file, microseconds since 1970; after them eight for each process: how far its own clock is off.
+Eight bytes in a file, microseconds since 1970; after them eight for each process: how far its clock is off.
 """
 
 import mmap
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,12 +38,6 @@ class SharedClock:
     def put_off(self, who: int, by: timedelta) -> None:
         """From now on the clock of that process is ahead by so much, or behind for less than nothing."""
         self._write(1 + who, by // _US)
-
-    @contextmanager
-    def at(self, moment: datetime) -> Iterator[None]:
-        """Something happens at that moment, which is not later than what comes next."""
-        self.set(moment)
-        yield
 
     def _read(self, place: int) -> int:
         return int(_WORD.unpack_from(self._words, place * _WORD.size)[0])

@@ -25,8 +25,9 @@ STANDS = """
 """
 BREAKS = "select type::text, subject, said from reconciliation_breaks where closed_at is null"
 ORDERS = """
-    select purchase_order_id as ref, status::text, premium_amount, payout_amount, coverage_start_at, coverage_end_at,
-        pay_tx_hash from purchase_orders
+    select purchase_order_id as ref, status::text, premium_amount, payout_amount, coverage_start_at,
+        coverage_end_at, pay_tx_hash
+    from purchase_orders
 """
 CLAIMS = """
     select purchase_order_id as ref, id, status::text, amount, approved_amount, reason_code, missing, trouble
@@ -167,8 +168,8 @@ class Judge:
         return life.cover.to_be_paid() if life.cover is not None and self.is_covered(life) else 0
 
     def nothing_is_risked(self) -> None:
-        """Behind a cover whose position is open stands its payout, behind another what is owed; and nobody has
-        been promised more than that."""
+        """Behind a cover whose position is open stands its payout, behind another what is owed; and nobody
+        has been promised more than that."""
         now = self.playing.town.clock()
         for life in self.playing.record.orders():
             if life.cover is None or not self.is_covered(life):

@@ -32,6 +32,12 @@ WAITING = """
     from claims c join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
     where c.status in ('PAYABLE', 'IN_REVIEW') order by c.id
 """
+UNPAID = """
+    select d.id, d.recipient, d.amount from disbursements d
+    where d.cancelled_at is null and d.amount > 1 and d.purpose <> 'WITHDRAWAL'
+        and not exists (select from disbursements_made m where m.disbursement_id = d.id)
+    order by d.id
+"""
 LONG_AFTER = timedelta(seconds=CURRENT.claim_window_sec) + timedelta(hours=1)
 
 
@@ -47,7 +53,7 @@ class ByHand:
 
 @dataclass
 class Operators:
-    """`sent`: by payout, the transaction that makes it. `lost`: nobody knows whether the last batch is marked."""
+    """`sent`: by payout, the transaction that makes it. `by_hand`: what the books have not been told yet."""
 
     of: Clients
     blocks: Blocks
@@ -56,7 +62,6 @@ class Operators:
     desk: list[Holder]
     sent: dict[UUID, bytes] = field(default_factory=dict)
     by_hand: list[ByHand] = field(default_factory=list)
-    lost: bool = False
 
     @property
     def chain(self) -> Any:
@@ -158,11 +163,7 @@ class Operators:
     async def pay_by_hand(self, owner: asyncpg.Connection, draw: random.Random) -> None:
         """Somebody sends a micro-USDC less than is due, past the product."""
         await self.blocks.come_back_faithful()
-        rows = await owner.fetch(
-            "select d.id, d.recipient, d.amount from disbursements d where d.cancelled_at is null and d.amount > 1"
-            " and d.purpose <> 'WITHDRAWAL'"
-            " and not exists (select from disbursements_made m where m.disbursement_id = d.id) order by d.id"
-        )
+        rows = await owner.fetch(UNPAID)
         free = [row for row in rows if row["id"] not in self.sent]
         if not free:
             return

@@ -1,4 +1,4 @@
-"""A soak is played: each action of a round, in its order; what people do over HTTP goes on beside the rest."""
+"""A soak is played: each action of a round, in its order; what people do goes on beside the rest."""
 
 import asyncio
 import heapq
@@ -31,6 +31,7 @@ LONG_SEC = 30.0
 SLOW_SEC = 2.0  # told, so that somebody may look why
 DELAY = timedelta(seconds=600)
 EXPECTED = (Refused, Unanswered)
+UNLUCKY: tuple[type[Exception], ...] = (NodeError, *DATABASE_AWAY, *TRY_AGAIN)
 ALL_FATES = {fate.__name__: fate for fate in [*fates.WHOLE, *fates.IN_PARTS]}
 # What moves the chain or the time, or breaks something: done before the next thing begins.
 NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "work", "quiet", "end"}
@@ -93,7 +94,7 @@ class Playing:
         except EXPECTED as said:
             self.record.counts[f"in vain: {action.do}"] += 1
             self.record.tell("in vain", do=action.do, of=action.of, why=str(said))
-        except (NodeError, *DATABASE_AWAY) as error:
+        except UNLUCKY as error:
             self.record.counts[f"in vain: {action.do}"] += 1
             self.record.tell("in vain", do=action.do, of=action.of, why=f"{type(error).__name__} {error}")
         except Exception:
@@ -120,8 +121,11 @@ class Playing:
             if life.over:
                 continue
             self.town.clock.set(max(at, self.town.clock()))
+            candles = life.position.instrument.path
+            before = len(candles)
             try:
                 doing()
+                del candles[before:]  # else a market that liquidates so many moves too much for any cover
                 self.record.counts["happenings"] += 1
             except ValueError as error:  # the position is not what it was any more
                 self.record.counts["happenings that could not be"] += 1
@@ -301,7 +305,7 @@ class Playing:
         for task in tasks_of(self.town.of):
             try:
                 await task.step()
-            except (NodeError, *DATABASE_AWAY, *TRY_AGAIN) as error:
+            except UNLUCKY as error:
                 self.record.counts[f"struck {type(error).__name__}"] += 1
 
     async def do_quiet(self) -> None:

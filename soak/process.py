@@ -1,4 +1,4 @@
-"""`liqpass serve` or `liqpass work` as they are, by the soak's clock: python -m soak.process serve --port 8000."""
+"""`liqpass serve` or `work` as they are, by the soak's clock: python -m soak.process serve --port 8000."""
 
 import os
 from functools import partial

@@ -8,20 +8,24 @@ from soak.record import Promised
 
 # Of each kind of promise: the names that were told and of which nothing is there any more.
 LOST = {
-    "bound": "select t from unnest($1::text[]) t where not exists (select from insured_bindings b where b.id = t::uuid)",
-    "account": "select t from unnest($1::text[]) t where not exists (select from api_accounts a where a.id = t::uuid)",
+    "bound": """select t from unnest($1::text[]) t where not exists (select from insured_bindings x
+        where x.id = t::uuid)""",
+    "account": """select t from unnest($1::text[]) t where not exists (select from api_accounts x
+        where x.id = t::uuid)""",
     "revoked": """select t from unnest($1::text[]) t where not exists (select from api_accounts a
         where a.id = t::uuid and a.revoked_at is not null and a.secret_enc is null)""",
     "cancelled": """select t from unnest($1::text[]) t where not exists (select from purchase_orders o
         where o.purchase_order_id = decode(substr(t, 3), 'hex') and o.status = 'CANCELLED')""",
-    "claimed": "select t from unnest($1::text[]) t where not exists (select from claims c where c.id = t::uuid)",
+    "claimed": """select t from unnest($1::text[]) t where not exists (select from claims x
+        where x.id = t::uuid)""",
     "objected": """select t from unnest($1::text[]) t where not exists (select from claims c
         where c.id = t::uuid and c.objection is not null)""",
     "approved": """select t from unnest($1::text[]) t where not exists (select from claim_approvals a
         where a.claim_id = t::uuid)""",
     "refused": """select t from unnest($1::text[]) t where not exists (select from claim_events e
         where e.claim_id = t::uuid and e.to_status = 'REFUSED')""",
-    "due": "select t from unnest($1::text[]) t where not exists (select from disbursements d where d.id = t::uuid)",
+    "due": """select t from unnest($1::text[]) t where not exists (select from disbursements x
+        where x.id = t::uuid)""",
     "submitted": """select t from unnest($1::text[]) t where not exists (select from order_events e
         join purchase_orders o on o.user_id = e.user_id and o.id = e.order_id
         where o.purchase_order_id = decode(substr(t, 3), 'hex') and e.to_status = 'PAID_PENDING_CONFIRM')""",

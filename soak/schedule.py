@@ -33,10 +33,10 @@ class Scale(msgspec.Struct, frozen=True):
     reorgs: int = 85
     quiet_every: int = 120
     longest: bool = True  # covers of thirty days, too
-    tail_step: int = 900  # seconds that pass at least, in the weeks after
+    tail_step: int = 6 * HOUR  # seconds that pass at least, in the weeks after
 
 
-SMALL = Scale(accounts=6, lives=1.5, faults=4.0, reorgs=50, quiet_every=24, longest=False, tail_step=4 * 3600)
+SMALL = Scale(accounts=6, lives=1.5, faults=4.0, reorgs=50, quiet_every=24, longest=False, tail_step=6 * HOUR)
 
 
 class Schedule:

@@ -1,4 +1,4 @@
-"""The database server of a soak, and all that can happen to it. Processes reach it through a door on loopback.
+"""The database server of a soak, and what can happen to it. Processes reach it through a door on loopback.
 
 Another engine (a cluster that fails over, say) takes this one's place by having the same calls.
 """
@@ -58,7 +58,7 @@ class Server:
         raise RuntimeError(f"the database does not come back: {self._postgres.log}")
 
     async def connections(self, way: str, seed: int) -> None:
-        """All are cut; or cut when they were answered and did not hear it; or a few end on the server's side."""
+        """All are cut; or those that were answered and did not hear it; or the server ends a few."""
         if way == "backends":
             await self._backends(random.Random(seed))  # noqa: S311
             return
@@ -136,7 +136,6 @@ def _fill(path: Path) -> None:
 @asynccontextmanager
 async def running_server(folder: Path) -> AsyncIterator[Server]:
     """A server of its own in this folder; on a disk of its own where root may mount one."""
-    folder.mkdir(mode=0o755)
     mounted = _mounted(folder)
     try:
         with embedded_postgres(folder / "data", options=OPTIONS) as postgres:
@@ -153,6 +152,7 @@ async def running_server(folder: Path) -> AsyncIterator[Server]:
 
 
 def _mounted(folder: Path) -> bool:
+    folder.mkdir(mode=0o755)
     if os.geteuid() != 0:
         return False
     how = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "liqpass-soak", str(folder)]

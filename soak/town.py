@@ -1,4 +1,4 @@
-"""All that runs in a soak: chain, endpoints, exchange, database, two servers and two workers, their owners."""
+"""All that runs in a soak: chain, endpoints, exchange, database, two servers, two workers, their owners."""
 
 import asyncio
 import os

@@ -1,0 +1,33 @@
+"""A minute of what `make soak` does for half an hour, always the same one: docs/soak.md."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from soak.schedule import SMALL, Schedule
+
+TOP = Path(__file__).resolve().parents[2]
+SEED, ROUNDS = 1, 24
+
+
+async def test_nothing_is_lost_and_nothing_done_twice_while_everything_goes_wrong(tmp_path: Path) -> None:
+    command = ["--small", "--rounds", str(ROUNDS), "--seed", str(SEED), "--folder", str(tmp_path)]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "soak", *command),
+        cwd=TOP,
+        env={**os.environ, "PYTHONPATH": f"{TOP / 'src'}:{TOP}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, f"seed {SEED}, the log: {tmp_path / 'schedule.jsonl'}\n{said.decode()}"
+
+
+def test_what_happens_is_decided_by_the_seed_alone() -> None:
+    def drawn(seed: int) -> list[object]:
+        schedule = Schedule(seed, SMALL)
+        return [*(schedule.next_round() for _ in range(100)), *schedule.tail()]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
