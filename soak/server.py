@@ -8,9 +8,10 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 
@@ -134,30 +135,31 @@ def _fill(path: Path) -> None:
 
 
 @asynccontextmanager
-async def running_server(folder: Path) -> AsyncIterator[Server]:
-    """A server of its own in this folder; on a disk of its own where root may mount one."""
-    mounted = _mounted(folder)
+async def running_server() -> AsyncIterator[Server]:
+    """A server of its own; on a disk of its own where root may mount one. Not where the logs are: root's
+    PostgreSQL runs as another user, who may not enter everybody's folders."""
+    with (
+        TemporaryDirectory(prefix="liqpass-soak-data-") as name,
+        _disk_at(Path(name)) as disk,
+        embedded_postgres(Path(name) / "data", options=OPTIONS) as postgres,
+    ):
+        server = Server(postgres, disk)
+        await server.open()
+        try:
+            yield server
+        finally:
+            await server.free_disk()
+            await server.shut()
+
+
+@contextmanager
+def _disk_at(folder: Path) -> Iterator[Path | None]:
+    """The folder, if it is a disk now."""
+    folder.chmod(0o755)
+    how = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "liqpass-soak", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(how, check=False, capture_output=True).returncode == 0
     try:
-        with embedded_postgres(folder / "data", options=OPTIONS) as postgres:
-            server = Server(postgres, folder if mounted else None)
-            await server.open()
-            try:
-                yield server
-            finally:
-                await server.free_disk()
-                await server.shut()
+        yield folder if mounted else None
     finally:
         if mounted:
-            _unmounted(folder)
-
-
-def _mounted(folder: Path) -> bool:
-    folder.mkdir(mode=0o755)
-    if os.geteuid() != 0:
-        return False
-    how = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "liqpass-soak", str(folder)]
-    return subprocess.run(how, check=False, capture_output=True).returncode == 0
-
-
-def _unmounted(folder: Path) -> None:
-    subprocess.run(["umount", "-l", str(folder)], check=False)
+            subprocess.run(["umount", "-l", str(folder)], check=False)

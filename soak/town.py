@@ -139,7 +139,7 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
     make_clock_file(folder / "clock", BEGINS)
     clock = SharedClock(folder / "clock")
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running_server(folder / "database"))
+        server = await stack.enter_async_context(running_server())
         chain = SandboxChain(slots_in_an_epoch=4, begins=int(BEGINS.timestamp()) - 3600, capital=CAPITAL)
         await stack.enter_async_context(chain)
         proxies = [await stack.enter_async_context(RpcProxy(chain.url, free_port())) for _ in range(2)]
