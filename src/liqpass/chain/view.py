@@ -272,9 +272,9 @@ def _doubt_of_logs(
             return f"{_name(row.log)} was seen in block {place.block_number:,}. The node {why}."
     rows = {key_of(row.log): row for row in stored if row.stage is not Stage.DROPPED}
     for log in view.logs:
-        row = rows.get(key_of(log))
-        same_block = row is not None and row.log.place.block_hash == log.place.block_hash
-        if row is not None and same_block and row.log != log and not _never_was(row, view, witnesses):
+        was = rows.get(key_of(log))
+        same_block = was is not None and was.log.place.block_hash == log.place.block_hash
+        if was is not None and same_block and was.log != log and not _never_was(was, view, witnesses):
             return f"{_name(log)} is in the block where it was, but says something else."
     others: set[Log] = set().union(*(w.logs for w in witnesses if w is not None))
     unshown = [log for log in others.difference(view.logs) if log.place.block_number <= _read_upto(log, view)]
