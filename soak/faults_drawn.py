@@ -19,6 +19,7 @@ PATHS = (
     "public",
 )
 REFUSALS = ("an object", "413", "500", "each", "the rest")
+MOODS = (0.1, 0.2, 0.5, 1.0, 3.2)
 # Of each kind so many of a thousand.
 KINDS = {
     "endpoint": 665,
@@ -39,13 +40,14 @@ class Faults:
         self._ends: dict[int, list[Drawn]] = defaultdict(list)
 
     def drawn(self, round_: int, often: float) -> Iterator[Drawn]:
-        """Those of this round."""
+        """Those of this round: in most of them few, so that something goes on, in some a great many."""
+        often *= self._draw.choice(MOODS)
         number = int(often) + (self._draw.random() < often % 1)
         for kind in self._draw.choices(list(KINDS), list(KINDS.values()), k=number):
             do, of, ends = getattr(self, f"_{kind}")()
             yield do, of
             if ends is not None:
-                self._ends[round_ + self._draw.randrange(1, 5)].append((ends, of))
+                self._ends[round_ + self._draw.choice((1, 1, 2, 4))].append((ends, of))
 
     def over(self, round_: int) -> list[Drawn]:
         """Those that end now."""

@@ -27,6 +27,7 @@ from tests.storms import fates
 from tests.storms.truth import Cover
 
 PACE_SEC = 0.35
+SEEN_TRIES = 80
 LONG_SEC = 30.0
 SLOW_SEC = 2.0  # told, so that somebody may look why
 DELAY = timedelta(seconds=600)
@@ -34,7 +35,7 @@ EXPECTED = (Refused, Unanswered)
 UNLUCKY: tuple[type[Exception], ...] = (NodeError, *DATABASE_AWAY, *TRY_AGAIN)
 ALL_FATES = {fate.__name__: fate for fate in [*fates.WHOLE, *fates.IN_PARTS]}
 # What moves the chain or the time, or breaks something: done before the next thing begins.
-NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "work", "quiet", "end"}
+NOT_BESIDE = {"time", "mine", "reorg", "come_back", "open", "close", "free", "work", "seen", "quiet", "end"}
 
 
 @dataclass
@@ -308,6 +309,21 @@ class Playing:
             except UNLUCKY as error:
                 self.record.counts[f"struck {type(error).__name__}"] += 1
 
+    async def do_seen(self) -> None:
+        """The workers by themselves have seen what is safe now, and settled it; on a busy machine, or where
+        something is still broken, it is not waited for much longer."""
+        safe = await self.town.chain.block_number("safe")
+        owner = await self.town.server.owner()
+        try:
+            for _ in range(SEEN_TRIES):
+                if await owner.fetchval(SETTLED, safe):
+                    self.record.counts["seen by the workers"] += 1
+                    return
+                await asyncio.sleep(0.1)
+            self.record.counts["not seen by the workers in time"] += 1
+        finally:
+            await owner.close()
+
     async def do_quiet(self) -> None:
         """Nobody does anything, all is well, the chain is final: what has to hold, holds."""
         await self._at_rest()
@@ -337,6 +353,9 @@ class Playing:
             await owner.close()
 
 
+SETTLED = """
+    select (select safe_number from chain_cursors) >= $1 and not exists (select from settle_queue)
+"""
 RESTS = """
     select (select finalized_number from chain_cursors) >= $1
         and not exists (select from settle_queue) and not exists (select from transfer_queue)

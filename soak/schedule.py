@@ -12,6 +12,7 @@ from soak import lives
 from soak.faults_drawn import Faults
 
 HOUR, DAY = 3600, 86_400
+FINAL = 12  # blocks behind the head; the safe head is half as far
 CALM_OF, STORMY_OF = 8, 22  # so many rounds with no fault after so many with
 
 
@@ -30,13 +31,15 @@ class Scale(msgspec.Struct, frozen=True):
     accounts: int = 60
     lives: float = 3.2
     faults: float = 6.0
-    reorgs: int = 85
+    reorgs: int = 120
     quiet_every: int = 120
     longest: bool = True  # covers of thirty days, too
     tail_step: int = 6 * HOUR  # seconds that pass at least, in the weeks after
 
 
-SMALL = Scale(accounts=6, lives=1.5, faults=4.0, reorgs=50, quiet_every=24, longest=False, tail_step=6 * HOUR)
+SMALL = Scale(
+    accounts=6, lives=1.5, faults=4.0, reorgs=100, quiet_every=24, longest=False, tail_step=6 * HOUR
+)
 
 
 class Schedule:
@@ -55,16 +58,19 @@ class Schedule:
 
     def next_round(self) -> list[Action]:
         """Time passes; what is due is done, people come, things break, blocks are mined."""
-        step = self._step()
-        doing = list(self._passed(step))
+        step, stormy = self._step(), self._round % (CALM_OF + STORMY_OF) < STORMY_OF
+        doing = list(self._undone(0.5, 1) if stormy else self._undone(0.8, FINAL // 2 + 1))
+        doing += self._passed(step)
         doing += self._began()
-        if self._round % (CALM_OF + STORMY_OF) < STORMY_OF:
+        if stormy:
             doing += [self._act(do, **of) for do, of in self._faults.drawn(self._round, self.scale.faults)]
         doing += [self._act(do, **of) for do, of in self._faults.over(self._round)]
         doing += self._chain()
         if self._draw.random() < 0.25:
             doing.append(self._act("operate", seed=self._seed()))
         doing += self._people()
+        if not stormy:
+            doing.append(self._act("seen"))
         self._round += 1
         if self._round % self.scale.quiet_every == 0:
             doing += [self._act(do, **of) for do, of in self._faults.all_over()]
@@ -133,12 +139,16 @@ class Schedule:
             for at, do, of in later:
                 self._later(at, do, **of)
 
+    def _undone(self, often: float, least: int) -> Iterable[Action]:
+        """A reorg before anything else: of blocks that the workers have had time to see, also safe ones."""
+        if self._draw.random() * 100 < self.scale.reorgs * often:
+            yield self._act("reorg", depth=self._draw.randint(least, FINAL), seed=self._seed())
+
     def _chain(self) -> Iterable[Action]:
         yield self._act("mine", blocks=self._draw.randrange(1, 5))
-        if self._draw.random() * 100 < self.scale.reorgs:
-            yield self._act(
-                "reorg", depth=min(self._draw.randrange(1, 9), self._draw.randrange(1, 9)), seed=self._seed()
-            )
+        if self._draw.random() * 100 < self.scale.reorgs / 2:
+            depth = min(self._draw.randint(1, FINAL), self._draw.randint(1, FINAL))
+            yield self._act("reorg", depth=depth, seed=self._seed())
             if self._draw.random() < 0.7:
                 yield self._act("come_back", seed=self._seed())
         if self._draw.random() < 0.3:

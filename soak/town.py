@@ -36,6 +36,7 @@ from soak.clock import SharedClock, make_clock_file
 from soak.people import People
 from soak.process import CLOCK, WHO
 from soak.record import Holder, Record
+from soak.schedule import FINAL
 from soak.server import Server, running_server
 from soak.wire import Endpoint, Exchange
 from tests.exposure.shares import all_of_it
@@ -140,7 +141,9 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
     clock = SharedClock(folder / "clock")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_server())
-        chain = SandboxChain(slots_in_an_epoch=4, begins=int(BEGINS.timestamp()) - 3600, capital=CAPITAL)
+        chain = SandboxChain(
+            slots_in_an_epoch=FINAL // 2, begins=int(BEGINS.timestamp()) - 3600, capital=CAPITAL
+        )
         await stack.enter_async_context(chain)
         proxies = [await stack.enter_async_context(RpcProxy(chain.url, free_port())) for _ in range(2)]
         exchange = SandboxExchange(clock, seed=seed, regions=("global",), monotonic=_faster)
