@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ def rounds_of(typed: argparse.Namespace, scale: Scale) -> Iterator[list[Action]]
 
 async def soak(typed: argparse.Namespace) -> int:
     """Play it; exit status 1 when something must not be."""
+    if (task := asyncio.current_task()) is not None:  # told to end, it ends what it has started
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     folder = typed.folder or Path(mkdtemp(prefix="liqpass-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     seed, scale, rounds = typed.seed, SMALL if typed.small else Scale(), None
