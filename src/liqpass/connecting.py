@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from liqpass.database_url import Address, address_of
+from liqpass.hanging_up import HangsUp
 from liqpass.leading import ANSWER_SEC, LOOKS_AROUND, LOOKS_SEC, Host, Leading, NoLeader
 from liqpass.settings import SettingError
 
@@ -70,15 +71,6 @@ class WrongSession(Exception):  # noqa: N818, what is wrong with it
 
 
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, WrongSession)
-
-
-class HangsUp(asyncpg.Connection):
-    """Where nobody waits for a statement any more, this end hangs up; asyncpg would ask the server to stop
-    it. But a commit that waits for its standby and is told to stop counts as done: everybody sees it, though
-    it is on one disk and may yet be lost. What is no commit ends soon (client_connection_check_interval)."""
-
-    def _cancel_current_command(self, waiter: Any, cancel_waiter: Any = None) -> None:
-        asyncio.get_running_loop().call_soon(self.terminate)  # completes both waiters
 
 
 @dataclass(frozen=True)

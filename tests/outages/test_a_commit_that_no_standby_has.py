@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from liqpass.connecting import connect_as_owner
+from liqpass.db import open_database
 from liqpass.embedded import embedded_postgres
 
 WAITS = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
@@ -63,3 +64,19 @@ async def test_who_hangs_up_amid_a_statement_ends_it(alone: str) -> None:
         await asyncio.sleep(0.05)
     assert not await reader.fetchval(runs)
     await reader.close()
+
+
+@pytest.mark.parametrize("one_statement", [True, False])
+async def test_who_hangs_up_is_told_nothing_else(database_url: str, one_statement: bool) -> None:
+    db = await open_database(database_url, name="test", size=3)
+    for turn in range(200):
+        work = asyncio.create_task(
+            db.run(lambda conn: conn.execute("select pg_sleep(0.05)"), one_statement=one_statement)
+        )
+        for _ in range(turn % 20):
+            await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+    assert await db.run(lambda conn: conn.fetchval("select 1")) == 1
+    await db.close()
