@@ -49,6 +49,10 @@ QUOTE_SEC = 5_400  # time passes in steps of up to an hour: who pays at once sha
 FASTER = 40.0  # the exchange's limits are by real seconds, of which there are few
 
 
+# More than blocks are ever made, reorgs' too: anvil would lose the chain's state, and say nothing.
+STATES = 30_000
+
+
 @dataclass
 class Process:
     """One of the product's, which somebody starts again when it has ended, as systemd does."""
@@ -142,7 +146,10 @@ async def running_town(folder: Path, seed: int, accounts: int, record: Record) -
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_server())
         chain = SandboxChain(
-            slots_in_an_epoch=FINAL // 2, begins=int(BEGINS.timestamp()) - 3600, capital=CAPITAL
+            slots_in_an_epoch=FINAL // 2,
+            begins=int(BEGINS.timestamp()) - 3600,
+            capital=CAPITAL,
+            states=STATES,
         )
         await stack.enter_async_context(chain)
         proxies = [await stack.enter_async_context(RpcProxy(chain.url, free_port())) for _ in range(2)]

@@ -34,6 +34,7 @@ class SandboxChain(Anvil):
         wallets: int = 8,
         capital: int = 0,
         hardfork: str = "",
+        states: int | None = None,
     ) -> None:
         super().__init__(
             chain_id=chain_id,
@@ -41,6 +42,7 @@ class SandboxChain(Anvil):
             begins=begins,
             first_block=first_block,
             hardfork=hardfork,
+            states=states,
         )
         self.capital = capital
         self.wallets = [wallet(f"trader {n}") for n in range(1, wallets + 1)]
