@@ -66,8 +66,8 @@ class Anvil:
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
     `first_block` is the number of the first block, `begins` its time in unix seconds (left away: now);
     `hardfork` is the newest whose rules hold (left away: the newest that anvil knows). `states`: of how many
-    blocks anvil keeps the state in memory (left away: 500, the rest on disk, where hundreds of reorgs lose it:
-    findings/anvil-loses-its-state.sh); a third of a megabyte each.
+    blocks anvil keeps the state in memory, a third of a megabyte each (left away: 500, the rest on disk, and
+    hundreds of reorgs lose it all: findings/anvil-loses-its-state.sh).
     """
 
     def __init__(
