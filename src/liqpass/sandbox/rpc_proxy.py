@@ -188,7 +188,7 @@ class RpcProxy:
         if "error" in answer:
             return self.retell(answer) if self.retell else answer
         result = answer["result"]
-        if self.lag:
+        if self.lag and heads:  # it may have been asked before it was late
             result = _forgotten(method, result, heads["latest"])
         if method == "eth_getLogs":
             if self.max_logs is not None and len(result) > self.max_logs:
