@@ -28,8 +28,8 @@ Next, in this order:
      Payments for orders that were made after the backup are in suspense: liqpass suspense list.
   3. See that each batch file that was written since the backup is sent, or can never be signed any more; then
      liqpass suspense after-restore --by NAME --reason TEXT. Until then no batch is made.
-  4. liqpass pool resume long --by NAME, and short: nothing is sold until then. Limits, stops, refusals and
-     closed breaks are those of the backup: do again what was done since."""
+  4. liqpass pool resume long --by NAME --reason TEXT, and short: nothing is sold until then. Limits, stops,
+     refusals and closed breaks are those of the backup: do again what was done since."""
 
 
 KeysStay = Annotated[
