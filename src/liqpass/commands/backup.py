@@ -137,10 +137,12 @@ async def _restored(as_of: str, keys_stay: bool) -> None:
 
 
 async def _restore(path: Path, keys_stay: bool) -> None:
+    from liqpass.backups import manifest
     from liqpass.backups.restoring import restore as restored
     from liqpass.clock import system_clock
     from liqpass.place import database_place, named_database_errors
 
+    manifest.read(path)  # no database is made for what is no backup
     with database_place(os.environ, tell) as place, named_database_errors():
         made = await restored(
             place.url, path, system_clock(), tell, chain_id=_chain_id(os.environ), keys_stay=keys_stay
@@ -156,9 +158,11 @@ async def _restore(path: Path, keys_stay: bool) -> None:
 
 
 async def _verify(path: Path) -> None:
+    from liqpass.backups import manifest
     from liqpass.backups.restoring import restore as restored
     from liqpass.clock import system_clock
 
+    manifest.read(path)
     with _thrown_away() as url:
         made = await restored(url, path, system_clock(), tell)
         good = await _show_findings(url, made)
