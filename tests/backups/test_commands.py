@@ -238,6 +238,15 @@ async def test_where_no_key_was_deleted_okx_alone_is_asked(
     async with newcomer(world) as alice, newcomer(world) as bob:
         made = await take(database_url, tmp_path, world.clock(), print)
         assert made.manifest.contents.key_ids == {"k1": 4}
+        for key, status, said in (
+            ("", 0, "keys: needs k1 in API_KEYS_ENC_KEY, which is not set here"),
+            (KEY, 1, "FAIL  keys: k1 is not in API_KEYS_ENC_KEY"),
+            (world.of.settings.api_keys_enc_key, 0, "ok    keys: k1"),
+        ):
+            tried = await typed("restore", str(made.path), "--verify", API_KEYS_ENC_KEY=key)
+            assert (tried.status, said in tried.out, "It holds" in tried.out) == (status, True, not status), (
+                tried
+            )
         books.delete_key(str(bob.key["apiKey"]))
         done = await typed("restore", str(made.path), "--keys-stay", url=empty_url, API_KEYS_ENC_KEY=KEY)
         assert "FAIL  keys: k1 is not in API_KEYS_ENC_KEY: 4 secrets" in done.out, done

@@ -166,7 +166,11 @@ async def _verify(path: Path) -> None:
     with _thrown_away() as url:
         made = await restored(url, path, system_clock(), tell)
         good = await _show_findings(url, made)
-    _show_keys(made, os.environ)
+    if made.contents.key_ids and not os.environ.get("API_KEYS_ENC_KEY"):
+        ids = ", ".join(made.contents.key_ids)
+        typer.echo(f"      keys: needs {ids} in API_KEYS_ENC_KEY, which is not set here: not looked at")
+    else:
+        good = _show_keys(made, os.environ) and good
     if not good:
         raise typer.Exit(1)
     typer.echo(f"It holds: {path} brings back the database of {moment(made.made_at)}.")
@@ -193,19 +197,19 @@ async def _show_findings(url: str, made: "Manifest") -> bool:
     return good
 
 
-def _show_keys(made: "Manifest", env: Mapping[str, str]) -> None:
-    """Which keys of the vault are missing, and what does not open without them."""
+def _show_keys(made: "Manifest", env: Mapping[str, str]) -> bool:
+    """Which keys of the vault are missing, and what does not open without them; whether none is."""
     from liqpass.settings import SettingError
     from liqpass.vault.cipher import SETTING, KeyRing
 
     sealed = made.contents.key_ids
     if not sealed:
-        return
+        return True
     try:
         ids = KeyRing.from_env(env[SETTING]).ids if env.get(SETTING) else []
     except SettingError as error:
         typer.echo(f"FAIL  keys: {error}")
-        return
+        return False
     missing = {key_id: secrets for key_id, secrets in sealed.items() if key_id not in ids}
     for key_id, secrets in missing.items():
         typer.echo(
@@ -214,6 +218,7 @@ def _show_keys(made: "Manifest", env: Mapping[str, str]) -> None:
         )
     if not missing:
         typer.echo(f"ok    keys: {', '.join(sealed)} in {SETTING}; liqpass keys check opens every secret")
+    return not missing
 
 
 def _moment_of(text: str) -> datetime:
