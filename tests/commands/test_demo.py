@@ -166,6 +166,8 @@ async def test_a_state_file_that_cannot_be_written_is_refused_before_the_story(
     assert done.status == 1
     assert done.err.startswith("liqpass: --state: ")
     assert why in done.err
+    both = await run("demo", "--once", "--state", str(tmp_path / "state.json"), env={})
+    assert both.err == "liqpass: --state: is for a demo that stays up: leave it or --once away\n"
 
 
 async def test_a_role_that_may_make_no_database_is_told_so_in_one_line(

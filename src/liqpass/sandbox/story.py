@@ -39,6 +39,8 @@ async def demo(*, once: bool, state: Path | None) -> None:
         "LiqPass demo. Real: PostgreSQL, an EVM node, the code of USDC, liqpass serve and liqpass work."
     )
     teller.dim("Played: OKX, by a server that speaks its wire protocol. All of it is on this machine.")
+    if state is not None and once:
+        raise SettingError("--state", "is for a demo that stays up: leave it or --once away")
     if state is not None:
         _refuse_what_cannot_be_written(state)
     began = datetime.now(UTC)
