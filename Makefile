@@ -18,7 +18,7 @@ CANDLES ?= ../shared/market_data
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
-demo: deps ## play the story of two orders and a claim, and stay up; ONCE=1 ends after it, STATE=file tells where all listens
+demo: deps ## play the story of two orders and a claim, and stay up; ONCE=1 ends after it, or STATE=file tells where all listens
 	@$(IN_VENV) python -m liqpass demo $(if $(ONCE),--once) $(if $(STATE),--state "$(STATE)")
 
 test: deps-dev ## run every test; ARGS="-k words" for some, AT_ONCE=0 for one after the other

@@ -39,6 +39,8 @@ def main() -> None:
         "--unchecked", action="store_true", help="leave out what takes longest, the validation"
     )
     given = wanted.parse_args()
+    if not given.out.absolute().parent.is_dir() or given.out.is_dir():
+        wanted.error(f"--out: {given.out} is no file in a folder that is there")
     document = bill()
     if given.serial:
         document["serialNumber"] = f"urn:uuid:{given.serial}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
+import msgspec
 import structlog
 
 from soak.judging import judge
@@ -33,7 +34,18 @@ def asked() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="where logs go (a new one under the system's temporary folder)"
     )
-    return parser.parse_args()
+    typed = parser.parse_args()
+    if typed.rounds is not None and typed.rounds < 1:
+        parser.error("--rounds: one at least")
+    try:
+        typed.log = read_log(typed.replay) if typed.replay else None
+        typed.folder = typed.folder or Path(mkdtemp(prefix="liqpass-soak-"))
+        typed.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{error.filename} cannot be used: {error.strerror}")
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        parser.error(f"--replay: {typed.replay} is no schedule.jsonl of a soak")
+    return typed
 
 
 def rounds_of(typed: argparse.Namespace, scale: Scale) -> Iterator[list[Action]]:
@@ -50,11 +62,8 @@ async def soak(typed: argparse.Namespace) -> int:
     """Play it; exit status 1 when something must not be."""
     if (task := asyncio.current_task()) is not None:  # told to end, it ends what it has started
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    folder = typed.folder or Path(mkdtemp(prefix="liqpass-soak-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    seed, scale, rounds = typed.seed, SMALL if typed.small else Scale(), None
-    if typed.replay:
-        seed, scale, rounds = read_log(typed.replay)
+    folder: Path = typed.folder
+    seed, scale, rounds = typed.log or (typed.seed, SMALL if typed.small else Scale(), None)
     record = Record(folder)
     record.begin(seed, scale)
     print(f"seed {seed}; the log: {folder / 'schedule.jsonl'}", flush=True)
@@ -70,8 +79,10 @@ async def soak(typed: argparse.Namespace) -> int:
                 break
     told(playing)
     if record.complaints:
-        print(f"FAILED. seed {seed}; again with: python -m soak --replay {folder / 'schedule.jsonl'}")
-    return 1 if record.complaints else 0
+        print(f"FAILED. seed {seed}; again with: make soak ARGS=\"--replay '{folder / 'schedule.jsonl'}'\"")
+        return 1
+    print(f"Nothing was wrong, at any of {record.counts['looks']} looks.")
+    return 0
 
 
 def tell(number: int, spent: float, playing: Playing) -> None:
@@ -122,4 +133,7 @@ if __name__ == "__main__":
         logging.CRITICAL
     )  # that a pool could not connect is what is wanted here
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    sys.exit(asyncio.run(soak(asked())))
+    try:
+        sys.exit(asyncio.run(soak(asked())))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.exit("Told to end before it was over: nothing is said of what was not looked at.")

@@ -128,7 +128,7 @@ def migrate(
     run(lambda: migrate_database(os.environ, tell, anyway=anyway))
 
 
-@cli.command(epilog="Example: liqpass check && systemctl start liqpass")
+@cli.command(epilog="Example: liqpass check && liqpass serve")
 def check(
     books: Annotated[
         bool, typer.Option("--books", help="Ask the invariants of the books instead, all of them.")

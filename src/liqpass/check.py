@@ -222,7 +222,9 @@ async def _watcher(db: Database, heads: HeadsShown) -> Finding:
         return Finding("watcher", False, waiting(shown.behind[-1], now, cursor.doubt))
     since = int((now - cursor.read_at).total_seconds())
     if since > WATCHER_LATE.total_seconds():
-        return Finding("watcher", True, f"last good view of the chain {since} s ago: liqpass work goes on")
+        return Finding(
+            "watcher", True, f"last good view of the chain {since} s ago: liqpass work, once started, goes on"
+        )
     behind = int((now - cursor.latest_time).total_seconds())
     if behind > WATCHER_LATE.total_seconds():
         return Finding("watcher", False, f"the endpoints show no block younger than {behind} s")

@@ -32,6 +32,13 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
         ) from None
 
 
+def why_not(error: OSError) -> str:
+    """Why a folder cannot be made or used. What mkdir says of a file in its place is no help."""
+    return (
+        "it is a file, not a folder" if isinstance(error, FileExistsError) else error.strerror or str(error)
+    )
+
+
 def make_data_dir(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
     """The data folder, made when missing. Root's is made passable; what is above stays as it is."""
     try:
@@ -41,7 +48,7 @@ def make_data_dir(data_dir: Path, account: pwd.struct_passwd | None) -> Path:
             folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o111)
         (folder / "start.lock").open("a").close()
     except OSError as error:
-        raise SettingError("LIQPASS_DATA_DIR", f"{data_dir} cannot be used: {error.strerror}") from None
+        raise SettingError("LIQPASS_DATA_DIR", f"{data_dir} cannot be used: {why_not(error)}") from None
     if account and not may_enter(account, folder):
         raise SettingError(
             "LIQPASS_DATA_DIR",

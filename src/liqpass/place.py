@@ -113,8 +113,11 @@ def named_database_errors() -> Iterator[None]:
             "DATABASE_URL",
             f"its login may not act as {APP_ROLE}; as a superuser: grant {APP_ROLE} to that login",
         ) from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        raise SettingError("DATABASE_URL", f"the database cannot be reached: {why}") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        why = str(error) or type(error).__name__
         raise SettingError("DATABASE_URL", f"the database does not let us in: {why}") from None
 
 

@@ -336,5 +336,7 @@ async def _keep_as_is(_conn: asyncpg.Connection) -> None:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be reached: {error.strerror}"
     said = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
     return said.replace("DATABASE_URL", READ_URL)

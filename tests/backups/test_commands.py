@@ -111,8 +111,9 @@ async def test_what_is_damaged_is_named_and_nothing_is_restored(
         done = await typed("restore", str(other), url=empty_url, LIQPASS_CHAIN_ID="8453")
         assert (done.status, said in done.err) == (1, True), done
         shutil.rmtree(other)
-    done = await typed("restore", str(tmp_path), url=empty_url)
-    assert "is no backup" in done.err
+    done = await typed("restore", str(made.parent), url=empty_url)
+    assert "is no backup (No such file or directory: manifest.json)" in done.err
+    assert f"The newest in it is {made}" in done.err
     assert (
         await asked(empty_url, "select count(*) from pg_class where relnamespace = 'public'::regnamespace")
         == 0
@@ -142,13 +143,21 @@ async def test_a_folder_that_is_none_is_said_to_be_that_and_not_blamed_on_the_da
     database_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    for where in (tmp_path / "file", tmp_path / "file" / "below"):
-        done = await typed("backup", str(where), url=database_url)
-        assert (done.status, f"{where} cannot be used: " in done.err, "DATABASE_URL" in done.err) == (
+    for where, why in (("file", "it is a file, not a folder"), ("file/below", "Not a directory")):
+        done = await typed("backup", str(tmp_path / where), url=database_url)
+        said = f"{tmp_path / where} cannot be used: {why}"
+        assert (done.status, said in done.err, "DATABASE_URL" in done.err) == (
             1,
             True,
             False,
         )
+
+
+@pytest.mark.parametrize("verify", [[], ["--verify"]])
+async def test_no_database_is_made_for_what_is_no_backup(verify: list[str], tmp_path: Path) -> None:
+    done = await typed("restore", str(tmp_path / "typo"), *verify, LIQPASS_DATA_DIR=str(tmp_path / "data"))
+    assert (done.status, "is no backup" in done.err, done.err.count("\n")) == (1, True, 1)
+    assert names_in(tmp_path) == []
 
 
 async def test_roles_that_have_rights_are_asked_for_by_name(
@@ -229,6 +238,15 @@ async def test_where_no_key_was_deleted_okx_alone_is_asked(
     async with newcomer(world) as alice, newcomer(world) as bob:
         made = await take(database_url, tmp_path, world.clock(), print)
         assert made.manifest.contents.key_ids == {"k1": 4}
+        for key, status, said in (
+            ("", 0, "keys: needs k1 in API_KEYS_ENC_KEY, which is not set here"),
+            (KEY, 1, "FAIL  keys: k1 is not in API_KEYS_ENC_KEY"),
+            (world.of.settings.api_keys_enc_key, 0, "ok    keys: k1"),
+        ):
+            tried = await typed("restore", str(made.path), "--verify", API_KEYS_ENC_KEY=key)
+            assert (tried.status, said in tried.out, "It holds" in tried.out) == (status, True, not status), (
+                tried
+            )
         books.delete_key(str(bob.key["apiKey"]))
         done = await typed("restore", str(made.path), "--keys-stay", url=empty_url, API_KEYS_ENC_KEY=KEY)
         assert "FAIL  keys: k1 is not in API_KEYS_ENC_KEY: 4 secrets" in done.out, done

@@ -58,7 +58,11 @@ async def test_all_in_order_is_exit_status_0(env: dict[str, str]) -> None:
     [
         ("settings", {"API_KEYS_ENC_KEY": "short"}, "API_KEYS_ENC_KEY: "),
         ("settings", {"LIQPASS_SKUS": "nowhere.toml"}, "LIQPASS_SKUS: "),
-        ("database", {"DATABASE_URL": f"postgresql://x@127.0.0.1:{free_port()}/x"}, "does not let us in"),
+        (
+            "database",
+            {"DATABASE_URL": f"postgresql://x@127.0.0.1:{free_port()}/x"},
+            "be reached: Connect",
+        ),
         ("node", {"LIQPASS_RPC_URLS": f"http://127.0.0.1:{free_port()}"}, "cannot be reached"),
         ("contract", {"LIQPASS_TREASURY": to_hex(wallet("stranger").address)}, "treasury"),
         ("exchange", {"LIQPASS_OKX_HOSTS": f"us=http://127.0.0.1:{free_port()}"}, "OKX does not answer"),

@@ -151,10 +151,23 @@ async def test_in_the_repository_it_says_what_to_do_without_the_npm_packages(tmp
     assert done.err.count("\n") == 1
 
 
-async def test_a_state_file_in_no_folder_is_refused_before_the_story(tmp_path: Path) -> None:
-    done = await run("demo", "--state", str(tmp_path / "nowhere" / "state.json"), env={})
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("{}/nowhere/state.json", "is no folder"),
+        ("{}", "is a folder: name a file"),
+        ("/proc/state.json", "/proc/state.json cannot be written: "),  # not even root may
+    ],
+)
+async def test_a_state_file_that_cannot_be_written_is_refused_before_the_story(
+    state: str, why: str, tmp_path: Path
+) -> None:
+    done = await run("demo", "--state", state.format(tmp_path), env={})
     assert done.status == 1
     assert done.err.startswith("liqpass: --state: ")
+    assert why in done.err
+    both = await run("demo", "--once", "--state", str(tmp_path / "state.json"), env={})
+    assert both.err == "liqpass: --state: is for a demo that stays up: leave it or --once away\n"
 
 
 async def test_a_role_that_may_make_no_database_is_told_so_in_one_line(

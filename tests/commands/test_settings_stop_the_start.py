@@ -89,8 +89,8 @@ async def test_a_server_that_has_not_even_the_role_is_said_with_what_to_do(
 async def test_a_database_that_cannot_be_had_is_named_in_one_line(env: dict[str, str]) -> None:
     gone = f"postgresql://someone:a-password@127.0.0.1:{free_port()}/liqpass"
     for command, url, said in (
-        ("work", gone, "the database does not let us in"),
-        ("migrate", gone, "the database does not let us in"),
+        ("work", gone, "the database cannot be reached: Connect"),
+        ("migrate", gone, "the database cannot be reached: Connect"),
         ("migrate", "mysql://someone:a-password@127.0.0.1", "is no address"),
     ):
         done = await liqpass(command, env={**env, "DATABASE_URL": url})

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,6 +60,21 @@ def test_systemd_would_complain_of_a_unit_that_is_wrong_or_open(tmp_path: Path) 
         "\n".join(line for line in text.splitlines() if not line.startswith(("Pr", "Sys", "Cap")))
     )
     assert analyzed("security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(wide)).returncode != 0
+
+
+def test_a_command_by_hand_runs_as_the_services_do() -> None:
+    """What running.md has one type has their user and settings."""
+    typed = re.search(
+        r"as_liqpass\(\) \{.*?\}\n", (UNITS.parents[1] / "docs/running.md").read_text(), re.DOTALL
+    )
+    assert typed
+    for unit in ("serve", "work"):
+        lines = (UNITS / f"liqpass-{unit}.service").read_text().splitlines()
+        wanted = [f"-p {line} " for line in lines if line.startswith(("EnvironmentFile=", "LoadCredential="))]
+        assert [one for one in wanted if one not in typed[0]] == [], unit
+        assert "User=liqpass" in lines
+    assert (len(wanted), "--uid=liqpass " in typed[0], PROGRAM in typed[0]) == (3, True, True)
+    assert subprocess.run(["sh", "-n"], input=typed[0], text=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["serve", "work"])

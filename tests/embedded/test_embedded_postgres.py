@@ -173,6 +173,10 @@ def test_a_data_folder_that_cannot_be_used_is_named_by_its_setting(folder: Path)
     closed.mkdir(mode=0o500)  # to write in for an ordinary user, to pass through for root's PostgreSQL
     with pytest.raises(SettingError, match="LIQPASS_DATA_DIR: "), embedded_postgres(closed / "data"):
         pass
+    (folder / "file").write_text("")
+    said = "file cannot be used: it is a file, not a folder"
+    with pytest.raises(SettingError, match=said), embedded_postgres(folder / "file"):
+        pass
 
 
 def test_nothing_above_the_data_folder_is_changed(data_dir: Path) -> None:

@@ -23,6 +23,7 @@ Fault = Callable[[Town, Node], Awaitable[None]]
 @pytest.fixture(scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """For all of them; what is true in the end is true of all that happened."""
+    tell(f"three servers under Patroni, {TRADERS} traders; each way takes half a minute to some minutes")
     async with (
         running_cluster(3) as cluster,
         town_on(cluster, tmp_path_factory.mktemp("town"), TRADERS) as town,
@@ -77,6 +78,7 @@ async def mended(leader: Node) -> None:
 async def test_the_sale_goes_on_without_the_leader_and_it_joins_again(town: Town, fault: Fault) -> None:
     leader = await town.cluster.leader()
     began = time.monotonic()
+    tell(f"{fault.__name__}: {fault.__doc__}")
     await fault(town, leader)
     if fault is postgres_killed:  # Patroni starts it again
         await town.sells(TRADERS)

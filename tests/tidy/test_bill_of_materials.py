@@ -48,3 +48,13 @@ def test_each_package_is_there_with_version_hashes_and_licence_and_nothing_of_th
     refs = {one["bom-ref"] for one in first["components"]} | {first["metadata"]["component"]["bom-ref"]}
     assert {one["ref"] for one in first["dependencies"]} == refs
     assert str(TOP) not in json.dumps(first)
+
+
+def test_where_it_cannot_be_written_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    for out in (tmp_path, tmp_path / "nowhere" / "sbom.json"):
+        command = [str(TOP / ".venv/sbom/bin/python"), "-m", "scripts.sbom", "--out", str(out)]
+        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+        assert (done.returncode, f"--out: {out} is no file in a folder that is there" in done.stderr) == (
+            2,
+            True,
+        )

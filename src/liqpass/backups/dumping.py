@@ -17,6 +17,7 @@ from liqpass.backups import BackupError, manifest, programs
 from liqpass.backups.manifest import DUMP, PREFIX, Applied, Contents, LastRun, Manifest, ReadChain
 from liqpass.backups.programs import Progress
 from liqpass.connecting import connect_as_owner
+from liqpass.data_folder import why_not
 from liqpass.hexes import to_hex
 
 # Who is signed in is no part of a backup: what was ended after it would live again, and its owner is back
@@ -93,7 +94,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise BackupError(f"{folder} cannot be used: {error.strerror}") from None
+        raise BackupError(f"{folder} cannot be used: {why_not(error)}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -94,7 +94,11 @@ def read(folder: Path) -> Manifest:
     try:
         text = (folder / MANIFEST).read_bytes()
     except OSError as error:
-        raise BackupError(f"{folder} is no backup ({error.strerror}: {MANIFEST}): {ALL_OF_IT}") from None
+        within = backups_in(folder)
+        newest = f". The newest in it is {within[-1]}" if within else ""
+        raise BackupError(
+            f"{folder} is no backup ({error.strerror}: {MANIFEST}): {ALL_OF_IT}{newest}"
+        ) from None
     try:
         number = msgspec.json.decode(text, type=dict[str, msgspec.Raw])["format"]
         if msgspec.json.decode(number, type=int) > FORMAT:

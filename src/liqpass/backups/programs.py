@@ -109,7 +109,7 @@ async def _heard(stderr: asyncio.StreamReader, tell: Progress) -> list[str]:
         if found := WORKING_ON.search(line):
             if loop.time() - told_at > 2:
                 told_at = loop.time()
-                tell(f"  {found[1]}")
+                tell(f"  table {found[1]}")
         elif "error:" in line or "FATAL" in line or "ERROR" in line or errors:
             errors.append(line)
     return errors

@@ -61,7 +61,7 @@ async def restore(
     found = manifest.read(backup)
     _check_chain(found.contents, chain_id)
     manifest.check_schema(found, migrations_of())
-    tell(f"Reading the dump, {found.size / 1e6:,.0f} MB")
+    tell(f"Reading the dump, {found.size / 1e6:,.1f} MB")
     await asyncio.to_thread(manifest.check_dump, backup, found)
     await _prepared(url, found)
     await _load(url, backup, found, tell)

@@ -28,8 +28,8 @@ Next, in this order:
      Payments for orders that were made after the backup are in suspense: liqpass suspense list.
   3. See that each batch file that was written since the backup is sent, or can never be signed any more; then
      liqpass suspense after-restore --by NAME --reason TEXT. Until then no batch is made.
-  4. liqpass pool resume long --by NAME, and short: nothing is sold until then. Limits, stops, refusals and
-     closed breaks are those of the backup: do again what was done since."""
+  4. liqpass pool resume long --by NAME --reason TEXT, and short: nothing is sold until then. Limits, stops,
+     refusals and closed breaks are those of the backup: do again what was done since."""
 
 
 KeysStay = Annotated[
@@ -137,10 +137,12 @@ async def _restored(as_of: str, keys_stay: bool) -> None:
 
 
 async def _restore(path: Path, keys_stay: bool) -> None:
+    from liqpass.backups import manifest
     from liqpass.backups.restoring import restore as restored
     from liqpass.clock import system_clock
     from liqpass.place import database_place, named_database_errors
 
+    manifest.read(path)  # no database is made for what is no backup
     with database_place(os.environ, tell) as place, named_database_errors():
         made = await restored(
             place.url, path, system_clock(), tell, chain_id=_chain_id(os.environ), keys_stay=keys_stay
@@ -156,13 +158,19 @@ async def _restore(path: Path, keys_stay: bool) -> None:
 
 
 async def _verify(path: Path) -> None:
+    from liqpass.backups import manifest
     from liqpass.backups.restoring import restore as restored
     from liqpass.clock import system_clock
 
+    manifest.read(path)
     with _thrown_away() as url:
         made = await restored(url, path, system_clock(), tell)
         good = await _show_findings(url, made)
-    _show_keys(made, os.environ)
+    if made.contents.key_ids and not os.environ.get("API_KEYS_ENC_KEY"):
+        ids = ", ".join(made.contents.key_ids)
+        typer.echo(f"      keys: needs {ids} in API_KEYS_ENC_KEY, which is not set here: not looked at")
+    else:
+        good = _show_keys(made, os.environ) and good
     if not good:
         raise typer.Exit(1)
     typer.echo(f"It holds: {path} brings back the database of {moment(made.made_at)}.")
@@ -189,19 +197,19 @@ async def _show_findings(url: str, made: "Manifest") -> bool:
     return good
 
 
-def _show_keys(made: "Manifest", env: Mapping[str, str]) -> None:
-    """Which keys of the vault are missing, and what does not open without them."""
+def _show_keys(made: "Manifest", env: Mapping[str, str]) -> bool:
+    """Which keys of the vault are missing, and what does not open without them; whether none is."""
     from liqpass.settings import SettingError
     from liqpass.vault.cipher import SETTING, KeyRing
 
     sealed = made.contents.key_ids
     if not sealed:
-        return
+        return True
     try:
         ids = KeyRing.from_env(env[SETTING]).ids if env.get(SETTING) else []
     except SettingError as error:
         typer.echo(f"FAIL  keys: {error}")
-        return
+        return False
     missing = {key_id: secrets for key_id, secrets in sealed.items() if key_id not in ids}
     for key_id, secrets in missing.items():
         typer.echo(
@@ -210,6 +218,7 @@ def _show_keys(made: "Manifest", env: Mapping[str, str]) -> None:
         )
     if not missing:
         typer.echo(f"ok    keys: {', '.join(sealed)} in {SETTING}; liqpass keys check opens every secret")
+    return not missing
 
 
 def _moment_of(text: str) -> datetime:

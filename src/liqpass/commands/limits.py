@@ -181,8 +181,9 @@ async def _stop(direction: Direction, hours: int | None, by: str, reason: str) -
     until = None if hours is None else now + timedelta(hours=hours)
     async with database(NAME) as db:
         await db.run(lambda conn: changing.stop(conn, now, random, direction, until, said))
-    when = "until you type liqpass pool resume" if until is None else f"until {moment(until)}"
+    when = "until somebody resumes" if until is None else f"until {moment(until)}"
     typer.echo(f"From now on no cover of {direction}s is sold, {when}.")
+    typer.echo(f"To sell again: liqpass pool resume {direction} --by NAME --reason TEXT")
     typer.echo("Orders that are made already can still be paid.")
 
 

@@ -74,10 +74,12 @@ def tripped(found: Exposure) -> list[StoredStop]:
 
 def stopped_words(stop: StoredStop) -> str:
     """A stop in one sentence, and how it ends."""
-    until = "until somebody resumes" if stop.until_at is None else f"until {moment(stop.until_at)}"
+    until, before = "until somebody resumes", "To sell again"
+    if stop.until_at is not None:
+        until, before = f"until {moment(stop.until_at)}", "To sell again before that"
     return (
         f"No cover of {stop.direction}s is sold {until}: {stop.reason} ({stop.stopped_by}, "
-        f"{moment(stop.from_at)}). Before that: liqpass pool resume {stop.direction}."
+        f"{moment(stop.from_at)}). {before}: liqpass pool resume {stop.direction} --by NAME --reason TEXT."
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import aiohttp
@@ -37,11 +38,11 @@ async def demo(*, once: bool, state: Path | None) -> None:
     teller.dim(
         "LiqPass demo. Real: PostgreSQL, an EVM node, the code of USDC, liqpass serve and liqpass work."
     )
-    teller.dim(
-        "Played: OKX, by a server that speaks its wire protocol. Nothing outside this machine is asked."
-    )
+    teller.dim("Played: OKX, by a server that speaks its wire protocol. All of it is on this machine.")
+    if state is not None and once:
+        raise SettingError("--state", "is for a demo that stays up: leave it or --once away")
     if state is not None:
-        _refuse_lost_folder(state)
+        _refuse_what_cannot_be_written(state)
     began = datetime.now(UTC)
     async with sandbox_world(teller.dim) as world:
         try:
@@ -91,10 +92,17 @@ def _invite(teller: Teller, world: World, pages: str) -> None:
     teller.dim(f"The API stays up at {world.api} (documentation: {world.api}/docs). Ctrl-C ends it.")
 
 
-def _refuse_lost_folder(path: Path) -> None:
+def _refuse_what_cannot_be_written(path: Path) -> None:
     """Said before the story, not after it."""
     if not path.absolute().parent.is_dir():
         raise SettingError("--state", f"{path.absolute().parent} is no folder")
+    if path.is_dir():
+        raise SettingError("--state", f"{path} is a folder: name a file")
+    try:
+        with TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise SettingError("--state", f"{path} cannot be written: {error.strerror}") from None
 
 
 def _write_state(path: Path, told: dict[str, Any]) -> None:
