@@ -66,7 +66,7 @@ async def take(url: str, folder: Path, now: datetime, tell: Progress, *, keep: i
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         with _on_disk(folder):
-            return Taken(folder / name, made, manifest.let_go(folder, keep) if keep else [])
+            return Taken(folder / name, made, manifest.let_go(folder, keep, folder / name) if keep else [])
 
 
 def _begin(unfinished: Path) -> None:
