@@ -99,7 +99,7 @@ Obstacles = Callable[[], Awaitable[list[str]]]
 class Readiness(msgspec.Struct, frozen=True):
     """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers, and what is
     not known of the books. `replica`: how old the one of LIQPASS_READ_URL is at most, or why it is not read
-    from; null without one."""
+    from (in whose words, only `liqpass check` and the log tell); null without one."""
 
     ready: bool
     checks: dict[str, str]
@@ -245,7 +245,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["watcher"] = late[0]
     remarks = chain_remarks(cursor, shown, now) + remarks
     ready = all(said == "ok" for said in checks.values())
-    said = watched.replica.standing() if watched.replica else None
+    said = watched.replica.standing(to_all=True) if watched.replica else None
     return Response(Readiness(ready, checks, remarks, said), status_code=200 if ready else 503)
 
 

@@ -149,22 +149,26 @@ class Replica:
         self._marks: deque[tuple[float, int]] = deque()
         # When it was looked at last, and the moment up to which it had everything then.
         self._had: tuple[float, float] | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, bool] | None = None  # why, and whether everybody may know
 
     @property
     def why_not(self) -> str | None:
         """Why it is not read from at present; None when it is, or was not looked at yet."""
-        return self._refused
+        return self._refused[0] if self._refused else None
 
     @property
     def age_sec(self) -> float | None:
         """How old what is read there may be, by the last look; None while it is not read from."""
         return None if self._had is None else self._had[0] - self._had[1]
 
-    def standing(self) -> str:
-        """In words, behind "The replica is …"."""
+    def standing(self, *, to_all: bool = False) -> str:
+        """In words, behind "The replica is …". `to_all`: without those of a server or of the way to it, which
+        name hosts and logins."""
         if self._refused is not None:
-            return f"not read from, the primary is: {self._refused}"
+            why, harmless = self._refused
+            return (
+                f"not read from, the primary is: {why if harmless or not to_all else 'it does not let us in'}"
+            )
         age = self.age_sec
         return "not looked at yet" if age is None else f"read from, and at most {age:.1f} s old"
 
@@ -173,7 +177,7 @@ class Replica:
         """A connection on which all queries see the same moment, and how old that is at most. Raises
         Unusable, and what asyncpg raises."""
         if self._had is None:
-            raise Unusable(self._refused or "it was not looked at yet")
+            raise Unusable(self.why_not or "it was not looked at yet")
         async with self._connection() as conn:
             had = await self._is_at(conn, patience_sec)
             async with conn.transaction(isolation="repeatable_read", readonly=True):
@@ -188,7 +192,7 @@ class Replica:
         except AllTaken:
             return
         except KEPT_OUT as error:
-            self._refuse(_words(error))
+            self._refuse(error)
             await self._pool.expire_connections()  # of several hosts, another one may do
             return
         self._refused = None
@@ -207,7 +211,7 @@ class Replica:
         if self._had is None:  # left alone already, or not looked at yet
             return
         if isinstance(error, (Unusable, *LOST)):
-            self._refuse(_words(error))
+            self._refuse(error)
         elif isinstance(error, asyncpg.PostgresError):
             self._tell(f"The replica broke off, the primary is read: {_words(error)}.")
 
@@ -230,9 +234,9 @@ class Replica:
         except TimeoutError:
             self._pool.terminate()
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: Exception) -> None:
         is_news = self._refused is None
-        self._refused, self._had = why, None
+        self._refused, self._had = (_words(why), isinstance(why, (Unusable, MigrationError))), None
         if is_news:
             self._tell(f"The replica is {self.standing()}.")
 

@@ -249,6 +249,21 @@ async def test_a_look_that_is_in_the_way_of_replay_goes_to_the_primary(
         await until_read(reads)
 
 
+async def test_where_the_replica_is_and_who_logs_in_there_is_not_everybodys_business(
+    standby: Standby, books_url: str, clock: SettableClock, tmp_path: Path
+) -> None:
+    url = standby.url(books_url).replace("postgres@", "someones_login@")
+    async with world_reading(url, books_url, clock, tmp_path) as world:
+        replica = world.of.reads.replica
+        assert replica is not None
+
+        async def said() -> str | None:
+            return replica.why_not
+
+        assert "someones_login" in await until(said)
+        assert (await ready(world))["replica"] == "not read from, the primary is: it does not let us in"
+
+
 async def test_another_database_is_not_read(standby: Standby, books_url: str, database_url: str) -> None:
     """Neither another one of the same server, nor the same one of another server."""
     other = in_database(books_url, "another")
