@@ -19,7 +19,7 @@ from liqpass.chain.view import Cursor
 from liqpass.claims.states import ClaimStatus
 from liqpass.clock import Clock
 from liqpass.connecting import WrongSession, look, read_only, trouble
-from liqpass.db import Connection, Database
+from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exposure import told
 from liqpass.exposure.reading import Exposure, shown
 from liqpass.gauges import SEEN, seen_gauge
@@ -46,6 +46,7 @@ PROBED_BY: tuple[Literal["GET"], Literal["HEAD"]] = ("GET", "HEAD")
 WATCHER_LATE = timedelta(minutes=2)
 KEPT = timedelta(seconds=15)
 DATABASE_SEC = 3.0
+AWAY: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 orders_gauge = seen_gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = seen_gauge(
@@ -179,7 +180,7 @@ class Watched:
                     exposure=await self.exposure(conn),
                     market=await market.standing(conn, self.clock()),
                 )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
+        except AWAY as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             return None
 
@@ -238,7 +239,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
         checks["database"] = str(wrong)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         checks["database"] = "does not answer"
     now, shown = watched.clock(), await watched.heads.compared(cursor)
     if checks["watcher"] == "ok" and (late := late_heads(cursor, shown, now)):

@@ -115,6 +115,27 @@ async def test_a_connection_that_has_been_ended_and_is_not_gone_yet_is_an_outage
         await door.shut()
 
 
+async def test_probes_too_take_such_a_connection_for_an_outage(
+    shaky: TestWorld, door: Door, database_url: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        owner = await asyncpg.connect(database_url)
+        stack.push_async_callback(owner.close)
+        door.keep_ends()
+        said = "ok"
+        while said == "ok":  # until one is asked that was told its end and is there all the same
+            await owner.execute(ENDED, "shaky test")
+            said = (await page(shaky, "/readyz")).checks["database"]
+        assert said == "does not answer"
+        told = ""
+        while 'liqpass_orders{status="DRAFT"} NaN' not in told:
+            await owner.execute(ENDED, "shaky test")
+            answer = await page(shaky, "/metrics")
+            assert answer.status == 200
+            told = answer.text
+        await door.shut()
+
+
 async def test_a_database_that_its_owner_closes_for_a_while_is_an_outage_like_any_other(
     shaky: TestWorld, door: Door, database_url: str
 ) -> None:
