@@ -337,6 +337,8 @@ def _opener(
             raise
         except asyncpg.TargetServerAttributeNotMatched:  # for asyncpg a fault of its caller
             raise NoLeader("none of the servers that DATABASE_URL names takes changes at present") from None
+        except asyncpg.ObjectNotInPrerequisiteStateError as error:  # its owner keeps everybody out of it
+            raise ConnectionRefusedError(str(error)) from None
         way.leading.answers(host)
         return conn
 

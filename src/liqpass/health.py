@@ -19,7 +19,7 @@ from liqpass.chain.view import Cursor
 from liqpass.claims.states import ClaimStatus
 from liqpass.clock import Clock
 from liqpass.connecting import WrongSession, look, read_only, trouble
-from liqpass.db import Connection, Database
+from liqpass.db import DATABASE_AWAY, Connection, Database
 from liqpass.exposure import told
 from liqpass.exposure.reading import Exposure, shown
 from liqpass.gauges import SEEN, seen_gauge
@@ -46,6 +46,7 @@ PROBED_BY: tuple[Literal["GET"], Literal["HEAD"]] = ("GET", "HEAD")
 WATCHER_LATE = timedelta(minutes=2)
 KEPT = timedelta(seconds=15)
 DATABASE_SEC = 3.0
+AWAY: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 orders_gauge = seen_gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = seen_gauge(
@@ -99,7 +100,7 @@ Obstacles = Callable[[], Awaitable[list[str]]]
 class Readiness(msgspec.Struct, frozen=True):
     """Each check by name: "ok", or what is wrong. Remarks: what holds up payments or transfers, and what is
     not known of the books. `replica`: how old the one of LIQPASS_READ_URL is at most, or why it is not read
-    from; null without one."""
+    from (in whose words, only `liqpass check` and the log tell); null without one."""
 
     ready: bool
     checks: dict[str, str]
@@ -179,7 +180,7 @@ class Watched:
                     exposure=await self.exposure(conn),
                     market=await market.standing(conn, self.clock()),
                 )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, WrongSession) as error:
+        except AWAY as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             return None
 
@@ -238,14 +239,14 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
         checks["database"] = str(wrong)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         checks["database"] = "does not answer"
     now, shown = watched.clock(), await watched.heads.compared(cursor)
     if checks["watcher"] == "ok" and (late := late_heads(cursor, shown, now)):
         checks["watcher"] = late[0]
     remarks = chain_remarks(cursor, shown, now) + remarks
     ready = all(said == "ok" for said in checks.values())
-    said = watched.replica.standing() if watched.replica else None
+    said = watched.replica.standing(to_all=True) if watched.replica else None
     return Response(Readiness(ready, checks, remarks, said), status_code=200 if ready else 503)
 
 

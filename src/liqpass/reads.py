@@ -38,14 +38,14 @@ COMMANDS_PATIENCE_SEC = 5.0
 ASK_AGAIN_SEC = 0.01
 MOST = 10
 COMMAND_SEC = 30
-# Both by who acts as the application. A log position is a number of bytes.
-PRIMARY_IS_AT = "select (pg_current_wal_flush_lsn() - '0/0')::bigint"
-REPLICA_IS_AT = "select pg_is_in_recovery(), (pg_last_wal_replay_lsn() - '0/0')::bigint"
-# Which cluster, and which database of it: a replica has the same two numbers.
+# All by who acts as the application. A log position is a number of bytes. Which cluster, and which database
+# of it: a replica has the same two numbers.
 WHICH = """
 select (select system_identifier from pg_control_system()),
     (select oid::bigint from pg_database where datname = current_database())
 """
+PRIMARY_IS_AT = f"{WHICH}, (pg_current_wal_flush_lsn() - '0/0')::bigint"
+REPLICA_IS_AT = f"{WHICH}, pg_is_in_recovery(), (pg_last_wal_replay_lsn() - '0/0')::bigint"
 LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.InternalClientError)
 Tell = Callable[[str], None]
 
@@ -144,27 +144,31 @@ class Replica:
         )
         self._began = time.monotonic()
         self._way: Way | None = None
-        self._which: list[asyncpg.Record] | None = None
+        self._which: tuple[int, int] | None = None  # the primary, when it was asked last
         # When the primary was how far: both grow.
         self._marks: deque[tuple[float, int]] = deque()
         # When it was looked at last, and the moment up to which it had everything then.
         self._had: tuple[float, float] | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, bool] | None = None  # why, and whether everybody may know
 
     @property
     def why_not(self) -> str | None:
         """Why it is not read from at present; None when it is, or was not looked at yet."""
-        return self._refused
+        return self._refused[0] if self._refused else None
 
     @property
     def age_sec(self) -> float | None:
         """How old what is read there may be, by the last look; None while it is not read from."""
         return None if self._had is None else self._had[0] - self._had[1]
 
-    def standing(self) -> str:
-        """In words, behind "The replica is …"."""
+    def standing(self, *, to_all: bool = False) -> str:
+        """In words, behind "The replica is …". `to_all`: without those of a server or of the way to it, which
+        name hosts and logins."""
         if self._refused is not None:
-            return f"not read from, the primary is: {self._refused}"
+            why, harmless = self._refused
+            return (
+                f"not read from, the primary is: {why if harmless or not to_all else 'it does not let us in'}"
+            )
         age = self.age_sec
         return "not looked at yet" if age is None else f"read from, and at most {age:.1f} s old"
 
@@ -173,7 +177,7 @@ class Replica:
         """A connection on which all queries see the same moment, and how old that is at most. Raises
         Unusable, and what asyncpg raises."""
         if self._had is None:
-            raise Unusable(self._refused or "it was not looked at yet")
+            raise Unusable(self.why_not or "it was not looked at yet")
         async with self._connection() as conn:
             had = await self._is_at(conn, patience_sec)
             async with conn.transaction(isolation="repeatable_read", readonly=True):
@@ -188,7 +192,7 @@ class Replica:
         except AllTaken:
             return
         except KEPT_OUT as error:
-            self._refuse(_words(error))
+            self._refuse(error)
             await self._pool.expire_connections()  # of several hosts, another one may do
             return
         self._refused = None
@@ -207,7 +211,7 @@ class Replica:
         if self._had is None:  # left alone already, or not looked at yet
             return
         if isinstance(error, (Unusable, *LOST)):
-            self._refuse(_words(error))
+            self._refuse(error)
         elif isinstance(error, asyncpg.PostgresError):
             self._tell(f"The replica broke off, the primary is read: {_words(error)}.")
 
@@ -230,9 +234,9 @@ class Replica:
         except TimeoutError:
             self._pool.terminate()
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: Exception) -> None:
         is_news = self._refused is None
-        self._refused, self._had = why, None
+        self._refused, self._had = (_words(why), isinstance(why, (Unusable, MigrationError))), None
         if is_news:
             self._tell(f"The replica is {self.standing()}.")
 
@@ -253,13 +257,17 @@ class Replica:
 
     async def _refuse_another(self, conn: asyncpg.Connection) -> None:
         if self._which is None:
-            async with self._db.pool.acquire(timeout=ANSWER_SEC) as primary:
-                self._which = await primary.fetch(WHICH)
-        if await conn.fetch(WHICH) != self._which:
-            raise Unusable(f"it is no replica of this database: point {READ_URL} at one")
+            await self._mark_primary()
+        ((system, database),) = await conn.fetch(WHICH)
+        self._refuse_of((system, database))
         missing = await pending_migrations(conn, migrations_of())
         if missing:
             raise Unusable(f"migrations are missing there ({len(missing)}): it gets them from the primary")
+
+    def _refuse_of(self, which: tuple[int, int]) -> None:
+        """Whatever has its name: another database may take it at any time, as a restored one does."""
+        if self._which is not None and which != self._which:
+            raise Unusable(f"it is no replica of this database: point {READ_URL} at one")
 
     async def _is_at(self, conn: Connection, patience_sec: float) -> float:
         """The moment up to which it has everything; of the newest look at the primary if it gets that far in
@@ -288,7 +296,8 @@ class Replica:
         return f"what it has is older than the {self._of.max_age_sec} s of {MAX_AGE}"
 
     async def _replayed(self, conn: Connection) -> int:
-        ((standby, at),) = await conn.fetch(REPLICA_IS_AT, timeout=ANSWER_SEC)
+        ((system, database, standby, at),) = await conn.fetch(REPLICA_IS_AT, timeout=ANSWER_SEC)
+        self._refuse_of((system, database))
         if not standby or at is None:
             raise Unusable("it is no standby (was it promoted?)")
         return int(at)
@@ -298,9 +307,12 @@ class Replica:
         began = time.monotonic()
         with suppress(*LOST, asyncpg.ObjectNotInPrerequisiteStateError):  # the latter: it is a standby itself
             async with self._db.pool.acquire(timeout=ANSWER_SEC) as primary:
-                at = int(await primary.fetchval(PRIMARY_IS_AT, timeout=ANSWER_SEC))
+                ((system, database, at),) = await primary.fetch(PRIMARY_IS_AT, timeout=ANSWER_SEC)
+            if (system, database) != self._which:
+                self._marks.clear()
+                self._which = system, database
             self._keep(began, at)
-            return at
+            return int(at)
         return None
 
     def _keep(self, when: float, at: int) -> None:

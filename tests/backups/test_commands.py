@@ -134,6 +134,22 @@ async def test_the_oldest_go_when_a_new_one_is_there_and_what_was_left_halfway_g
     assert [path.name for path in taken.gone] == names[:1]
 
 
+async def test_a_clock_that_was_ahead_does_not_cost_the_backup_that_was_just_made(
+    database_url: str, tmp_path: Path, clock: SettableClock
+) -> None:
+    """The newest is the one that was made last, whatever the clock said when."""
+    clock.advance(days=400)
+    ahead = []
+    for _ in range(2):
+        clock.advance(seconds=1)
+        ahead.append((await take(database_url, tmp_path, clock(), print, keep=2)).path)
+    clock.advance(days=-400)
+    for gone in ahead:
+        taken = await take(database_url, tmp_path, clock(), print, keep=2)
+        assert (taken.gone, taken.path.is_dir()) == ([gone], True)
+        clock.advance(seconds=1)
+
+
 async def test_what_was_never_migrated_makes_no_backup(empty_url: str, tmp_path: Path) -> None:
     done = await typed("backup", str(tmp_path), url=empty_url)
     assert (done.status, "never migrated" in done.err, names_in(tmp_path)) == (1, True, [])

@@ -1,6 +1,7 @@
 """`liqpass serve` behind the real nginx and the real Caddy, with the files of deploy/."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,11 +13,12 @@ import pytest
 
 from liqpass.db import open_database
 from liqpass.hexes import checksum
+from liqpass.http1.connection import HEAD_SEC
 from liqpass.serving import free_port
 from tests.clock import SettableClock
 from tests.commands.cli import ended, hear, start
 from tests.conftest import copy_database, in_database, on_server
-from tests.deploy.proxies import PROGRAMS, SITE, SPARE_SEC, Door, TraderAt, door
+from tests.deploy.proxies import DEPLOY, PROGRAMS, SITE, SPARE_SEC, Door, TraderAt, door
 from tests.world import SKU, TestWorld, running_world
 
 MISSING = sorted(name for name, program in PROGRAMS.items() if program is None)
@@ -93,6 +95,15 @@ async def test_callers_get_http_2_over_tls_and_are_sent_there_from_plain_http(th
         sent = await browser.get("http://liqpass.example/orders?x=1")
         assert sent.status_code in (301, 308)
         assert sent.headers["location"] == "https://liqpass.example/orders?x=1"
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"), [("nginx/liqpass.conf", "keepalive_timeout"), ("caddy/Caddyfile", "keepalive")]
+)
+def test_a_proxy_leaves_an_idle_connection_before_liqpass_ends_it(file: str, setting: str) -> None:
+    """Else it sends a request on one that is just ending: an order is answered 502, and not asked again."""
+    (seconds,) = re.findall(rf"^\s*{setting} (\d+)s\b", (DEPLOY / file).read_text(), re.MULTILINE)
+    assert int(seconds) < HEAD_SEC
 
 
 async def test_a_trader_signs_in_and_hears_of_an_order_as_it_moves(through: Door, world: TestWorld) -> None:

@@ -105,11 +105,25 @@ async def looks_again(world: TestWorld, alice: Newcomer) -> None:
     await alice.trader.positions(alice.account)
 
 
+async def has_closed_it_while_the_clock_was_set_back(world: TestWorld, alice: Newcomer) -> None:
+    """What was read before is of a time to come, and would be young until that comes."""
+    world.clock.advance(minutes=-10)
+    world.exchange.books.close_position(alice.okx.uid, INST)
+
+
+async def looked_again_when_the_clock_was_set_back(world: TestWorld, alice: Newcomer) -> None:
+    await has_closed_it_while_the_clock_was_set_back(world, alice)
+    await alice.trader.positions(alice.account)
+    world.clock.advance(seconds=1)
+
+
 # What happens, and what comes of binding after it, and of ordering what was bound before it.
 CHANGES: list[tuple[Change, str, str]] = [
     (looks_again, "DRAFT", "DRAFT"),
     (has_closed_it, "POSITION_NOT_FOUND", "POSITION_NOT_FOUND"),
     (has_another_one, "DRAFT", "POSITION_CHANGED"),
+    (has_closed_it_while_the_clock_was_set_back, "POSITION_NOT_FOUND", "POSITION_NOT_FOUND"),
+    (looked_again_when_the_clock_was_set_back, "POSITION_NOT_FOUND", "POSITION_NOT_FOUND"),
     (has_taken_the_key_back, "API_ACCOUNT_NOT_FOUND", "API_ACCOUNT_NOT_FOUND"),
     (is_held, "API_ACCOUNT_ON_HOLD", "API_ACCOUNT_ON_HOLD"),
     (has_signed_out, "NOT_SIGNED_IN", "NOT_SIGNED_IN"),

@@ -14,6 +14,7 @@ from liqpass.db import Database, open_database
 from liqpass.sandbox.trader import Refused
 from liqpass.worker import run_worker, tasks_of
 from tests.clock import SettableClock
+from tests.conftest import in_database, on_server
 from tests.flows.newcomers import newcomer
 from tests.outages.conftest import behind, page, refusal, state_of
 from tests.outages.door import Door
@@ -112,6 +113,47 @@ async def test_a_connection_that_has_been_ended_and_is_not_gone_yet_is_an_outage
                 refused = it
         assert (refused.status, refused.code) == (503, "DATABASE_UNAVAILABLE")
         await door.shut()
+
+
+async def test_probes_too_take_such_a_connection_for_an_outage(
+    shaky: TestWorld, door: Door, database_url: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        owner = await asyncpg.connect(database_url)
+        stack.push_async_callback(owner.close)
+        door.keep_ends()
+        said = "ok"
+        while said == "ok":  # until one is asked that was told its end and is there all the same
+            await owner.execute(ENDED, "shaky test")
+            said = (await page(shaky, "/readyz")).checks["database"]
+        assert said == "does not answer"
+        told = ""
+        while 'liqpass_orders{status="DRAFT"} NaN' not in told:
+            await owner.execute(ENDED, "shaky test")
+            answer = await page(shaky, "/metrics")
+            assert answer.status == 200
+            told = answer.text
+        await door.shut()
+
+
+async def test_a_database_that_its_owner_closes_for_a_while_is_an_outage_like_any_other(
+    shaky: TestWorld, door: Door, database_url: str
+) -> None:
+    """As whoever puts a restored one in its place does."""
+    name, server = urlsplit(database_url).path[1:], in_database(database_url, "postgres")
+    async with shaky.trader() as trader:
+        await trader.sign_in()
+        await on_server(server, f"alter database {name} allow_connections false")
+        owner = await asyncpg.connect(server)
+        await owner.execute(ENDED, "shaky test")
+        await owner.close()
+        for _ in range(3):  # on a connection that has just ended, and on none
+            refused = await refusal(trader.call("GET", "/api/insurance/orders"))
+            assert (refused.status, refused.code) == (503, "DATABASE_UNAVAILABLE")
+        assert (await page(shaky, "/readyz")).checks["database"] == "does not answer"
+        assert (await page(shaky, "/metrics")).status == 200
+        await on_server(server, f"alter database {name} allow_connections true")
+        assert (await trader.call("GET", "/api/insurance/orders"))["orders"] == []
 
 
 async def test_orders_that_were_made_together_are_found_though_the_answer_was_lost(

@@ -28,6 +28,7 @@ from tests.world import TestWorld, covered_position
 
 FROM_REPLICA = "Read from a replica"
 WHO = "select pg_is_in_recovery()"
+LEAVE = "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'"
 SPARE_SEC = 120
 
 
@@ -248,6 +249,21 @@ async def test_a_look_that_is_in_the_way_of_replay_goes_to_the_primary(
         await until_read(reads)
 
 
+async def test_where_the_replica_is_and_who_logs_in_there_is_not_everybodys_business(
+    standby: Standby, books_url: str, clock: SettableClock, tmp_path: Path
+) -> None:
+    url = standby.url(books_url).replace("postgres@", "someones_login@")
+    async with world_reading(url, books_url, clock, tmp_path) as world:
+        replica = world.of.reads.replica
+        assert replica is not None
+
+        async def said() -> str | None:
+            return replica.why_not
+
+        assert "someones_login" in await until(said)
+        assert (await ready(world))["replica"] == "not read from, the primary is: it does not let us in"
+
+
 async def test_another_database_is_not_read(standby: Standby, books_url: str, database_url: str) -> None:
     """Neither another one of the same server, nor the same one of another server."""
     other = in_database(books_url, "another")
@@ -257,6 +273,35 @@ async def test_another_database_is_not_read(standby: Standby, books_url: str, da
         async with reading(url, books_url) as (reads, _):
             await until_not_read(reads, "it is no replica of this database")
     await on_server(books_url, "drop database another with (force)")
+
+
+async def test_when_another_database_has_taken_its_name_no_other_is_read(
+    standby: Standby, books_url: str
+) -> None:
+    """As a restored one takes it, while the server runs on."""
+    name = urlsplit(books_url).path[1:]
+    server = in_database(books_url, "postgres")
+    await on_server(server, f"create database restored template {name}")
+    async with reading(standby.url(books_url), books_url) as (reads, _):
+        await until_read(reads)
+        await on_server(server, f"alter database {name} allow_connections false")
+        await on_server(server, LEAVE.format(name))
+        await on_server(server, f"alter database {name} rename to replaced")
+        await on_server(server, f"alter database restored rename to {name}")
+        await on_server(books_url, "create table only_restored (n integer)")
+        await standby.has_all_of(books_url)
+
+        async def restored(conn: Connection) -> tuple[bool, bool]:
+            there = "select to_regclass('only_restored') is not null"
+            return await conn.fetchval(WHO), await conn.fetchval(there)
+
+        async def seen() -> bool:
+            (on_standby, newer), _ = await reads.look(restored)
+            assert newer, "the one that was replaced"
+            return on_standby
+
+        await until(seen)
+    await on_server(server, "drop database replaced with (force)")
 
 
 async def test_one_without_the_newest_migration_is_not_read_before_it_has_it(

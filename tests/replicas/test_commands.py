@@ -1,15 +1,18 @@
 """What commands read on a replica, and what they say of it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from liqpass.backups.manifest import backups_in, read
 from liqpass.serving import free_port
 from tests.clock import SettableClock
 from tests.commands import forked
 from tests.commands.cli import ended, hear, start
 from tests.commands.test_poolers import ready
+from tests.conftest import on_server
 from tests.exports.conftest import books_at, settings
 from tests.exports.facts import FINALIZED, HELD_ON_CHAIN, block_hash
 from tests.exports.node import balance_node
@@ -83,3 +86,18 @@ async def test_a_setting_that_cannot_be_stops_every_command(
     done = await forked.liqpass("claims", "list", env={"DATABASE_URL": books_url, setting: value})
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith(f"liqpass: {said}"), done.err
+
+
+async def test_a_backup_of_a_standby_is_of_the_moment_that_it_has(
+    standby: Standby, books_url: str, tmp_path: Path
+) -> None:
+    """After a restore batch files are looked for that were written since then, not since it was made."""
+    await on_server(books_url, "create table seen (n integer)")
+    await standby.has_all_of(books_url)
+    await standby.pause()
+    paused = datetime.now(UTC)
+    await on_server(books_url, "create table not_seen (n integer)")
+    done = await forked.liqpass("backup", str(tmp_path), env={"DATABASE_URL": standby.url(books_url)})
+    assert (done.status, "This server is a standby" in done.err) == (0, True), done
+    (made,) = backups_in(tmp_path)
+    assert read(made).made_at <= paused

@@ -67,7 +67,7 @@ async def take(url: str, folder: Path, now: datetime, tell: Progress, *, keep: i
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         with _on_disk(folder):
-            return Taken(folder / name, made, manifest.let_go(folder, keep) if keep else [])
+            return Taken(folder / name, made, manifest.let_go(folder, keep, folder / name) if keep else [])
 
 
 def _begin(unfinished: Path) -> None:
@@ -112,6 +112,7 @@ async def _dumped(url: str, folder: Path, now: datetime, tell: Progress) -> Mani
     where, environment = programs.address(url)
     conn = await connect_as_owner(url, name="liqpass backup")
     try:
+        now = await _moment_of(conn, now, tell)
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             await conn.execute("set local idle_in_transaction_session_timeout = 0")
             contents = await contents_of(conn)
@@ -136,6 +137,22 @@ async def _dumped(url: str, folder: Path, now: datetime, tell: Progress) -> Mani
         manifest.fsync(out)
         sha256, size = await asyncio.to_thread(manifest.sha256_of, out), out.stat().st_size
     return Manifest(manifest.FORMAT, now, __version__, dumped_by, size, sha256, contents)
+
+
+async def _moment_of(conn: asyncpg.Connection, now: datetime, tell: Progress) -> datetime:
+    """The moment to which this would bring a database back: of a standby that of the last commit it has seen,
+    which may be long ago. What was paid after it has to be looked for after a restore. Raises BackupError."""
+    ((standby, seen),) = await conn.fetch("select pg_is_in_recovery(), pg_last_xact_replay_timestamp()")
+    if not standby:
+        return now
+    if seen is None:
+        raise BackupError(
+            "this server is a standby and has seen no commit since it was started, how old it is cannot be "
+            "said: back up the primary, or try again"
+        )
+    moment: datetime = min(now, seen)
+    tell(f"This server is a standby: the backup is of {moment:%Y-%m-%dT%H:%M:%SZ}")
+    return moment
 
 
 async def contents_of(conn: asyncpg.Connection) -> Contents:

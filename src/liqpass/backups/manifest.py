@@ -157,9 +157,12 @@ def backups_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"{PREFIX}*") if (path / MANIFEST).is_file() and path.is_dir())
 
 
-def let_go(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest so many; what was deleted. Raises OSError."""
-    gone = backups_in(folder)[:-keep]
+def let_go(folder: Path, keep: int, made: Path) -> list[Path]:
+    """Delete all but the newest so many, of which `made` is the last; what was deleted. Those whose names are
+    of a later time were made by a clock that was ahead, and go first. Raises OSError."""
+    before = [path for path in backups_in(folder) if path != made]
+    ahead, rest = [p for p in before if p.name > made.name], [p for p in before if p.name < made.name]
+    gone = [*ahead, *rest, made][:-keep]
     for path in gone:
         (path / MANIFEST).unlink()  # first: what is left of it then is no backup
         shutil.rmtree(path)

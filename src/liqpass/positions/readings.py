@@ -50,6 +50,11 @@ class AccountReading(msgspec.Struct, frozen=True):
         return {position.inst_id for position in self.reading.positions if not position.closed}
 
 
+def is_young(read_at: datetime, now: datetime, max_age: timedelta) -> bool:
+    """Whether what was read then may be used; not what is of a time to come: how old it is nobody knows."""
+    return timedelta() <= now - read_at <= max_age
+
+
 def _reading_of(body: bytes) -> Reading:
     return _read_already(body) if len(body) <= SMALL_BYTES else Reading.of(body)
 
@@ -90,7 +95,7 @@ class PositionReader:
         if stored.held_reason is not None:
             raise on_hold(stored.held_reason)
         body, read_at = stored.body, stored.read_at
-        if body is not None and read_at is not None and self.clock() - read_at <= max_age:
+        if body is not None and read_at is not None and is_young(read_at, self.clock(), max_age):
             refusal = self._refusal(demo=stored.demo)
             with suppress(UnreadableRow):  # whatever wrote it: what is kept is asked for again
                 return AccountReading(stored.exchange, stored.uid, read_at, _reading_of(body), refusal)
@@ -108,9 +113,8 @@ class PositionReader:
         refusal = self._refusal(demo=account.credentials.demo)
         found = AccountReading("okx", account.uid, asked_at, reading, refusal)
         async with self.db.pool.acquire() as conn:
-            await sql.keep_reading(
-                conn, user, api_account_id, asked_at, reading.raw, reading.sha256, sorted(found.inst_ids)
-            )
+            of, inst_ids = (user, api_account_id, asked_at), sorted(found.inst_ids)
+            await sql.keep_reading(conn, *of, reading.raw, reading.sha256, inst_ids, self.clock())
             held = {p.inst_id for p in reading.positions if p.inst_type == "SWAP" and not p.closed}
             await wanting.want(conn, held, asked_at)
         return found

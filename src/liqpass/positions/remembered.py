@@ -16,7 +16,7 @@ import msgspec
 from liqpass.market.reading import MAX_AGE
 from liqpass.market.volatility import Volatility
 from liqpass.positions.bindings import Slot
-from liqpass.positions.readings import SMALL_BYTES, AccountReading
+from liqpass.positions.readings import SMALL_BYTES, AccountReading, is_young
 from liqpass.problems import Problem
 
 AT_MOST = 512  # of each kind, the oldest is forgotten first
@@ -92,7 +92,7 @@ class Remembered:
         if found is None or moves is None or moves.read_at < now - MAX_AGE:
             return None
         user_id, account = found
-        return Known(user_id, account, moves) if now - account.read_at <= max_age else None
+        return Known(user_id, account, moves) if is_young(account.read_at, now, max_age) else None
 
 
 async def made_from(

@@ -145,7 +145,7 @@ async def to_bind(
     on conflict (user_id, api_account_id) do update
     set read_at = excluded.read_at, body = excluded.body, body_sha256 = excluded.body_sha256,
         inst_ids = excluded.inst_ids
-    where position_readings.read_at < excluded.read_at
+    where position_readings.read_at < excluded.read_at or position_readings.read_at > $7
 """)
 async def keep_reading(
     conn: Connection,
@@ -155,8 +155,10 @@ async def keep_reading(
     body: bytes,
     sha256: bytes,
     inst_ids: list[str],
+    now: datetime,
 ) -> None:
-    """Keep an answer, with the instruments of its open positions, unless a later one is there already."""
+    """Keep an answer, with the instruments of its open positions, unless a later one is there already; one
+    of a time that is still to come was written before the clock was set back."""
     ...
 
 
