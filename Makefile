@@ -134,6 +134,8 @@ lock: deps-dev ## resolve all dependencies anew into the lock files, each pin wi
 	cd tests/web && $(IN_VENV) npm install --package-lock-only
 	$(IN_VENV) python -m scripts.wheels
 
+# requirements-before.lock stays: what the version before the newest migration had that this one has not
+# (tests/schema/test_the_version_before.py), as it had it
 # Patroni with what it imports for etcd and PostgreSQL; what it wants besides is for others, or has no wheel
 FAILOVER := patroni urllib3 pyyaml click prettytable wcwidth python-dateutil six psutil psycopg psycopg-binary dnspython typing-extensions
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

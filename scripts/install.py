@@ -45,6 +45,7 @@ def main() -> None:
         if sys.argv[1] in ("dev", "conformance"):
             install_apart("ccxt")
             install_apart("sbom")
+            install_apart("before")
             install_pages_checks()
             run([PYTHON, "-m", "scripts.programs"])
         if sys.argv[1] == "conformance":
@@ -120,8 +121,9 @@ def mark_installed(name: str, venv: Path = VENV) -> None:
 
 
 def install_apart(name: str) -> None:
-    """Programs that are no part of LiqPass: those that read the sandbox exchange in tests, and what looks at
-    licences. In an environment of its own inside .venv, for their pins are not ours."""
+    """What is no part of LiqPass: programs that read the sandbox exchange in tests, what looks at licences,
+    what the version before had and this one has not. In an environment of its own inside .venv, for their
+    pins are not ours."""
     venv, lock = VENV / name, f"requirements-{name}.lock"
     if is_installed(lock, venv):
         return

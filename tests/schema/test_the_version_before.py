@@ -45,7 +45,8 @@ def before(tmp_path: Path) -> Path:
 
 def test_its_statements_and_its_orders_go_through_on_the_new_schema(before: Path, server_url: str) -> None:
     options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    env = {**os.environ, "PYTHONPATH": str(before / "src"), "DATABASE_URL": server_url}
+    (its_own,) = (TOP / ".venv/before").glob("lib/python*/site-packages")  # packages that this one has not
+    env = {**os.environ, "PYTHONPATH": f"{before / 'src'}:{its_own}", "DATABASE_URL": server_url}
     env = {name: value for name, value in env.items() if not name.startswith("PYTEST_")}
     where = "import liqpass, pathlib; print(pathlib.Path(liqpass.__file__).parents[2])"
     shown = subprocess.run(
