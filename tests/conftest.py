@@ -26,6 +26,7 @@ ROOM_BYTES = 8 * 2**30  # more than the databases of four workers ever take
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # The folders whose files take longest: begun last, one of these would keep a single worker busy to the end.
 LONG = (
+    "failover",
     "soak",
     "outages",
     "storms",

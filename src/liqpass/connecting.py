@@ -70,6 +70,7 @@ class WrongSession(Exception):  # noqa: N818, what is wrong with it
     """A connection on which nothing may be done: what is wrong with it, and the setting that cures it."""
 
 
+# All that comes of a database that is lost, refuses, or is not as it has to be (TimeoutError is an OSError).
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, WrongSession)
 
 

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from liqpass.connecting import Way, WrongSession, connect, keep_looking, look_around, way_to
+from liqpass.connecting import LOST, Way, WrongSession, connect, keep_looking, look_around, way_to
 
 Connection = asyncpg.pool.PoolConnectionProxy
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class Database:
         while self._wake_again:
             self._wake_again = False
             await asyncio.sleep(0.02)
-            with suppress(*DATABASE_AWAY, asyncpg.PostgresError):
+            with suppress(*LOST):
                 await self.pool.execute("select pg_notify($1, '')", WAKE_CHANNEL)
             await asyncio.sleep(0.25)
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import MediaType, Request, Response, Router, get, route
@@ -18,8 +17,8 @@ from liqpass.chain.stored import cursor_of
 from liqpass.chain.view import Cursor
 from liqpass.claims.states import ClaimStatus
 from liqpass.clock import Clock
-from liqpass.connecting import WrongSession, look, read_only, trouble
-from liqpass.db import DATABASE_AWAY, Connection, Database
+from liqpass.connecting import LOST, WrongSession, look, read_only, trouble
+from liqpass.db import Connection, Database
 from liqpass.exposure import told
 from liqpass.exposure.reading import Exposure, shown
 from liqpass.gauges import SEEN, seen_gauge
@@ -46,7 +45,6 @@ PROBED_BY: tuple[Literal["GET"], Literal["HEAD"]] = ("GET", "HEAD")
 WATCHER_LATE = timedelta(minutes=2)
 KEPT = timedelta(seconds=15)
 DATABASE_SEC = 3.0
-AWAY: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 orders_gauge = seen_gauge("liqpass_orders", "Orders by status.", ("status",))
 lag_gauge = seen_gauge(
@@ -180,7 +178,7 @@ class Watched:
                     exposure=await self.exposure(conn),
                     market=await market.standing(conn, self.clock()),
                 )
-        except AWAY as error:
+        except LOST as error:
             log.warning("metrics_without_database", error=type(error).__name__)
             return None
 
@@ -239,7 +237,7 @@ async def readyz(watched: NamedDependency[Watched]) -> Response[Readiness]:
         checks["migrations"] = str(error)
     except WrongSession as wrong:
         checks["database"] = str(wrong)
-    except AWAY:
+    except LOST:
         checks["database"] = "does not answer"
     now, shown = watched.clock(), await watched.heads.compared(cursor)
     if checks["watcher"] == "ok" and (late := late_heads(cursor, shown, now)):

@@ -46,7 +46,6 @@ select (select system_identifier from pg_control_system()),
 """
 PRIMARY_IS_AT = f"{WHICH}, (pg_current_wal_flush_lsn() - '0/0')::bigint"
 REPLICA_IS_AT = f"{WHICH}, pg_is_in_recovery(), (pg_last_wal_replay_lsn() - '0/0')::bigint"
-LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.InternalClientError)
 Tell = Callable[[str], None]
 
 
@@ -60,7 +59,7 @@ class AllTaken(Exception):  # noqa: N818, no fault of the replica
 
 KEPT_OUT: tuple[type[Exception], ...] = (
     Unusable,
-    *LOST,
+    *DATABASE_AWAY,
     asyncpg.PostgresError,
     SettingError,
     MigrationError,
@@ -210,7 +209,7 @@ class Replica:
         finds it well; one that only cancelled a query, or has not got something, is not."""
         if self._had is None:  # left alone already, or not looked at yet
             return
-        if isinstance(error, (Unusable, *LOST)):
+        if isinstance(error, (Unusable, *DATABASE_AWAY)):
             self._refuse(error)
         elif isinstance(error, asyncpg.PostgresError):
             self._tell(f"The replica broke off, the primary is read: {_words(error)}.")
@@ -305,7 +304,9 @@ class Replica:
     async def _mark_primary(self) -> int | None:
         """How far the primary is, kept with the moment before it was asked; None while it does not say."""
         began = time.monotonic()
-        with suppress(*LOST, asyncpg.ObjectNotInPrerequisiteStateError):  # the latter: it is a standby itself
+        with suppress(
+            *DATABASE_AWAY, asyncpg.ObjectNotInPrerequisiteStateError
+        ):  # the latter: it is a standby itself
             async with self._db.pool.acquire(timeout=ANSWER_SEC) as primary:
                 ((system, database, at),) = await primary.fetch(PRIMARY_IS_AT, timeout=ANSWER_SEC)
             if (system, database) != self._which:

@@ -20,7 +20,7 @@ from liqpass.app import Clients
 from liqpass.batches import Step, failures, in_batches
 from liqpass.chain import watcher
 from liqpass.claims import settling
-from liqpass.connecting import Way, WrongSession, connect
+from liqpass.connecting import LOST, Way, WrongSession, connect
 from liqpass.db import DATABASE_AWAY, WAKE_CHANNEL, end_if_told
 from liqpass.disclosure.figures import publish_due
 from liqpass.exposure import breaker
@@ -43,8 +43,6 @@ log = structlog.get_logger()
 
 LOCK_CLASS = 0x6C71  # "lq": the first half of the two-part advisory locks
 TRY_LOCK = "select pg_try_advisory_lock($1, $2)"
-# What a connection ends with that the server, or the way to it, gave up.
-LOST: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 RETRY_SEC = 1.0
 ANSWER_SEC = 10.0
 IDLE_SEC = 60.0

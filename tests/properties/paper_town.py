@@ -181,7 +181,9 @@ async def paper_town(url: str, *, held: int, begins: datetime) -> AsyncIterator[
         async with served(chain) as rpc:
             town = PaperTown(url, SettableClock(begins), owner, chain, rpc)
             await town.start()
-            yield town
-            await town.stop()
+            try:
+                yield town
+            finally:  # an example that fails is tried again and again: what it left open would be in the way
+                await town.stop()
     finally:
         await owner.close()
