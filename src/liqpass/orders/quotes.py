@@ -1,5 +1,6 @@
 """What every product would cost for every open position, and which of them have an order. Binds nothing."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from liqpass.exchange.records import Position
 from liqpass.exchange.rows import Unread
 from liqpass.exposure.limits import Direction
 from liqpass.exposure.rooms import Room, read
-from liqpass.market.reading import MAX_AGE, by_instrument
+from liqpass.market.reading import MAX_AGE
 from liqpass.market.volatility import Volatility
 from liqpass.orders.on_sale import sql
 from liqpass.positions.readings import AccountReading, PositionReader
@@ -63,18 +64,22 @@ async def _on_sale(reader: PositionReader, token: Token, api_account_id: UUID) -
 
 
 def quoted(
-    now: datetime, account: AccountReading, on_sale: sql.OnSale, products: Products
+    now: datetime,
+    account: AccountReading,
+    on_sale: sql.OnSale,
+    moves: Mapping[str, Volatility],
+    products: Products,
 ) -> list[QuotedPosition]:
-    """All products for all open positions of a reading, at the prices of now.
+    """All products for all open positions of a reading, at the prices of now. `moves`: by instrument.
 
     A binding of an earlier position in the same slot is not told: its order does not cover this one.
     """
     living = {(b.inst_id, b.mgn_mode, b.pos_side): b for b in on_sale.living()}
-    known, rooms = by_instrument(on_sale.volatilities), read(on_sale.rooms)
+    rooms = read(on_sale.rooms)
     found = []
     for position in account.reading.positions:
         if not position.closed:
-            facts, volatility = account.refusal or _facts(position), known.get(position.inst_id)
+            facts, volatility = account.refusal or _facts(position), moves.get(position.inst_id)
             room = rooms.of(Direction(position.side), position.inst_id, now)
             quotes = [Quote(sku, _offer(sku, facts, volatility, now, room)) for sku in products.sku]
             binding = living.get(position.slot)

@@ -23,8 +23,9 @@ from liqpass.orders.quote_views import QuoteList, quoted_position_view
 from liqpass.orders.states import OrderStatus
 from liqpass.orders.views import OrderAnswer, OrderList, OrderView, order_answer
 from liqpass.positions import bindings
+from liqpass.positions.asking import found_out
 from liqpass.positions.readings import PositionReader
-from liqpass.positions.remembered import Known, Remembered, made_from
+from liqpass.positions.remembered import Remembered, made_from
 from liqpass.problems import Problem
 from liqpass.signin.sessions import Session, Token, User, lives_on
 
@@ -69,9 +70,8 @@ async def list_quotes(
     they have. Binds nothing: the price is fixed by create-order."""
     account, on_sale = await quotes.on_sale(reader, token, api_account_id, bindings.READING_MAX_AGE)
     now, moves = reader.clock(), by_instrument(on_sale.volatilities)
-    remembered.keep(token.sha256, on_sale.user_id, api_account_id, account)
-    remembered.keep_moves(*moves.values())
-    found = quotes.quoted(now, account, on_sale, terms.products)
+    remembered.keep(token.sha256, on_sale.user_id, api_account_id, account, moves.values())
+    found = quotes.quoted(now, account, on_sale, moves, terms.products)
     return QuoteList(account.read_at, [quoted_position_view(position, now) for position in found])
 
 
@@ -92,17 +92,13 @@ def ordering_with(reader: PositionReader, terms: orders.Terms, remembered: Remem
     async def order(token: Token, data: CreateRequest) -> OrderAnswer:
         async def find_out() -> Orderable | sql.Order:
             asked = await asking(AskingToOrder(token.sha256, data.bind_id))
-            user, binding = asked.user_id, orders.quotable(asked.binding())
+            binding = orders.quotable(asked.binding())
             if binding.open_order is not None:
                 async with reader.db.pool.acquire() as conn:
-                    return await orders.open_order(conn, reader.clock(), user, binding.open_order)
-            account = reader.kept(asked.account(), orders.READING_MAX_AGE)
-            if account is None:
-                account = await reader.anew(user, binding.api_account_id)
-            moves = by_instrument(asked.volatilities)
-            remembered.keep(token.sha256, user, binding.api_account_id, account)
-            remembered.keep_moves(*moves.values())
-            return Orderable(binding, Known(user, account, moves.get(binding.inst_id)))
+                    return await orders.open_order(conn, reader.clock(), asked.user_id, binding.open_order)
+            of, max_age = (binding.api_account_id, binding.inst_id), orders.READING_MAX_AGE
+            known = await found_out(reader, remembered, token.sha256, asked, *of, max_age)
+            return Orderable(binding, known)
 
         def drafting(found: Orderable | sql.Order) -> orders.Drafting | sql.Order:
             if isinstance(found, sql.Order):

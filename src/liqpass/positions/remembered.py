@@ -5,7 +5,7 @@ Memory never decides. The statement that writes holds what it was made from agai
 (`positions.sql.STANDS`), and a refusal that comes of memory is found out anew.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -73,14 +73,18 @@ class Remembered:
         self._volatilities: _Recent[str, Volatility] = _Recent()
         self.just_bound: _Recent[tuple[bytes, UUID], JustBound] = _Recent()
 
-    def keep(self, token_sha256: bytes, user_id: bytes, account_id: UUID, account: AccountReading) -> None:
-        """An account as it was read last."""
+    def keep(
+        self,
+        token_sha256: bytes,
+        user_id: bytes,
+        account_id: UUID,
+        account: AccountReading,
+        moves: Iterable[Volatility],
+    ) -> None:
+        """An account as it was read last, and how instruments move."""
         if len(account.reading.raw) <= SMALL_BYTES:
             self._accounts.keep((token_sha256, account_id), (user_id, account))
-
-    def keep_moves(self, *found: Volatility) -> None:
-        """How instruments move."""
-        for one in found:
+        for one in moves:
             self._volatilities.keep(one.inst_id, one)
 
     def known(

@@ -16,10 +16,10 @@ from liqpass import ids
 from liqpass.exchange.fields import NAME
 from liqpass.exchange.records import Position, Side
 from liqpass.exchange.rows import Unread
-from liqpass.market.reading import by_instrument, volatilities
+from liqpass.market.reading import volatilities
 from liqpass.money import MICRO, usd
 from liqpass.positions import bindings, readings
-from liqpass.positions.asking import asking_to_bind
+from liqpass.positions.asking import asking_to_bind, found_out
 from liqpass.positions.bindings import Appraise, Slot
 from liqpass.positions.refusals import Refusal, Values, WhyNot, unread_refusal
 from liqpass.positions.remembered import JustBound, Known, Remembered, made_from
@@ -136,13 +136,8 @@ def binding_with(reader: readings.PositionReader, appraise: Appraise, remembered
 
         async def find_out() -> Known:
             asked = await asking(AskingToBind(token.sha256, slot.api_account_id, slot.inst_id))
-            account = reader.kept(asked.account(), bindings.READING_MAX_AGE)
-            if account is None:
-                account = await reader.anew(asked.user_id, slot.api_account_id)
-            moves = by_instrument(asked.volatilities)
-            remembered.keep(token.sha256, asked.user_id, slot.api_account_id, account)
-            remembered.keep_moves(*moves.values())
-            return Known(asked.user_id, account, moves.get(slot.inst_id))
+            of = slot.api_account_id, slot.inst_id
+            return await found_out(reader, remembered, token.sha256, asked, *of, bindings.READING_MAX_AGE)
 
         def wanted(known: Known) -> NewBinding:
             now, moves = reader.clock(), known.volatility
