@@ -159,6 +159,7 @@ class Database:
     async def close(self) -> None:
         """Close all connections; those in use are given five seconds."""
         self._looking.cancel()
+        await asyncio.wait([self._looking])
         try:
             await asyncio.wait_for(self.pool.close(), 5)
         except TimeoutError:

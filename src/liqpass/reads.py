@@ -304,9 +304,8 @@ class Replica:
     async def _mark_primary(self) -> int | None:
         """How far the primary is, kept with the moment before it was asked; None while it does not say."""
         began = time.monotonic()
-        with suppress(
-            *DATABASE_AWAY, asyncpg.ObjectNotInPrerequisiteStateError
-        ):  # the latter: it is a standby itself
+        is_a_standby = asyncpg.ObjectNotInPrerequisiteStateError
+        with suppress(*DATABASE_AWAY, is_a_standby):
             async with self._db.pool.acquire(timeout=ANSWER_SEC) as primary:
                 ((system, database, at),) = await primary.fetch(PRIMARY_IS_AT, timeout=ANSWER_SEC)
             if (system, database) != self._which:

@@ -43,6 +43,20 @@ async def acts_as(url: str) -> tuple[str, str]:
         await db.close()
 
 
+async def all_of_it_runs(env: dict[str, str], *, work: dict[str, str]) -> None:
+    """`serve`, `work` (with an environment of its own) and the commands that read."""
+    port = free_port()
+    processes = [await start("serve", "--port", str(port), env=env), await start("work", env=work)]
+    await asyncio.gather(hear(processes[0].stderr, "Ctrl-C"), hear(processes[1].stderr, "task_owned"))
+    assert (await ready(port))["checks"]["database"] == "ok"
+    for command in READING:
+        done = await forked.liqpass(*command, env=env)
+        assert done.status == 0, (command, done)
+    for process in processes:
+        process.terminate()
+        assert (await ended(process)).status == 0
+
+
 async def test_by_session_all_of_it_runs_as_a_login_that_may_only_become_the_application(
     env: dict[str, str], chain: SandboxChain, logins: None
 ) -> None:
@@ -50,17 +64,8 @@ async def test_by_session_all_of_it_runs_as_a_login_that_may_only_become_the_app
     database = env["DATABASE_URL"]
     async with running_pgbouncer(database, login="liqpass_login", example="session.ini") as pooler:
         assert await acts_as(pooler.url) == (APP_ROLE, "liqpass_login")
-        through, port = {**env, "DATABASE_URL": pooler.url}, free_port()
-        serve = await start("serve", "--port", str(port), env=through)
-        work = await start("work", env=through)
-        await asyncio.gather(hear(serve.stderr, "Ctrl-C"), hear(work.stderr, "task_owned"))
-        assert (await ready(port))["checks"]["database"] == "ok"
-        for command in READING:
-            done = await forked.liqpass(*command, env=through)
-            assert done.status == 0, (command, done)
-        for process in (serve, work):
-            process.terminate()
-            assert (await ended(process)).status == 0
+        through = {**env, "DATABASE_URL": pooler.url}
+        await all_of_it_runs(through, work=through)
         # it may not do what only the schema's owner may
         refused = await forked.liqpass("migrate", env={"DATABASE_URL": pooler.url})
         assert refused.status == 1
@@ -91,21 +96,12 @@ async def test_by_transaction_serve_and_commands_run_and_work_goes_by_session(
         database, login="liqpass_pooled", example="transaction.ini", program=NEWER
     ) as pooler:
         assert await acts_as(pooler.url) == (APP_ROLE, "liqpass_pooled")
-        through, port = {**env, "DATABASE_URL": pooler.url}, free_port()
+        through = {**env, "DATABASE_URL": pooler.url}
         for name in ("work", "migrate"):
             said = one_line(await forked.liqpass(name, env=through))
             assert f"{BY_TRANSACTION}, and liqpass {name} needs some of its own" in said
             assert "pool_mode = session" in said and f"or lead liqpass {name} past the pooler" in said
-        serve = await start("serve", "--port", str(port), env=through)
-        work = await start("work", env={**env, "DATABASE_URL": f"{pooler.url}_by_session"})
-        await asyncio.gather(hear(serve.stderr, "Ctrl-C"), hear(work.stderr, "task_owned"))
-        assert (await ready(port))["checks"]["database"] == "ok"
-        for command in READING:
-            done = await forked.liqpass(*command, env=through)
-            assert done.status == 0, (command, done)
-        for process in (serve, work):
-            process.terminate()
-            assert (await ended(process)).status == 0
+        await all_of_it_runs(through, work={**env, "DATABASE_URL": f"{pooler.url}_by_session"})
 
 
 async def test_a_migration_is_not_begun_through_a_pooler_by_transaction(empty_database: str) -> None:
