@@ -87,14 +87,19 @@ def _on_disk(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def opened(folder: Path) -> int:
+    """Its descriptor; it is made if it is not there. Raises BackupError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be used: {why_not(error)}") from None
+
+
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """One backup at a time into a folder: what another left unfinished there is dead, and goes."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise BackupError(f"{folder} cannot be used: {why_not(error)}") from None
+    descriptor = opened(folder)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

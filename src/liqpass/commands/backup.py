@@ -93,10 +93,11 @@ def restored(
 
 
 async def _backup(folder: Path, keep: int | None) -> None:
-    from liqpass.backups.dumping import take
+    from liqpass.backups.dumping import opened, take
     from liqpass.clock import system_clock
     from liqpass.place import database_place, named_database_errors
 
+    os.close(opened(folder))  # what is wrong with it is said before a server is started
     with database_place(os.environ, tell) as place, named_database_errors():
         taken = await take(place.url, folder, system_clock(), tell, keep=keep)
     made = taken.manifest
