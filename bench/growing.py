@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -57,7 +57,7 @@ _MADE = """
 
 async def grown(server: Server, users: int, orders: int) -> None:
     """Traders for all rounds, and beside them the books of so many orders of others."""
-    await server.seed(users, 0)
+    await server.seed(users)
     await server.owner.execute("truncate exposures")  # books say it anew, of all orders that are there
     at = datetime.now(UTC).replace(microsecond=0)
     await write_books(server.owner, OTHER_CHAIN, at, orders, seed=f"{orders} orders")
@@ -75,17 +75,17 @@ async def by_itself(server: Server) -> float:
     return (server.cpu()["PostgreSQL"] - before) / (time.perf_counter() - began)
 
 
-async def afresh(server: Server, seconds: float) -> None:
-    """As before the first round; readings are dated to the end of the next one."""
+async def afresh(server: Server) -> None:
+    """As before the first round; all accounts have been read just now."""
     async with server.owner.transaction():
         await server.owner.execute("set local session_replication_role = replica")
         for statement in _FORGET:
             await server.owner.execute(statement)
-        read_at = datetime.now(UTC) + timedelta(seconds=seconds)
-        await server.owner.execute(
-            "update position_readings r set read_at = $1 from sessions s where s.user_id = r.user_id", read_at
-        )
     await server.owner.execute(_VACUUM)
+    await server.owner.execute(
+        "update position_readings r set read_at = $1 from sessions s where s.user_id = r.user_id",
+        datetime.now(UTC),
+    )
     await server.owner.execute("vacuum position_readings")
     await server.owner.execute("checkpoint")
 
@@ -102,7 +102,7 @@ async def written(server: Server) -> tuple[int, int]:
 async def loops(server: Server, traders: int, seconds: float) -> dict[str, float]:
     """One round over HTTP: loops a second, and processor milliseconds for each. Raises OSError when not
     every loop that was counted has left an order with a submitted payment."""
-    await afresh(server, seconds)
+    await afresh(server)
     before, wrote = server.cpu(), await written(server)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.traders"),

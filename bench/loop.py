@@ -41,7 +41,15 @@ def main(
     users: Annotated[
         list[str], typer.Option(help="Traders at the same time; also pgbench's clients. Several: 1,16,64.")
     ] = list(USERS),  # noqa: B006  (typer reads it and hands over a copy)
-    seconds: Annotated[float, typer.Option(help="How long each side is measured in each round.", min=1)] = 5,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="How long each side is measured in each round: accounts are read once, and that counts for "
+            "half a minute.",
+            min=1,
+            max=20,
+        ),
+    ] = 5,
     rounds: Annotated[int, typer.Option(help="How often all sides are measured, in turn.", min=1)] = 5,
     beside: Annotated[str, typer.Option(help="An earlier commit, measured in the same rounds.")] = "",
     standby: Annotated[

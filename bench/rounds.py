@@ -179,8 +179,7 @@ def _load_sec(seconds: float) -> float:
 
 async def _fresh_users(server: Server, traders: int, seconds: float) -> Before:
     """As many as the round can use up."""
-    until = _load_sec(seconds)
-    await server.seed(ceil(until * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders, until)
+    await server.seed(ceil(_load_sec(seconds) * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders)
     return Before(await read_counters(server.owner), await wal_bytes(server.owner), time.monotonic())
 
 

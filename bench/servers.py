@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -51,10 +51,9 @@ class Server:
         """What tells its sides from those of others in a table."""
         return f" {self.of}" if self.of else ""
 
-    async def seed(self, users: int, seconds: float) -> None:
-        """Forget all former rounds and make so many users, whose readings are dated to a round's end, so that
-        none gets too old."""
-        read_at = datetime.now(UTC) + timedelta(seconds=seconds)
+    async def seed(self, users: int) -> None:
+        """Forget all former rounds and make so many users, whose accounts have been read just now."""
+        read_at = datetime.now(UTC)
         assert self.process.stdin is not None  # noqa: S101
         self.process.stdin.write(f"{json.dumps([users, read_at.isoformat()])}\n".encode())
         await _line(self.process, self.of)
