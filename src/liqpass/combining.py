@@ -1,7 +1,8 @@
-"""Requests of one kind that come in while the database works on another are done together, by one statement
-and one commit, as soon as it is free. A request that comes alone goes at once, alone.
+"""Requests of one kind that come in while the database works on others, of any kind, are done together, by
+one statement and one commit, as soon as one of those is done. A request that comes alone goes at once, alone.
 
-So rows that everybody needs are locked once for many, and the log is flushed once for many.
+So rows that everybody needs are locked once for many, and the log is flushed once for many; and a statement,
+which costs more than any row of it, is paid for once for many.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 AT_MOST = 64  # in one statement
 # A statement takes milliseconds. One that takes longer waits for a row that somebody holds, or for a database
@@ -45,6 +46,24 @@ class _Waiting(Generic[R, A]):
     context: Context
 
 
+class Turns:
+    """What is under way at one database, of all kinds: what comes meanwhile goes when any of it ends."""
+
+    def __init__(self) -> None:
+        self.kinds: list[Combining[Any, Any]] = []
+
+    def nothing_is_under_way(self) -> bool:
+        """Whether who comes now need not wait."""
+        return not any(kind.is_under_way for kind in self.kinds)
+
+    def end(self, of: "Combining[Any, Any]") -> None:
+        """Whoever waits goes on, but those whose own kind is under way."""
+        of.go_on()
+        for kind in self.kinds:
+            if not kind.is_under_way:
+                kind.go_on()
+
+
 class Combining(Generic[R, A]):
     """One kind of request to one database.
 
@@ -59,20 +78,22 @@ class Combining(Generic[R, A]):
 
     def __init__(
         self,
+        turns: Turns,
         alone: Callable[[R], Awaitable[A]],
         together: Callable[[Sequence[R]], Awaitable[Sequence[A | None]]],
         keys: Callable[[R], Collection[Hashable]] = lambda _: (),
         of_one: tuple[type[Exception], ...] = (),
     ) -> None:
+        self._turns, self.is_under_way = turns, False
         self._alone, self._together, self._keys, self._of_one = alone, together, keys, of_one
         self._waiting: list[_Waiting[R, A]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy = False
+        turns.kinds.append(self)
 
     async def __call__(self, request: R) -> A:
         """The answer, or what `alone` raises. Whoever is cancelled meanwhile harms nobody else."""
-        if not self._busy:
-            self._busy = True
+        if self._turns.nothing_is_under_way():
+            self.is_under_way = True
             with self._turn():
                 return await self._alone(request)
         waiting = _Waiting[R, A](request, asyncio.get_running_loop().create_future(), copy_context())
@@ -88,7 +109,7 @@ class Combining(Generic[R, A]):
             nonlocal over
             if not over:
                 over = True
-                self._go_on()
+                self._turns.end(self)
 
         timer = asyncio.get_running_loop().call_later(PATIENCE_SEC, end)
         try:
@@ -97,9 +118,10 @@ class Combining(Generic[R, A]):
             timer.cancel()
             end()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Begin what waits."""
         taken = self._take()
-        self._busy = bool(taken)
+        self.is_under_way = bool(taken)
         if taken:
             self._start(self._do(taken), taken[0].context)
 

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
+from liqpass.combining import Turns
 from liqpass.connecting import LOST, Way, WrongSession, connect, keep_looking, look_around, way_to
 
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -33,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 WAKE_CHANNEL = "liqpass_work"
 RETRIES = 5
 STREAM_ROWS = 500
+MANY = 1_000_000  # more than are ever asked for in one statement
 
 # The one table of what a database says when it does not serve at present: nothing was decided, and who asks
 # again later may be lucky. By SQLSTATE, a class where it has two signs.
@@ -87,6 +89,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool, way: Way, name: str = "liqpass") -> None:
         self.pool, self.way = pool, way
+        self.turns = Turns()
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
         self._looking = asyncio.create_task(keep_looking(way, name=f"{name}, looking for the leader"))
@@ -202,10 +205,16 @@ def one_row(columns: Mapping[str, str]) -> str:
 def many_rows(columns: Mapping[str, str]) -> str:
     """A select of many rows of these columns; the parameters are arrays of one length. `place` counts them.
 
-    The inner selects hide from the planner how many there are: else it plans anew at every call.
+    The inner selects hide from the planner how many there are: else it plans anew at every call. The range,
+    which holds for all of them, has it expect one: what belongs to them is then looked up by its key. For
+    ten, of a table that was small when the plan was made, it would read the whole table ever after.
     """
     arrays = ", ".join(f"(select ${n}::{kind}[])" for n, kind in enumerate(columns.values(), 1))
-    return f"select * from unnest({arrays}) with ordinality as rows ({', '.join(columns)}, place)"
+    names = ", ".join(columns)
+    return f"""
+        select * from unnest({arrays}) with ordinality as rows ({names}, place)
+        where place between 1 and {MANY}
+    """
 
 
 @dataclass(frozen=True)

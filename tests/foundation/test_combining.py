@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqpass.combining import Combining, in_place
+from liqpass.combining import Combining, Turns, in_place
 
 
 class NotEnough(Exception):  # noqa: N818
@@ -57,6 +57,17 @@ class Shop:
         return [self.sold[wish.name] for wish in wishes]
 
 
+def door_of(shop: Shop, turns: Turns | None = None, *, halves: bool = False) -> Combining[Wish, int]:
+    """One of the doors by which wishes come to a shop."""
+    return Combining(
+        turns or Turns(),
+        shop.alone,
+        shop.together,
+        keys=lambda wish: [wish.name],
+        of_one=(NotEnough,) if halves else (),
+    )
+
+
 async def asked(combining: Combining[Wish, int], wish: Wish) -> int | str:
     """What somebody is told who comes and leaves when they do."""
     for _ in range(wish.comes_after):
@@ -89,21 +100,20 @@ WISHES = st.builds(
     takes=st.integers(1, 5),
     breaks=st.sets(st.integers(0, 6)),
     halves=st.booleans(),
+    kinds=st.integers(1, 3),
 )
 def test_each_is_answered_as_if_they_had_come_one_after_the_other(
-    wishes: list[Wish], left: int, takes: int, breaks: set[int], halves: bool
+    wishes: list[Wish], left: int, takes: int, breaks: set[int], halves: bool, kinds: int
 ) -> None:
     shop = Shop(left, takes, breaks)
-    combining = Combining(
-        shop.alone,
-        shop.together,
-        keys=lambda wish: [wish.name],
-        of_one=(NotEnough,) if halves else (),
-    )
+    turns = Turns()
+    doors = [door_of(shop, turns, halves=halves) for _ in range(kinds)]
 
     async def all_of_them() -> list[int | str]:
-        told = await asyncio.gather(*(asked(combining, wish) for wish in wishes))
-        await combining(Wish("the last", 0, 0, None))  # whatever was begun before is over by then, or is
+        by_their_door = ((doors[ord(wish.name) % kinds], wish) for wish in wishes)
+        told = await asyncio.gather(*(asked(door, wish) for door, wish in by_their_door))
+        for door in doors:
+            await door(Wish("the last", 0, 0, None))  # whatever was begun before is over by then, or is
         for _ in range(10 * takes):  # done again by itself
             await asyncio.sleep(0)
         return told
@@ -121,22 +131,65 @@ def test_each_is_answered_as_if_they_had_come_one_after_the_other(
 
 async def test_who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together() -> None:
     shop = Shop(left=100, takes=3, breaks=set())
-    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    combining = door_of(shop)
     await combining(Wish("first", 1, 0, None))
     await asyncio.gather(*(combining(Wish(name, 1, 0, None)) for name in "abcdefgh"))
     assert shop.statements == [1, 1, 7]
 
 
+async def test_who_comes_while_another_kind_is_under_way_waits_for_its_end_and_goes_together() -> None:
+    shop, other = Shop(left=100, takes=9, breaks=set()), Shop(left=100, takes=3, breaks=set())
+    turns = Turns()
+    door, other_door = door_of(shop, turns), door_of(other, turns)
+    first = asyncio.ensure_future(door(Wish("first", 1, 0, None)))
+    await asyncio.sleep(0)
+    others = [asyncio.ensure_future(other_door(Wish(name, 1, 0, None))) for name in "abc"]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (first.done(), shop.statements, other.statements) == (False, [1], [])
+    await first
+    assert (await asyncio.gather(*others), other.statements) == ([1, 1, 1], [3])
+
+
+async def test_kinds_that_wait_go_on_at_the_end_of_any_and_beside_each_other() -> None:
+    slow, quick = Shop(left=100, takes=40, breaks=set()), Shop(left=100, takes=2, breaks=set())
+    turns = Turns()
+    slow_door, quick_door = door_of(slow, turns), door_of(quick, turns)
+    opening = asyncio.ensure_future(quick_door(Wish("opening", 1, 0, None)))
+    await asyncio.sleep(0)
+    slow_one = asyncio.ensure_future(slow_door(Wish("slow", 1, 0, None)))
+    quick_ones = [asyncio.ensure_future(quick_door(Wish(name, 1, 0, None))) for name in "abc"]
+    await asyncio.gather(opening, *quick_ones)
+    assert (quick.statements, slow.statements, slow_one.done()) == ([1, 3], [1], False)
+    assert await slow_one == 1
+
+
+async def test_a_kind_that_takes_long_keeps_no_other_waiting_for_its_end() -> None:
+    async def stuck(_: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def all_stuck(several: Sequence[object]) -> list[int | None]:
+        return [await stuck(one) for one in several]
+
+    shop, turns = Shop(left=100, takes=1, breaks=set()), Turns()
+    for_ever = asyncio.ensure_future(Combining[object, int](turns, stuck, all_stuck)(1))
+    await asyncio.sleep(0)
+    assert await door_of(shop, turns)(Wish("a", 1, 0, None)) == 1
+    for_ever.cancel()
+    await asyncio.gather(for_ever, return_exceptions=True)
+
+
 async def test_those_who_want_the_same_are_never_in_one_statement() -> None:
     shop = Shop(left=100, takes=3, breaks=set())
-    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    combining = door_of(shop)
     told = await asyncio.gather(*(combining(Wish("a", n, 0, None)) for n in range(1, 4)))
     assert (told, shop.statements) == ([1, 1, 1], [1, 1, 1])
 
 
 async def test_one_who_cannot_be_served_spoils_nothing_for_the_others() -> None:
     shop = Shop(left=10, takes=2, breaks=set())
-    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name])
+    combining = door_of(shop)
     wishes = [Wish("a", 1, 0, None), Wish("b", 2, 0, None), Wish("c", 50, 0, None), Wish("d", 3, 0, None)]
     told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)
     assert (told[:2], type(told[2]), told[3]) == ([1, 2], NotEnough, 3)
@@ -151,7 +204,7 @@ async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
     async def in_turn(several: Sequence[object]) -> list[int | None]:
         return [await never(one) for one in several]
 
-    combining = Combining[object, int](never, in_turn)
+    combining = Combining[object, int](Turns(), never, in_turn)
     waiting = [asyncio.ensure_future(combining(n)) for n in range(3)]
     await asyncio.sleep(0)
     for one in waiting:
@@ -163,7 +216,7 @@ async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
 
 async def test_of_many_the_one_who_is_refused_is_found_by_halves() -> None:
     shop = Shop(left=100, takes=2, breaks=set())
-    combining = Combining(shop.alone, shop.together, keys=lambda wish: [wish.name], of_one=(NotEnough,))
+    combining = door_of(shop, halves=True)
     names = [f"{n}" for n in range(33)]
     wishes = [Wish(name, 500 if name == "20" else 1, 0, None) for name in names]
     told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)

@@ -126,7 +126,7 @@ def making(db: Database, products: Products) -> Combining[Drafting, sql.Order | 
         return in_place(found, len(several))
 
     refusals = (asyncpg.CheckViolationError,)
-    return Combining(alone, together, keys=lambda one: [one.order.binding_id], of_one=refusals)
+    return Combining(db.turns, alone, together, keys=lambda one: [one.order.binding_id], of_one=refusals)
 
 
 async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order | None:

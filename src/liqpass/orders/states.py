@@ -80,7 +80,11 @@ SETTLED = """coalesce(case when w.order_id is null then o.status in ('EXPIRED', 
 # free again. That of a cover is freed when it is settled (claims/settling.py): until then a liquidation
 # inside it may be unknown. order_events (from, to) refers to the table of legal moves, so an illegal move
 # cannot be stored.
-MOVE = f"""
+#
+# MOVED is the part of it by which an order moves and nothing else follows: from DRAFT to PAID_PENDING_CONFIRM,
+# where its binding, its position and its capital stay as they are. Whoever buys waits for that one, and what
+# has nothing to do costs a third of it.
+MOVED = """
     moved as (
         update purchase_orders o
         set status = w.to_status, event_seq = o.event_seq + 1,
@@ -95,7 +99,9 @@ MOVE = f"""
     told as (
         insert into order_events (user_id, order_id, seq, from_status, to_status, reason, actor, details, at)
         select user_id, id, event_seq, from_status, to_status, reason, actor, details, at from moved
-    ),
+    )
+"""
+MOVE = f"""{MOVED},
     followed as (
         update insured_bindings b
         set status = m.status, coverage_start_at = m.coverage_start_at, coverage_end_at = m.coverage_end_at

@@ -1,4 +1,5 @@
-"""Queries of submitted hashes and of settling. Whatever moves an order ends with `states.MOVE`."""
+"""Queries of submitted hashes and of settling. Whatever moves an order ends with `states.MOVE`, or with
+its beginning, `MOVED`."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from liqpass.db import Connection, many_rows, one_row, query
-from liqpass.orders.states import MOVE, OrderStatus
+from liqpass.orders.states import MOVE, MOVED, OrderStatus
 from liqpass.payments.matching import Outcome, PayableOrder, Payment
 from liqpass.signin.living import LIVING_SESSION
 
@@ -85,7 +86,7 @@ _SUBMIT = f"""
             null::timestamptz as coverage_start_at, null::timestamptz as coverage_end_at
         from found f join claim c on c.user_id = f.user_id and c.order_id = f.id and c.tx_hash = f.tx_hash
     ),
-    {MOVE}
+    {MOVED}
     select w.user_id, f.status, f.pay_tx_hash, c.user_id = f.user_id and c.order_id = f.id as claimed,
         m.to_status as moved_to
 """

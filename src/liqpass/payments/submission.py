@@ -24,7 +24,7 @@ def submitting(db: Database) -> Combining[sql.Hash, OrderStatus]:
             found = in_place(await sql.submit_many(conn, list(several)), len(several))
         return [one.moved_to if one else None for one in found]
 
-    return Combining(alone, together, keys=lambda one: (one.purchase_order_id, one.tx_hash))
+    return Combining(db.turns, alone, together, keys=lambda one: (one.purchase_order_id, one.tx_hash))
 
 
 def hash_of(

@@ -73,4 +73,4 @@ def asking(db: Database, clock: Clock, statement: Callable[..., Awaitable[list[P
             found = await statement(conn, list(several), now, now - MAX_AGE)
         return in_place(found, len(several))
 
-    return Combining(alone, together)
+    return Combining(db.turns, alone, together)

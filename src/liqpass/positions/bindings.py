@@ -67,7 +67,7 @@ def binding(db: Database) -> Combining[sql.NewBinding, sql.Bound | None]:
         async with db.pool.acquire() as conn:
             return in_place(await sql.bind_many(conn, list(several)), len(several))
 
-    return Combining(alone, together, keys=lambda one: [_position(one)])
+    return Combining(db.turns, alone, together, keys=lambda one: [_position(one)])
 
 
 def _position(of: sql.NewBinding) -> tuple[str, ...]:
