@@ -81,9 +81,9 @@ SETTLED = """coalesce(case when w.order_id is null then o.status in ('EXPIRED', 
 # inside it may be unknown. order_events (from, to) refers to the table of legal moves, so an illegal move
 # cannot be stored.
 #
-# MOVED is the part of it by which an order moves and nothing else follows: from DRAFT to PAID_PENDING_CONFIRM,
-# where its binding, its position and its capital stay as they are. Whoever buys waits for that one, and what
-# has nothing to do costs a third of it.
+# MOVED is the part of it by which an order moves and nothing else follows: from DRAFT to
+# PAID_PENDING_CONFIRM, where its binding, its position and its capital stay as they are. Whoever buys waits
+# for that one, and making ready what has nothing to do was a quarter of it.
 MOVED = """
     moved as (
         update purchase_orders o
