@@ -73,7 +73,7 @@ class Due:
 @dataclass
 class Model:
     """The truth beside the product. `opening` is its ref and amount, once the books have begun;
-    `undecided` are the orders whose claims wait for a decision."""
+    `undecided` are the orders whose claims wait for a decision, or to be paid."""
 
     chain: Chain
     opening: bytes

@@ -21,17 +21,21 @@ S = ClaimStatus
 # By which moves an operator comes to approve more; there are none while a payout is on its way.
 WAYS = {S.OPEN: GATHERED, S.PAID: GATHERED, S.IN_REVIEW: ()}
 UNDECIDED = """
-    select purchase_order_id from claims where status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW')
+    select purchase_order_id from claims
+    where status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW', 'APPROVED', 'BATCHED')
 """
 # They tell of how long it takes and of what is paid once too often, which the model has no words for.
 OF_CLAIMS = {"CLAIM_OVERDUE", "CLAIM_PAID_TWICE"}
 
 
 class ClaimBooks(Books):
-    """As without claims, and the model is told which of them wait for a decision."""
+    """As without claims, and the model is told which of them wait for a decision, or to be paid."""
 
     async def work(self) -> None:
         await super().work()
+        for task in self.town.tasks():
+            if task.name == "settle covers":  # of claims that were seen to be paid after it
+                await task.step()
         self.model.undecided = {row[0] for row in await self.town.owner.fetch(UNDECIDED)}
 
     async def end(self, hands: Sequence[tuple[Hand, int]]) -> list[Trace]:

@@ -16,13 +16,10 @@ class Settleable(msgspec.Struct, frozen=True):
     order_id: UUID
 
 
-# By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not. A
-# claim whose payout was cancelled is undecided again, before anybody has moved it. (Without `coalesce` every
-# cover without a claim would have the payouts looked through.)
+# By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not.
+# What is approved and not paid can still be cancelled, and is undecided again: it must then be there.
 _SETTLED_BY = """case
-    when c.status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW') then null
-    when coalesce(c.status in ('APPROVED', 'BATCHED'), false) and exists (
-        select from disbursements d where d.id = c.disbursement_id and d.cancelled_at is not null) then null
+    when c.status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW', 'APPROVED', 'BATCHED') then null
     when o.status = 'EXPIRED' and w.alive_after_end_at is not null then 'ALIVE_AFTER_END'
     when o.status in ('ACTIVE', 'EXPIRED') and c.episode_over then 'ENDED'
     when o.status = 'EXPIRED' and o.coverage_end_at + make_interval(secs => p.window_sec) <= {now}
