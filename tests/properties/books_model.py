@@ -168,6 +168,11 @@ class Model:
         approved = sum(due.amount for due in self._asked("CLAIM") if due.ref == order_id)
         return self.orders[order_id].payout - approved
 
+    def waiting(self) -> int:
+        """What is held because claims are not decided, or not paid: what is left of payouts of covers that
+        were not settled before."""
+        return sum(self.left(one) for one in self.undecided if not self.orders[one].settled)
+
     def covering(self) -> dict[bytes, bytes]:
         """The payments that cover an order: ref → order."""
         found = {}

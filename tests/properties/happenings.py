@@ -317,16 +317,13 @@ class Books:
         return traces
 
     async def everything_ends(self) -> None:
-        """All covers are over, nobody can claim any more: no capital is held but what is left of covers whose
-        claims are not paid yet, and all is earned."""
+        """All covers are over, nobody can claim any more: no capital waits but for claims, and all is earned."""
         await self.town.pass_time(32 * DAY, with_block=True)
         await self.blocks_are_mined(6)
         await self.town.pass_time(15 * DAY, with_block=True)
         await self.blocks_are_mined(6)
         accounts = await self.town.accounts()
-        unpaid = [one for one in self.model.undecided if not self.model.orders[one].settled]
-        held = sum(self.model.left(one) for one in unpaid)
-        assert (accounts["POOL_LOCKED"], accounts["UNEARNED_PREMIUM"]) == (held, 0)
+        assert (accounts["POOL_LOCKED"], accounts["UNEARNED_PREMIUM"]) == (self.model.waiting(), 0)
         await self.nothing_is_broken()
 
 
