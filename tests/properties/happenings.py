@@ -317,7 +317,7 @@ class Books:
         return traces
 
     async def everything_ends(self) -> None:
-        """All covers are over, nobody can claim any more: no capital waits but for claims, and all is earned."""
+        """All covers are over, nobody can claim: no capital waits but for claims, and all is earned."""
         await self.town.pass_time(32 * DAY, with_block=True)
         await self.blocks_are_mined(6)
         await self.town.pass_time(15 * DAY, with_block=True)
