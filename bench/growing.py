@@ -87,7 +87,6 @@ async def afresh(server: Server) -> None:
         datetime.now(UTC),
     )
     await server.owner.execute("vacuum position_readings")
-    await server.owner.execute("checkpoint")
 
 
 async def written(server: Server) -> tuple[int, int]:
@@ -141,19 +140,25 @@ async def sizes_of(owner: asyncpg.Connection) -> dict[str, Any]:
 
 
 async def measured(
-    sizes: Sequence[int], traders: Sequence[int], seconds: float, rounds: int
+    sizes: Sequence[int],
+    traders: Sequence[int],
+    seconds: float,
+    rounds: int,
+    options: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """All sizes in turn, each on a server of its own, at every number of traders."""
+    """All sizes in turn, each on a server of its own with these options, at every number of traders."""
     users = ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + max(traders)
-    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "there": {}}
-    found |= {"idle_cores": {}, "rounds": {}}
+    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "options": list(options)}
+    found |= {"there": {}, "idle_cores": {}, "rounds": {}}
     async with AsyncExitStack() as stack:
         servers = {}
         for size in sizes:
-            servers[size] = await stack.enter_async_context(running_server(HERE, f"{size:,}"))
+            words = [f"--set={option}" for option in options]
+            servers[size] = await stack.enter_async_context(running_server(HERE, f"{size:,}", *words))
             tell(f"writing {size:,} orders …")
             began = time.perf_counter()
             await grown(servers[size], users, size)
+            await servers[size].owner.execute("checkpoint")
             found["there"][size] = await sizes_of(servers[size].owner)
             tell(f"{size:,} orders in {time.perf_counter() - began:.0f} s: {found['there'][size]['mb']} MB")
         for size, server in servers.items():
@@ -198,9 +203,17 @@ def main() -> None:
     parser.add_argument("--users", default="16,64", help="traders at the same time")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--set",
+        dest="options",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of PostgreSQL, as who has so many orders sets it: --set shared_buffers=4GB",
+    )
     given = parser.parse_args()
     sizes, traders = ([int(part) for part in text.split(",")] for text in (given.sizes, given.users))
-    found = asyncio.run(measured(sizes, traders, given.seconds, given.rounds))
+    found = asyncio.run(measured(sizes, traders, given.seconds, given.rounds, given.options))
     found["told"] = told(found, sizes)
     RESULTS.mkdir(exist_ok=True)
     kept = Path(RESULTS) / f"growing-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"

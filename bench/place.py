@@ -51,15 +51,18 @@ class Place:
 
 
 @asynccontextmanager
-async def running_place(traders: int, tell: Progress, *, standby: bool = False) -> AsyncIterator[Place]:
+async def running_place(
+    traders: int, tell: Progress, *, standby: bool = False, options: Mapping[str, str] | None = None
+) -> AsyncIterator[Place]:
     """Start everything, and make one order as a trader does; all of it is stopped and gone at the end.
-    `standby`: what is committed is on another server's disk, too."""
+    `standby`: what is committed is on another server's disk, too. `options`: PostgreSQL's, over the embedded
+    server's own."""
     port = free_port()
     api = f"http://127.0.0.1:{port}"
     with (
         TemporaryDirectory(prefix="liqpass-bench-") as name,
         TemporaryDirectory(prefix="liqpass-bench-data-") as data,
-        embedded_postgres(Path(data), tell) as server,
+        embedded_postgres(Path(data), tell, options) as server,
         standby_of(server) if standby else nullcontext(),
     ):
         folder = Path(name)

@@ -18,7 +18,7 @@ from bench.kept import tell
 from bench.place import Place, running_place
 from bench.slots import seed
 
-STANDBY = "--standby"
+STANDBY, OPTION = "--standby", "--set="
 
 
 async def main() -> None:
@@ -27,7 +27,10 @@ async def main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer
     )
-    more = {"standby": True} if STANDBY in sys.argv else {}  # no word that earlier commits do not know
+    more: dict[str, Any] = {"standby": True} if STANDBY in sys.argv else {}
+    if options := [word.removeprefix(OPTION) for word in sys.argv if word.startswith(OPTION)]:
+        more["options"] = dict(option.split("=", 1) for option in options)
+    # nothing is handed over that earlier commits do not know
     async with running_place(1, tell, **more) as place:
         say(found(place))
         async for line in lines:
