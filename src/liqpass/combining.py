@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 AT_MOST = 64  # in one statement
@@ -47,14 +48,15 @@ class _Waiting(Generic[R, A]):
 
 
 class Turns:
-    """What is under way at one database, of all kinds: what comes meanwhile goes when any of it ends."""
+    """What is under way at one database, of all kinds: what comes meanwhile goes when any of it ends. For a
+    kind whose last statement took too long only its own requests wait, until one is done in time again."""
 
     def __init__(self) -> None:
         self.kinds: list[Combining[Any, Any]] = []
 
-    def nothing_is_under_way(self) -> bool:
+    def are_free_for(self, asking: "Combining[Any, Any]") -> bool:
         """Whether who comes now need not wait."""
-        return not any(kind.is_under_way for kind in self.kinds)
+        return not any(kind.is_under_way and (kind is asking or not kind.is_late) for kind in self.kinds)
 
     def end(self, of: "Combining[Any, Any]") -> None:
         """Whoever waits goes on, but those whose own kind is under way."""
@@ -84,7 +86,7 @@ class Combining(Generic[R, A]):
         keys: Callable[[R], Collection[Hashable]] = lambda _: (),
         of_one: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._turns, self.is_under_way = turns, False
+        self._turns, self.is_under_way, self.is_late = turns, False, False
         self._alone, self._together, self._keys, self._of_one = alone, together, keys, of_one
         self._waiting: list[_Waiting[R, A]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +94,7 @@ class Combining(Generic[R, A]):
 
     async def __call__(self, request: R) -> A:
         """The answer, or what `alone` raises. Whoever is cancelled meanwhile harms nobody else."""
-        if self._turns.nothing_is_under_way():
+        if self._turns.are_free_for(self):
             self.is_under_way = True
             with self._turn():
                 return await self._alone(request)
@@ -103,27 +105,40 @@ class Combining(Generic[R, A]):
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Whoever comes during the block waits for its end, or until it takes too long."""
-        over = False
-
-        def end() -> None:
-            nonlocal over
-            if not over:
-                over = True
-                self._turns.end(self)
-
-        timer = asyncio.get_running_loop().call_later(PATIENCE_SEC, end)
+        end = self._begin()
         try:
             yield
         finally:
-            timer.cancel()
             end()
+
+    def _begin(self) -> Callable[[], None]:
+        """A turn begins now. What ends it, once."""
+        over = False
+
+        def end(*, late: bool = False) -> None:
+            nonlocal over
+            if not over:
+                over, self.is_late = True, late
+                timer.cancel()
+                self._turns.end(self)
+
+        timer = asyncio.get_running_loop().call_later(PATIENCE_SEC, partial(end, late=True))
+        return end
 
     def go_on(self) -> None:
         """Begin what waits."""
         taken = self._take()
         self.is_under_way = bool(taken)
-        if taken:
-            self._start(self._do(taken), taken[0].context)
+        if not taken:
+            return
+        end = self._begin()
+
+        def over(task: "asyncio.Task[None]") -> None:  # also one that was cancelled before it had begun
+            end()
+            for one in taken if task.cancelled() else ():
+                one.answer.cancel()
+
+        self._start(self._answer(taken, end), taken[0].context).add_done_callback(over)
 
     def _take(self) -> list[_Waiting[R, A]]:
         """Those that have waited longest, as many as share no key."""
@@ -140,16 +155,15 @@ class Combining(Generic[R, A]):
         self._waiting = left
         return taken
 
-    async def _do(self, taken: list[_Waiting[R, A]]) -> None:
-        with self._turn():
-            await self._answer(taken)
-
-    async def _answer(self, taken: list[_Waiting[R, A]]) -> None:
+    async def _answer(self, taken: list[_Waiting[R, A]], end: Callable[[], None] = lambda: None) -> None:
+        """`end`: of their turn."""
         if len(taken) == 1:
             await self._answer_alone(taken[0])
             return
         try:
             answers = await self._together([one.request for one in taken])
+            end()
+            await asyncio.sleep(0)  # what goes on is sent before these are told: the database works meanwhile
         except Exception as error:
             answers = [None] * len(taken)
             if isinstance(error, self._of_one) and len(taken) > 2:
@@ -180,7 +194,8 @@ class Combining(Generic[R, A]):
             if not one.answer.done():
                 one.answer.set_result(answer)
 
-    def _start(self, work: Coroutine[None, None, None], context: Context) -> None:
+    def _start(self, work: Coroutine[None, None, None], context: Context) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

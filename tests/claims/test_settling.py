@@ -119,7 +119,7 @@ async def test_what_a_claim_takes_goes_from_locked_to_payable_and_the_rest_is_fr
     assert await settle(world) == 0  # another part of it may have been liquidated
     await alive(world, order)
     assert await settle(world) == 0  # it is not paid, and may be cancelled
-    await move(world, await claim_of(world, order), S.BATCHED, S.PAID, pay_tx_hash=b"\7" * 32)
+    await move(world, await claim_of(world, order), S.BATCHED, S.PAID, pay_tx_hash=b"\7" * 32, pay_final=True)
     assert await settle(world) == 1
     found = await books(world)
     assert (found[Account.POOL_LOCKED], found[Account.CLAIMS_PAYABLE]) == (0, part)
@@ -156,7 +156,7 @@ async def test_a_claim_whose_payout_was_cancelled_holds_all_of_it_before_anybody
     assert (await settle(world), await held(world, order)) == (0, payout)
     await approve(world, claim, payout)
     assert (await settle(world), await held(world, order)) == (0, payout)
-    await move(world, claim, S.BATCHED, S.PAID, pay_tx_hash=b"\7" * 32)
+    await move(world, claim, S.BATCHED, S.PAID, pay_tx_hash=b"\7" * 32, pay_final=True)
     assert (await settle(world), await held(world, order)) == (1, payout)
 
 
@@ -211,6 +211,6 @@ async def test_open_cover_is_what_may_still_be_paid_also_while_the_cover_runs(
     claim = await payable(world, order, part)
     await approve(world, claim, part)
     assert await open_cover(world) == (1, payout - part) == (1, (await books(world))[Account.POOL_LOCKED])
-    await move(world, claim, S.BATCHED, S.PAID, pay_tx_hash=bytes(32), episode_over=True)
+    await move(world, claim, S.BATCHED, S.PAID, pay_tx_hash=bytes(32), pay_final=True, episode_over=True)
     assert (await settle(world), await alice.status(order)) == (1, "ACTIVE")
     assert await open_cover(world) == (0, 0) == (0, (await books(world))[Account.POOL_LOCKED])

@@ -5,9 +5,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liqpass import combining
 from liqpass.combining import Combining, Turns, in_place
 
 
@@ -68,11 +70,11 @@ def door_of(shop: Shop, turns: Turns | None = None, *, halves: bool = False) -> 
     )
 
 
-async def asked(combining: Combining[Wish, int], wish: Wish) -> int | str:
+async def asked(door: Combining[Wish, int], wish: Wish) -> int | str:
     """What somebody is told who comes and leaves when they do."""
     for _ in range(wish.comes_after):
         await asyncio.sleep(0)
-    asking = asyncio.ensure_future(combining(wish))
+    asking = asyncio.ensure_future(door(wish))
     if wish.leaves_after is not None:
         for _ in range(wish.leaves_after):
             await asyncio.sleep(0)
@@ -131,9 +133,9 @@ def test_each_is_answered_as_if_they_had_come_one_after_the_other(
 
 async def test_who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together() -> None:
     shop = Shop(left=100, takes=3, breaks=set())
-    combining = door_of(shop)
-    await combining(Wish("first", 1, 0, None))
-    await asyncio.gather(*(combining(Wish(name, 1, 0, None)) for name in "abcdefgh"))
+    door = door_of(shop)
+    await door(Wish("first", 1, 0, None))
+    await asyncio.gather(*(door(Wish(name, 1, 0, None)) for name in "abcdefgh"))
     assert shop.statements == [1, 1, 7]
 
 
@@ -180,18 +182,60 @@ async def test_a_kind_that_takes_long_keeps_no_other_waiting_for_its_end() -> No
     await asyncio.gather(for_ever, return_exceptions=True)
 
 
+async def test_a_kind_that_took_too_long_is_waited_for_by_its_own_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(combining, "PATIENCE_SEC", 0)
+    held = asyncio.Event()
+
+    async def waits(number: int) -> int:
+        await held.wait()
+        return number
+
+    async def all_wait(several: Sequence[int]) -> list[int | None]:
+        return [await waits(one) for one in several]
+
+    shop, turns = Shop(left=100, takes=1, breaks=set()), Turns()
+    slow, door = Combining(turns, waits, all_wait), door_of(shop, turns)
+    those = [asyncio.ensure_future(slow(1))]
+    await asyncio.sleep(0.01)  # too long
+    for number in (2, 3):
+        those.append(asyncio.ensure_future(slow(number)))
+        await asyncio.sleep(0)
+    assert slow.is_under_way
+    monkeypatch.setattr(combining, "PATIENCE_SEC", 3600)
+    assert await door(Wish("a", 1, 0, None)) == 1
+    held.set()
+    assert await asyncio.gather(*those) == [1, 2, 3]
+
+
+async def test_a_statement_that_is_cancelled_before_it_begins_keeps_nobody_waiting() -> None:
+    shop, other, turns = Shop(100, 2, set()), Shop(100, 2, set()), Turns()
+    door, other_door = door_of(shop, turns), door_of(other, turns)
+    before = asyncio.all_tasks()
+    mine = [asyncio.ensure_future(door(Wish(name, 1, 0, None))) for name in "abc"]
+    for _ in range(20):
+        await asyncio.sleep(0)
+        if began := asyncio.all_tasks() - before - set(mine):
+            began.pop().cancel()
+            break
+    told = await asyncio.gather(*mine, return_exceptions=True)
+    assert [type(one) for one in told] == [int, asyncio.CancelledError, asyncio.CancelledError]
+    assert await other_door(Wish("d", 1, 0, None)) == await door(Wish("e", 1, 0, None)) == 1
+
+
 async def test_those_who_want_the_same_are_never_in_one_statement() -> None:
     shop = Shop(left=100, takes=3, breaks=set())
-    combining = door_of(shop)
-    told = await asyncio.gather(*(combining(Wish("a", n, 0, None)) for n in range(1, 4)))
+    door = door_of(shop)
+    told = await asyncio.gather(*(door(Wish("a", n, 0, None)) for n in range(1, 4)))
     assert (told, shop.statements) == ([1, 1, 1], [1, 1, 1])
 
 
 async def test_one_who_cannot_be_served_spoils_nothing_for_the_others() -> None:
     shop = Shop(left=10, takes=2, breaks=set())
-    combining = door_of(shop)
+    door = door_of(shop)
     wishes = [Wish("a", 1, 0, None), Wish("b", 2, 0, None), Wish("c", 50, 0, None), Wish("d", 3, 0, None)]
-    told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)
+    told = await asyncio.gather(*map(door, wishes), return_exceptions=True)
     assert (told[:2], type(told[2]), told[3]) == ([1, 2], NotEnough, 3)
     assert shop.sold == {"a": 1, "b": 2, "d": 3}
 
@@ -204,8 +248,8 @@ async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
     async def in_turn(several: Sequence[object]) -> list[int | None]:
         return [await never(one) for one in several]
 
-    combining = Combining[object, int](Turns(), never, in_turn)
-    waiting = [asyncio.ensure_future(combining(n)) for n in range(3)]
+    door = Combining[object, int](Turns(), never, in_turn)
+    waiting = [asyncio.ensure_future(door(n)) for n in range(3)]
     await asyncio.sleep(0)
     for one in waiting:
         one.cancel()
@@ -216,10 +260,10 @@ async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
 
 async def test_of_many_the_one_who_is_refused_is_found_by_halves() -> None:
     shop = Shop(left=100, takes=2, breaks=set())
-    combining = door_of(shop, halves=True)
+    door = door_of(shop, halves=True)
     names = [f"{n}" for n in range(33)]
     wishes = [Wish(name, 500 if name == "20" else 1, 0, None) for name in names]
-    told = await asyncio.gather(*map(combining, wishes), return_exceptions=True)
+    told = await asyncio.gather(*map(door, wishes), return_exceptions=True)
     assert [type(one) for one in told] == [int] * 20 + [NotEnough] + [int] * 12
     # the first alone, then 32; four halvings down to the pair, whose two are done alone
     assert shop.statements[:2] == [1, 32]

@@ -23,13 +23,14 @@ WAYS = {S.OPEN: GATHERED, S.PAID: GATHERED, S.IN_REVIEW: ()}
 UNDECIDED = """
     select purchase_order_id from claims
     where status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW', 'APPROVED', 'BATCHED')
+        or (status = 'PAID' and not pay_final)
 """
 # They tell of how long it takes and of what is paid once too often, which the model has no words for.
 OF_CLAIMS = {"CLAIM_OVERDUE", "CLAIM_PAID_TWICE"}
 
 
 class ClaimBooks(Books):
-    """As without claims, and the model is told which of them wait for a decision, or to be paid."""
+    """As without claims, and the model is told which of them wait for a decision, or to be paid for good."""
 
     async def work(self) -> None:
         await super().work()

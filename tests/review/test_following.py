@@ -4,8 +4,9 @@ hands where the payout is cancelled."""
 from liqpass.claims.states import ClaimStatus
 from liqpass.hexes import checksum
 from liqpass.sandbox.chain import USDC
-from tests.claims.claimed import step
+from tests.claims.claimed import settle, step
 from tests.commands.forked import liqpass
+from tests.ledger.books import stands
 from tests.review.conftest import SHA256, Office, bring
 
 S = ClaimStatus
@@ -113,6 +114,23 @@ async def test_a_transfer_that_leaves_the_chain_is_waited_for_again(own_office: 
         "BATCHED",
         "PAID",
     ]
+
+
+async def test_a_payout_that_leaves_the_chain_and_is_cancelled_finds_its_capital_held(
+    own_office: Office, server_url: str
+) -> None:
+    office, chain = own_office, own_office.world.chain
+    claim_id = await approved(office)
+    await office.world.db.pool.execute("update claims set episode_over = true")
+    await batch(office)
+    before = await chain.block_number()
+    await pay(office)
+    assert await settle(office.world) == 0  # safe is not final
+    await chain.reorg(await chain.block_number() - before)
+    await seen(office)
+    await cancel(claim_id, office, server_url)
+    payout = int(office.order["payoutAmount"])
+    assert await stands(office.world, "HELD", office.order["purchaseOrderId"]) == payout
 
 
 async def test_a_payout_that_is_cancelled_puts_the_claim_before_an_operator_again(

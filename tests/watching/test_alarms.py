@@ -8,6 +8,7 @@ import pytest
 from liqpass.check import Finding, _claims
 from liqpass.claims.opening import open_for
 from liqpass.claims.states import Opener
+from tests.claims.claimed import approve, payable
 from tests.flows.newcomers import INST
 from tests.watching.covers import Insured, insured, look
 from tests.world import TestWorld
@@ -86,6 +87,15 @@ async def test_covers_that_have_their_turn_too_late_are_told_from_a_worker_that_
         covers = (await checked(world))["covers"]
         assert not covers.ok
         assert "raise LIQPASS_OKX_PER_SEC" in covers.said
+
+
+async def test_a_cover_that_waits_for_its_payout_alone_needs_nobody_to_see_it(
+    world: TestWorld, alice: Insured
+) -> None:
+    claim = await payable(world, alice.order, 1_000_000, episode_over=True)
+    await approve(world, claim, 1_000_000)
+    await unseen(alice, 25 * 60)  # its key was deleted
+    assert (await metrics(world))["liqpass_covers_unseen"] == 0
 
 
 async def test_why_covers_are_not_seen_is_said(world: TestWorld, alice: Insured) -> None:

@@ -86,7 +86,7 @@ def _lines(found: "Pool", chain: "ChainSettings") -> list[tuple[str, str, str]]:
         for cover in found.open_cover
     ]
     if found.waiting.covers:
-        until = "ended; freed when no claim can come any more"
+        until = "ended; freed when no claim can come, or waits to be paid"
         said = f"{counted(found.waiting.covers, 'cover')} {until}"
         covers.append(("    not settled yet", usd(found.waiting.locked), said))
     return [

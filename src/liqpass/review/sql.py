@@ -35,7 +35,7 @@ _LISTED = f"""{CLAIM_COLUMNS}, b.inst_id, b.mgn_mode, b.pos_side, o.sku, o.statu
 
 class Cover(msgspec.Struct, frozen=True):
     """What the order of a claim covers. `priced_from`: JSON, orders.PricedFrom. `seen_at`: when the account
-    was last read; `settled_at`: from when on no claim can come any more."""
+    was last read; `settled_at`: from when on no claim can come, or change."""
 
     chain_id: int
     exchange_uid: str

@@ -42,15 +42,19 @@ class Cover(msgspec.Struct, frozen=True):
     claim_missing: list[str] | None
 
 
+# Of a cover's claim `l`, left joined: what is owed is decided, and how the position ended is known. Such a
+# cover waits for its payout, and there is nothing left to see of it.
+_NOTHING_TO_SEE = "coalesce(l.episode_over and l.status in ('APPROVED', 'BATCHED', 'PAID'), false)"
+
 # What is watched of an account: covers until they are settled, or seen alive after their end. One that is
 # suspended, because its payment left the chain, is none.
-WATCHED = """
+WATCHED = f"""
     from watched_covers c
     join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
     join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
     left join claims l on l.user_id = c.user_id and l.order_id = c.order_id
     where c.user_id = $1 and c.exchange_uid = $2 and c.settled_at is null and c.alive_after_end_at is null
-        and o.status in ('ACTIVE', 'EXPIRED')
+        and o.status in ('ACTIVE', 'EXPIRED') and not {_NOTHING_TO_SEE}
 """
 
 
@@ -225,12 +229,14 @@ class Closing(msgspec.Struct, frozen=True):
     trouble: str | None
 
 
-@query("""
+@query(f"""
     select count(*) as watched,
         count(*) filter (where coalesce(c.seen_at, o.coverage_start_at) < $1) as unseen,
         min(coalesce(c.seen_at, o.coverage_start_at)) as oldest, max(c.seen_at) as newest
     from watched_covers c join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    left join claims l on l.user_id = c.user_id and l.order_id = c.order_id
     where c.settled_at is null and c.alive_after_end_at is null and o.status in ('ACTIVE', 'EXPIRED')
+        and not {_NOTHING_TO_SEE}
 """)
 async def sight(conn: Connection, since: datetime) -> Sight:
     """How much of what is covered is seen."""

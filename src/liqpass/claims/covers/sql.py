@@ -17,9 +17,11 @@ class Settleable(msgspec.Struct, frozen=True):
 
 
 # By what a cover `w` of order `o` with claim `c`, if any, and policy `p` is settled; null while it is not.
-# What is approved and not paid can still be cancelled, and is undecided again: it must then be there.
+# What is approved and not paid for good can still be cancelled, also after a reorg took its payment away, and
+# is undecided again: it must then be there.
 _SETTLED_BY = """case
     when c.status in ('OPEN', 'GATHERING', 'PAYABLE', 'IN_REVIEW', 'APPROVED', 'BATCHED') then null
+    when c.status = 'PAID' and not c.pay_final then null
     when o.status = 'EXPIRED' and w.alive_after_end_at is not null then 'ALIVE_AFTER_END'
     when o.status in ('ACTIVE', 'EXPIRED') and c.episode_over then 'ENDED'
     when o.status = 'EXPIRED' and o.coverage_end_at + make_interval(secs => p.window_sec) <= {now}
@@ -60,7 +62,7 @@ async def lock_settleable(
     at_most: int,
     passing_over: int,
 ) -> list[Settleable]:
-    """Covers of which no claim can come any more, as far as this moment shows; nobody opens one of
+    """Covers of which no claim can come or change any more, as far as this moment shows; nobody opens one of
     these until the transaction ends. `ended_before`: now less the shortest claim window."""
     ...
 
