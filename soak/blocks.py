@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from liqpass.chain.failures import NodeError
 from liqpass.hexes import to_hex
@@ -37,6 +37,10 @@ class Blocks:
     """What was in a block, or in the pool, and is not now."""
 
     left_the_chain: set[bytes] = field(default_factory=set)
+    stood_until: dict[bytes, datetime] = field(default_factory=dict)
+    """The latest time of a block in which a reorg found a transaction. anvil dates all blocks of a reorg as
+    the one before them: what was late is in time then."""
+
     reorgs: int = 0
     deep: int = 0
     taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -100,7 +104,11 @@ class Blocks:
         were: list[tuple[int, Sent]] = []
         for offset in range(depth):
             block = await self.chain.rpc("eth_getBlockByNumber", [hex(head - depth + 1 + offset), False])
-            were += [(offset, self.sent[bytes.fromhex(h[2:])]) for h in block["transactions"]]
+            ones = [self.sent[bytes.fromhex(h[2:])] for h in block["transactions"]]
+            were += [(offset, one) for one in ones]
+            at = datetime.fromtimestamp(int(block["timestamp"], 16), UTC)
+            for one in ones:
+                self.stood_until[one.hash] = max(at, self.stood_until.get(one.hash, at))
         keep = self._kept(were, depth, draw)
         await self._reorganise(depth, keep)
         self.reorgs += 1

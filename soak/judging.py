@@ -26,7 +26,7 @@ STANDS = """
 BREAKS = "select type::text, subject, said from reconciliation_breaks where closed_at is null"
 ORDERS = """
     select purchase_order_id as ref, status::text, premium_amount, payout_amount, coverage_start_at,
-        coverage_end_at, pay_tx_hash
+        coverage_end_at, pay_tx_hash, pay_before
     from purchase_orders
 """
 CLAIMS = """
@@ -141,7 +141,8 @@ class Judge:
             self._covered(life, row, paid)
 
     def _covered(self, life: Life, row: Any, paid: tuple[bytes, datetime, int]) -> None:
-        tx, at, amount = paid
+        (tx, at, amount), blocks = paid, self.playing.town.blocks
+        stood_until = blocks.stood_until.get(tx, at)
         if amount != row["premium_amount"]:
             self.wrong(f"paid {amount} for {to_hex(life.ref)}, whose premium is {row['premium_amount']}")
         if row["status"] in ("ACTIVE", "EXPIRED"):
@@ -155,7 +156,7 @@ class Judge:
                 life.cover.start, life.cover.end = at + delay, at + delay + length
         elif row["status"] != "CANCELLED":
             self.wrong(f"{row['status']} although its payment {to_hex(tx)} is final: {to_hex(life.ref)}")
-        elif not life.cancel_asked and tx not in self.playing.town.blocks.left_the_chain:
+        elif not (life.cancel_asked or tx in blocks.left_the_chain or stood_until > row["pay_before"]):
             self.wrong(f"cancelled, although it was paid in time and never left: {to_hex(life.ref)}")
 
     def is_covered(self, life: Life) -> bool:

@@ -68,8 +68,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     coverage_end_at: datetime | None = None
 
 
-# Whether an order `o` with its cover `w`, left joined, is settled: no claim of it can come or change any more,
-# and it holds nothing but what its claim takes. One that was never watched ended before anything was.
+# Whether an order `o` with its cover `w`, left joined, is settled: no claim of it can come, or change any
+# more, and it holds nothing but what its claim takes. One that was never watched ended before anything was.
 SETTLED = """coalesce(case when w.order_id is null then o.status in ('EXPIRED', 'CANCELLED')
     else w.settled_at is not null end, true)"""
 
