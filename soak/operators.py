@@ -28,8 +28,9 @@ T = TypeVar("T")
 STRUCK = (*DATABASE_AWAY, *TRY_AGAIN)
 ADMIN = "/api/admin/claims"
 WAITING = """
-    select c.id, c.status::text, o.coverage_end_at
+    select c.id, c.status::text, o.coverage_end_at, e.reason
     from claims c join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
+    join claim_events e on e.user_id = c.user_id and e.claim_id = c.id and e.seq = c.event_seq
     where c.status in ('PAYABLE', 'IN_REVIEW') order by c.id
 """
 UNPAID = """
@@ -73,13 +74,15 @@ class Operators:
         for row in await owner.fetch(WAITING):
             end = row["coverage_end_at"]
             late = last or (end is not None and self.of.clock() > end + LONG_AFTER)
-            await self._decide(row["id"], row["status"], late=late)
+            # a payout that was cancelled is owed all the same: nobody has shown anything else
+            owed = row["status"] == "PAYABLE" or row["reason"] == "PAYOUT_CANCELLED"
+            await self._decide(row["id"], owed=owed, late=late)
         await self._refund()
         await self._adopt()
         await self._send()
 
-    async def _decide(self, claim: UUID, status: str, *, late: bool) -> None:
-        if status == "PAYABLE":
+    async def _decide(self, claim: UUID, *, owed: bool, late: bool) -> None:
+        if owed:
             for who in self.desk:
                 await self._said(who, f"{ADMIN}/{claim}/approve", "approved", claim)
         elif late:
