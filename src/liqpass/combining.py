@@ -6,8 +6,7 @@ which costs more than any row of it, is paid for once for many.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -95,25 +94,18 @@ class Combining(Generic[R, A]):
     async def __call__(self, request: R) -> A:
         """The answer, or what `alone` raises. Whoever is cancelled meanwhile harms nobody else."""
         if self._turns.are_free_for(self):
-            self.is_under_way = True
-            with self._turn():
+            end = self._begin_turn()
+            try:
                 return await self._alone(request)
+            finally:
+                end()
         waiting = _Waiting[R, A](request, asyncio.get_running_loop().create_future(), copy_context())
         self._waiting.append(waiting)
         return await waiting.answer
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Whoever comes during the block waits for its end, or until it takes too long."""
-        end = self._begin()
-        try:
-            yield
-        finally:
-            end()
-
-    def _begin(self) -> Callable[[], None]:
-        """A turn begins now. What ends it, once."""
-        over = False
+    def _begin_turn(self) -> Callable[[], None]:
+        """Whoever comes from now on waits until what this returns is called, or until it takes too long."""
+        self.is_under_way, over = True, False
 
         def end(*, late: bool = False) -> None:
             nonlocal over
@@ -129,16 +121,10 @@ class Combining(Generic[R, A]):
         """Begin what waits."""
         taken = self._take()
         self.is_under_way = bool(taken)
-        if not taken:
-            return
-        end = self._begin()
-
-        def over(task: "asyncio.Task[None]") -> None:  # also one that was cancelled before it had begun
-            end()
-            for one in taken if task.cancelled() else ():
-                one.answer.cancel()
-
-        self._start(self._answer(taken, end), taken[0].context).add_done_callback(over)
+        if taken:
+            end = self._begin_turn()
+            # its end, too, where it is cancelled before it has begun
+            self._start(self._answer(taken, end), taken).add_done_callback(lambda _: end())
 
     def _take(self) -> list[_Waiting[R, A]]:
         """Those that have waited longest, as many as share no key."""
@@ -169,15 +155,11 @@ class Combining(Generic[R, A]):
             if isinstance(error, self._of_one) and len(taken) > 2:
                 half = len(taken) // 2
                 for part in (taken[:half], taken[half:]):
-                    self._start(self._answer(part), part[0].context)
+                    self._start(self._answer(part), part)
                 return
-        except BaseException:
-            for one in taken:
-                one.answer.cancel()
-            raise
         for one, answer in zip(taken, answers, strict=True):
             if answer is None:
-                self._start(self._answer_alone(one), one.context)
+                self._start(self._answer_alone(one), [one])
             elif not one.answer.done():
                 one.answer.set_result(answer)
 
@@ -187,15 +169,20 @@ class Combining(Generic[R, A]):
         except Exception as error:
             if not one.answer.done():
                 one.answer.set_exception(error)
-        except BaseException:
-            one.answer.cancel()
-            raise
         else:
             if not one.answer.done():
                 one.answer.set_result(answer)
 
-    def _start(self, work: Coroutine[None, None, None], context: Context) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, context=context)
+    def _start(self, work: Coroutine[None, None, None], of: Sequence[_Waiting[R, A]]) -> "asyncio.Task[None]":
+        """In a task; where that is cancelled, so are those that it was to answer."""
+        task = asyncio.create_task(work, context=of[0].context)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def over(_: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            if task.cancelled():
+                for one in of:
+                    one.answer.cancel()
+
+        task.add_done_callback(over)
         return task

@@ -70,6 +70,19 @@ def door_of(shop: Shop, turns: Turns | None = None, *, halves: bool = False) -> 
     )
 
 
+def door_until(held: asyncio.Event, turns: Turns) -> Combining[int, int]:
+    """One whose statements wait for that, and answer what they are asked."""
+
+    async def alone(number: int) -> int:
+        await held.wait()
+        return number
+
+    async def together(several: Sequence[int]) -> list[int | None]:
+        return [await alone(one) for one in several]
+
+    return Combining(turns, alone, together)
+
+
 async def asked(door: Combining[Wish, int], wish: Wish) -> int | str:
     """What somebody is told who comes and leaves when they do."""
     for _ in range(wish.comes_after):
@@ -167,15 +180,8 @@ async def test_kinds_that_wait_go_on_at_the_end_of_any_and_beside_each_other() -
 
 
 async def test_a_kind_that_takes_long_keeps_no_other_waiting_for_its_end() -> None:
-    async def stuck(_: object) -> int:
-        await asyncio.Event().wait()
-        return 0
-
-    async def all_stuck(several: Sequence[object]) -> list[int | None]:
-        return [await stuck(one) for one in several]
-
     shop, turns = Shop(left=100, takes=1, breaks=set()), Turns()
-    for_ever = asyncio.ensure_future(Combining[object, int](turns, stuck, all_stuck)(1))
+    for_ever = asyncio.ensure_future(door_until(asyncio.Event(), turns)(1))
     await asyncio.sleep(0)
     assert await door_of(shop, turns)(Wish("a", 1, 0, None)) == 1
     for_ever.cancel()
@@ -186,17 +192,8 @@ async def test_a_kind_that_took_too_long_is_waited_for_by_its_own_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(combining, "PATIENCE_SEC", 0)
-    held = asyncio.Event()
-
-    async def waits(number: int) -> int:
-        await held.wait()
-        return number
-
-    async def all_wait(several: Sequence[int]) -> list[int | None]:
-        return [await waits(one) for one in several]
-
-    shop, turns = Shop(left=100, takes=1, breaks=set()), Turns()
-    slow, door = Combining(turns, waits, all_wait), door_of(shop, turns)
+    held, shop, turns = asyncio.Event(), Shop(left=100, takes=1, breaks=set()), Turns()
+    slow, door = door_until(held, turns), door_of(shop, turns)
     those = [asyncio.ensure_future(slow(1))]
     await asyncio.sleep(0.01)  # too long
     for number in (2, 3):
@@ -241,14 +238,7 @@ async def test_one_who_cannot_be_served_spoils_nothing_for_the_others() -> None:
 
 
 async def test_an_end_of_the_whole_is_told_to_those_who_wait() -> None:
-    async def never(_: object) -> int:
-        await asyncio.Event().wait()
-        return 0
-
-    async def in_turn(several: Sequence[object]) -> list[int | None]:
-        return [await never(one) for one in several]
-
-    door = Combining[object, int](Turns(), never, in_turn)
+    door = door_until(asyncio.Event(), Turns())
     waiting = [asyncio.ensure_future(door(n)) for n in range(3)]
     await asyncio.sleep(0)
     for one in waiting:
