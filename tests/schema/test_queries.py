@@ -16,7 +16,7 @@ import pytest
 
 import liqpass
 from liqpass.db import QUERIES, Query
-from liqpass.orders.states import OrderStatus
+from liqpass.orders.states import MOVE, MOVED, OrderStatus
 
 POSTGRES_TYPES: dict[Any, set[str]] = {
     bool: {"bool"},
@@ -118,6 +118,15 @@ async def test_the_application_may_run_every_query(app: asyncpg.Connection) -> N
     for declared in shipped_queries():
         prepared = await app.prepare(declared.sql)
         await prepared.explain(*[None] * len(prepared.get_parameters()))
+
+
+def test_only_who_submits_a_payment_moves_an_order_by_the_beginning_of_the_door_alone() -> None:
+    """From DRAFT to PAID_PENDING_CONFIRM binding, position and capital stay as they are; in no other move."""
+    alone = [q for q in shipped_queries() if MOVED in q.sql and MOVE not in q.sql]
+    assert {q.name for q in alone} == {"liqpass.payments.sql.submit", "liqpass.payments.sql.submit_many"}
+    for q in alone:
+        assert "from found where status = 'DRAFT'" in q.sql  # else it has no hash, and is not moved
+        assert "'PAID_PENDING_CONFIRM'::order_status as to_status" in q.sql
 
 
 def test_no_query_asks_the_database_for_the_time() -> None:
