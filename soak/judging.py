@@ -9,6 +9,7 @@ import asyncpg
 
 from liqpass.hexes import to_hex
 from liqpass.keccak import keccak
+from liqpass.reconcile.checks import order_subject
 from liqpass.reconcile.invariants import broken
 from liqpass.reconcile.runs import reconcile
 from liqpass.sandbox.chain import SandboxChain
@@ -104,7 +105,7 @@ class Judge:
     def _waits_in_the_pool(self, row: Any) -> bool:
         """Whether an order is stuck whose payment is in no block: behind a transaction with a lower number,
         which a reorg took away and which comes back later, if at all."""
-        paid = {f"order {to_hex(ref)}" for ref in self.chain.paid}
+        paid = map(order_subject, self.chain.paid)
         return row["type"] == "ORDER_STUCK" and row["subject"] not in paid and not self.end
 
     async def money(self) -> None:
