@@ -196,6 +196,14 @@ def told(found: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
     return lines
 
 
+def option(given: str) -> str:
+    """NAME=VALUE. Raises argparse.ArgumentTypeError."""
+    name, there, value = given.partition("=")
+    if not (name and there and value):
+        raise argparse.ArgumentTypeError(f"{given!r} is not NAME=VALUE, as shared_buffers=4GB is")
+    return given
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -205,6 +213,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--set",
+        type=option,
         dest="options",
         action="append",
         default=[],
