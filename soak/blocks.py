@@ -149,23 +149,20 @@ class Blocks:
 
     async def come_back(self, draw: random.Random | None = None) -> None:
         """What is gone is sent again as it was: the faithful always, of the others most now and some later,
-        and some never; without `draw`, all of it."""
-        again, self.gone = sorted(self.gone, key=lambda one: (one.by.address, one.nonce)), []
-        for one in again:
-            if draw is not None and not one.faithful and (luck := draw.random()) < 0.25:
-                self.gone += [one] if luck < 0.2 else []
-                continue
+        and some never; without `draw`, only the faithful, before anything new takes their numbers."""
+        gone, self.gone = sorted(self.gone, key=lambda one: (one.by.address, one.nonce)), []
+        again: list[Sent] = []
+        for one in gone:
+            if one.faithful or (draw is not None and (luck := draw.random()) >= 0.25):
+                again.append(one)
+            elif draw is None or luck < 0.2:
+                self.gone.append(one)
+        for one in again:  # what a reorg takes away meanwhile is added to what is gone
             try:
                 await self.chain.rpc("eth_sendRawTransaction", [to_hex(one.raw)])
                 self.taken["came back"] += 1
             except NodeError:
                 self.taken["could not come back"] += 1  # another one has its number by now
-
-    async def come_back_faithful(self) -> None:
-        """Only those that are always sent again, before anything new takes their numbers."""
-        others, self.gone = [o for o in self.gone if not o.faithful], [o for o in self.gone if o.faithful]
-        await self.come_back()
-        self.gone = others
 
     async def at(self, tx_hash: bytes) -> int | None:
         """The time of the block in which it succeeded, unix seconds; None where it did not, or is in none."""

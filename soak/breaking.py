@@ -76,7 +76,7 @@ class Breaking:
         """As the issuer of USDC."""
         master = self.town.chain.usdc_master
         data = encode_call(function, *values)
-        await self.town.blocks.come_back_faithful()
+        await self.town.blocks.come_back()
         await self.town.blocks.call(master, self.town.chain.usdc, data, faithful=True)
 
     async def do_blacklist(self, account: int) -> None:

@@ -70,7 +70,7 @@ class Operators:
 
     async def operate(self, owner: asyncpg.Connection, draw: random.Random, *, last: bool = False) -> None:
         """All that waits for people. `last`: what is undecided is refused now."""
-        await self.blocks.come_back_faithful()
+        await self.blocks.come_back()
         for row in await owner.fetch(WAITING):
             end = row["coverage_end_at"]
             late = last or (end is not None and self.of.clock() > end + LONG_AFTER)
@@ -165,7 +165,7 @@ class Operators:
 
     async def pay_by_hand(self, owner: asyncpg.Connection, draw: random.Random) -> None:
         """Somebody sends a micro-USDC less than is due, past the product."""
-        await self.blocks.come_back_faithful()
+        await self.blocks.come_back()
         rows = await owner.fetch(UNPAID)
         free = [row for row in rows if row["id"] not in self.sent]
         if not free:

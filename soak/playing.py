@@ -338,7 +338,7 @@ class Playing:
         await self.nobody_is_busy()
         await self.breaking.do_calm()
         await self.town.up()
-        await self.town.blocks.come_back_faithful()
+        await self.town.blocks.come_back()
         await self.town.blocks.mine(3 * self.town.chain.slots_in_an_epoch, self.town.clock())
         head = await self.town.chain.block_number("finalized")
         owner = await self.town.server.owner()
