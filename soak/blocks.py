@@ -116,8 +116,27 @@ class Blocks:
         there = {one.hash for _, one in keep}
         lost = [one for _, one in were if one.hash not in there]
         self.left_the_chain |= {one.hash for one in lost}
-        self.gone += lost
+        self.gone += lost + await self._waiting_behind(lost)
         self.taken["lost in a reorg"] += len(lost)
+
+    async def _waiting_behind(self, lost: list[Sent]) -> list[Sent]:
+        """Taken out of the pool: what the same wallets sent after these. A node would keep it; anvil forgets it
+        at the next block, because its number is too high, whatever comes back before (findings/)."""
+        first: dict[bytes, int] = {}
+        for one in lost:
+            first[one.by.address] = min(one.nonce, first.get(one.by.address, one.nonce))
+        pool = await self.chain.rpc("txpool_content", [])
+        waiting = [
+            self.sent[bytes.fromhex(known["hash"][2:])]
+            for part in ("pending", "queued")
+            for of_one in pool[part].values()
+            for known in of_one.values()
+        ]
+        behind = [one for one in waiting if one.nonce > first.get(one.by.address, one.nonce)]
+        for one in behind:
+            await self.chain.drop(one.hash)
+        self.taken["waited behind what a reorg took"] += len(behind)
+        return behind
 
     def _kept(self, were: list[tuple[int, Sent]], depth: int, draw: random.Random) -> list[tuple[int, Sent]]:
         """Of each wallet the first ones, moved at most later; sometimes another instead of the next one."""

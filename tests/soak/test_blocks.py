@@ -42,6 +42,24 @@ async def test_what_a_reorg_takes_away_while_others_come_back_comes_back_too(
         assert [await blocks.at(tx) is not None for tx in sent] == [True] * SENT
 
 
+@pytest.mark.parametrize("empty_blocks", [0, 1])
+async def test_what_waits_behind_what_a_reorg_takes_away_comes_back_with_it(empty_blocks: int) -> None:
+    async with SandboxChain(slots_in_an_epoch=4, capital=1000 * USDC) as chain:
+        await chain.set_automine(False)
+        blocks, now = Blocks(chain), datetime.now(UTC) + timedelta(hours=1)
+        owner, trader = chain.treasury_wallet, chain.wallets[0]
+        data = encode_call("transfer(address,uint256)", trader.address, USDC)
+        sent = [await blocks.call(owner, chain.usdc, data, faithful=True) for _ in range(SENT)]
+        await blocks.mine(1, now)
+        sent += [await blocks.call(owner, chain.usdc, data, faithful=True) for _ in range(SENT)]
+        await blocks.reorg(1, Nothing())
+        for _ in range(empty_blocks):
+            await blocks.mine(1, now)
+        await blocks.come_back()
+        await blocks.mine(1, now)
+        assert [await blocks.at(tx) is not None for tx in sent] == [True] * (2 * SENT)
+
+
 class Nothing(random.Random):
     """Draws reorgs that leave nothing where it was."""
 
