@@ -120,8 +120,8 @@ class Blocks:
         self.taken["lost in a reorg"] += len(lost)
 
     async def _waiting_behind(self, lost: list[Sent]) -> list[Sent]:
-        """Taken out of the pool: what the same wallets sent after these. A node would keep it; anvil forgets it
-        at the next block, whatever comes back before (findings/anvil-forgets-what-waits.sh)."""
+        """Taken out of the pool: what the same wallets sent after these. A node would keep it; anvil forgets
+        it at the next block, whatever comes back before (findings/anvil-forgets-what-waits.sh)."""
         first: dict[bytes, int] = {}
         for one in lost:
             first[one.by.address] = min(one.nonce, first.get(one.by.address, one.nonce))
