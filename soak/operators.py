@@ -28,7 +28,7 @@ T = TypeVar("T")
 STRUCK = (*DATABASE_AWAY, *TRY_AGAIN)
 ADMIN = "/api/admin/claims"
 WAITING = """
-    select c.id, c.status::text, o.coverage_end_at, e.reason
+    select c.id, c.status::text, o.coverage_end_at, e.reason, c.amount - c.approved_amount as owed
     from claims c join purchase_orders o on o.user_id = c.user_id and o.id = c.order_id
     join claim_events e on e.user_id = c.user_id and e.claim_id = c.id and e.seq = c.event_seq
     where c.status in ('PAYABLE', 'IN_REVIEW') order by c.id
@@ -74,23 +74,26 @@ class Operators:
         for row in await owner.fetch(WAITING):
             end = row["coverage_end_at"]
             late = last or (end is not None and self.of.clock() > end + LONG_AFTER)
-            # a payout that was cancelled is owed all the same: nobody has shown anything else
-            owed = row["status"] == "PAYABLE" or row["reason"] == "PAYOUT_CANCELLED"
-            await self._decide(row["id"], owed=owed, late=late)
+            said = {"reason": "as it is shown"}
+            if row["reason"] == "PAYOUT_CANCELLED":  # it is owed all the same: nobody has shown anything else
+                said["amount"] = str(row["owed"])
+            owed = row["status"] == "PAYABLE" or "amount" in said
+            await self._decide(row["id"], said, owed=owed, late=late)
         await self._refund()
         await self._adopt()
         await self._send()
 
-    async def _decide(self, claim: UUID, *, owed: bool, late: bool) -> None:
+    async def _decide(self, claim: UUID, said: dict[str, str], *, owed: bool, late: bool) -> None:
         if owed:
             for who in self.desk:
-                await self._said(who, f"{ADMIN}/{claim}/approve", "approved", claim)
+                await self._said(who, "approve", claim, said)
         elif late:
-            await self._said(self.desk[0], f"{ADMIN}/{claim}/refuse", "refused", claim)
+            await self._said(self.desk[0], "refuse", claim, said)
 
-    async def _said(self, who: Holder, path: str, what: str, claim: UUID) -> None:
+    async def _said(self, who: Holder, verb: str, claim: UUID, said: dict[str, str]) -> None:
+        path, what = f"{ADMIN}/{claim}/{verb}", {"approve": "approved", "refuse": "refused"}[verb]
         try:
-            await self.people.asked(who, lambda: who.trader.call("POST", path, {"reason": "as it is shown"}))
+            await self.people.asked(who, lambda: who.trader.call("POST", path, said))
         except (Refused, Unanswered) as refused:
             self.record.tell("not decided", claim=str(claim), why=str(refused))
             return
