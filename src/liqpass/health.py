@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -84,7 +85,7 @@ closing_gauge = seen_gauge(
 )
 replica_gauge = seen_gauge(
     "liqpass_replica_age_seconds",
-    "How old what the replica has is at most; unknown while it is not read from.",
+    "How old what the replica has is at most; infinite while it is not read, unknown where there is none.",
 )
 reads_counter = Counter(
     "liqpass_reads_total", "Reads that may be seconds old, by the server that answered.", ("server",)
@@ -320,8 +321,8 @@ async def metrics(watched: NamedDependency[Watched]) -> Response[bytes]:
     _tell_claims(seen.alarms if seen else None, now)
     told.tell(seen.exposure if seen else None)
     market.tell(seen.market if seen else None, now)
-    age_sec = watched.replica.age_sec if watched.replica else None
-    replica_gauge.set(NAN if age_sec is None else age_sec)
+    age_sec = watched.replica.age_sec if watched.replica else NAN
+    replica_gauge.set(inf if age_sec is None else age_sec)
     return Response(generate_latest() + generate_latest(SEEN), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

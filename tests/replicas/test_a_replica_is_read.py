@@ -249,11 +249,14 @@ async def test_a_look_that_is_in_the_way_of_replay_goes_to_the_primary(
         await until_read(reads)
 
 
-async def test_where_the_replica_is_and_who_logs_in_there_is_not_everybodys_business(
+async def test_one_that_is_not_read_is_told_but_where_it_is_and_who_logs_in_there_is_not_everybodys_business(
     standby: Standby, books_url: str, clock: SettableClock, tmp_path: Path
 ) -> None:
     url = standby.url(books_url).replace("postgres@", "someones_login@")
-    async with world_reading(url, books_url, clock, tmp_path) as world:
+    async with (
+        world_reading(url, books_url, clock, tmp_path) as world,
+        Trader(world.api, OPERATOR) as operator,
+    ):
         replica = world.of.reads.replica
         assert replica is not None
 
@@ -262,6 +265,7 @@ async def test_where_the_replica_is_and_who_logs_in_there_is_not_everybodys_busi
 
         assert "someones_login" in await until(said)
         assert (await ready(world))["replica"] == "not read from, the primary is: it does not let us in"
+        assert "\nliqpass_replica_age_seconds +Inf\n" in await text_of(operator, "/metrics")
 
 
 async def test_another_database_is_not_read(standby: Standby, books_url: str, database_url: str) -> None:
