@@ -102,11 +102,13 @@ class Database:
 
     @asynccontextmanager
     async def one_moment(self) -> AsyncIterator[Connection]:
-        """A connection on which all queries see the same moment, and nothing can be written."""
+        """A connection on which all queries see the same moment, and nothing can be written. They may read
+        whole tables (`BY_KEY`)."""
         async with (
             self.pool.acquire() as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
+            await conn.execute("set local enable_seqscan = on")
             yield conn
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], *, one_statement: bool = False) -> T:
@@ -169,8 +171,15 @@ class Database:
             self.pool.terminate()
 
 
-async def open_database(url: str, *, name: str, size: int = 10) -> Database:
-    """Connect as the application's role. `name` shows in pg_stat_activity. Raises SettingError,
+# Not what a session has to have: who cannot have it is slower, now and then. A statement that is asked again
+# and again keeps its plan, also one that was made while a table had a page, when to read all of it was
+# cheapest. It did so for every order until the table was analyzed again, a minute and 60,000 orders later.
+BY_KEY = "set enable_seqscan = off"
+
+
+async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = False) -> Database:
+    """Connect as the application's role. `name` shows in pg_stat_activity. `by_key`: for requests, of which
+    each needs a few rows: no table is read from end to end where an index leads to them. Raises SettingError,
     WrongSession, and what asyncpg raises.
 
     The pool's own reset between uses is switched off: nothing here leaves a setting, a cursor or a lock on
@@ -184,11 +193,17 @@ async def open_database(url: str, *, name: str, size: int = 10) -> Database:
     pool = await asyncpg.create_pool(
         min_size=1,
         max_size=size,
+        init=_by_key if by_key and not way.shared else None,
         reset=_keep_as_is,
         connect=typing.cast(Any, connected),  # its stubs know no functions of other arguments
         command_timeout=30,
     )
     return Database(pool, way, name)
+
+
+async def _by_key(conn: asyncpg.Connection) -> None:
+    """Through a pooler by transaction the login has it: deploy/pgbouncer/login.sql."""
+    await conn.execute(BY_KEY)
 
 
 async def _keep_as_is(_conn: asyncpg.Connection) -> None:

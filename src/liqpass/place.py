@@ -55,15 +55,18 @@ def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place
 
 
 @asynccontextmanager
-async def ready_database(place: Place, name: str, progress: Progress) -> AsyncIterator[Database]:
-    """The application's pool. The embedded database is migrated by itself; another one has to be already.
+async def ready_database(
+    place: Place, name: str, progress: Progress, *, by_key: bool = False
+) -> AsyncIterator[Database]:
+    """The application's pool; `by_key` as in `open_database`. The embedded database is migrated by itself;
+    another one has to be already.
 
     Raises MigrationError, SettingError.
     """
     if place.embedded is not None:
         await migrate_embedded(place.url, progress)
     with named_database_errors():
-        db = await open_database(place.url, name=name)
+        db = await open_database(place.url, name=name, by_key=by_key)
     try:
         async with db.pool.acquire() as conn:
             missing = await pending_migrations(conn, migrations_of())

@@ -57,7 +57,7 @@ async def serve_api(env: Mapping[str, str], host: str, port: int, tell: Progress
     settings = await checked_settings({"LIQPASS_PUBLIC_URL": f"http://{host}:{port}", **env})
     with database_place(env, tell) as place:
         async with (
-            ready_database(place, "liqpass serve", tell) as db,
+            ready_database(place, "liqpass serve", tell, by_key=True) as db,
             reads_of(place.replica, db, name="liqpass serve") as reads,
             clients(settings, db, reads=reads) as of,
         ):

@@ -1,0 +1,95 @@
+"""What `liqpass serve` reads for requests is looked up by its key: also by plans that were made while tables
+were small, and are used ever after."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from liqpass.sandbox.trader import Trader
+from liqpass.serving import free_port
+from tests.commands.cli import ended, hear, start
+from tests.conftest import on_server
+from tests.world import SKU, TestWorld
+
+ENOUGH = 8  # a plan is used ever after from the sixth time on
+MANY = 20_000
+HASH = bytes(range(32))
+# Others' orders, as far as a request might read them; nothing of LiqPass looks on, and nobody counts them.
+GROW = f"""
+    set session_replication_role = replica;
+    insert into insured_bindings
+    select new.* from insured_bindings old, generate_series(1, {MANY}) n, jsonb_populate_record(old,
+        jsonb_build_object('id', md5(n::text), 'status', 'CANCELLED')) new
+    where old.ctid = (select min(ctid) from insured_bindings);
+    insert into purchase_orders
+    select new.* from purchase_orders old, generate_series(1, {MANY}) n, jsonb_populate_record(old,
+        jsonb_build_object('id', md5(n::text), 'binding_id', md5(n::text),
+            'purchase_order_id', sha256(int4send(n)), 'status', 'CANCELLED')) new
+    where old.ctid = (select min(ctid) from purchase_orders);
+    insert into order_risks
+    select new.* from order_risks old, generate_series(1, {MANY}) n, jsonb_populate_record(old,
+        jsonb_build_object('purchase_order_id', sha256(int4send(n)))) new
+    where old.ctid = (select min(ctid) from order_risks);
+"""
+READ = "select relname, seq_tup_read from pg_stat_user_tables where seq_tup_read >= $1 order by relname"
+
+
+@asynccontextmanager
+async def served(world: TestWorld, url: str) -> AsyncIterator[str]:
+    """Where a `liqpass serve` answers; what it has counted of its reading is told when it has ended."""
+    port = free_port()
+    env = {**world.env, "DATABASE_URL": url}
+    serve = await start("serve", "--port", str(port), "--log-level", "ERROR", env=env)
+    await hear(serve.stderr, "Ctrl-C")
+    yield f"http://127.0.0.1:{port}"
+    serve.terminate()
+    assert (await ended(serve)).status == 0
+
+
+class Buyer:
+    """Buys again and again."""
+
+    def __init__(self, trader: Trader) -> None:
+        self.trader = trader
+
+    async def begins(self, key: dict[str, str | bool]) -> None:
+        await self.trader.sign_in()
+        self.account = await self.trader.add_key(key)
+        self.position = next(p for p in await self.trader.positions(self.account) if p["insurable"])
+
+    async def orders(self) -> str:
+        """The order of the position."""
+        bound = await self.trader.bind(self.account, self.position, SKU)
+        return str((await self.trader.create_order(bound["bindId"]))["purchaseOrderId"])
+
+    async def orders_and_cancels(self, times: int) -> None:
+        for _ in range(times):
+            body = {"purchaseOrderId": await self.orders()}
+            await self.trader.call("POST", "/api/insurance/cancel", body)
+
+    async def says_which_pays(self, order: str, times: int) -> None:
+        for _ in range(times):
+            await self.trader.submit(order, HASH)
+
+
+async def test_no_request_reads_a_table_that_has_grown_since_it_was_planned(
+    world: TestWorld, database_url: str
+) -> None:
+    async with served(world, database_url) as api, Trader(api, world.chain.wallets[0]) as trader:
+        buyer = Buyer(trader)
+        await buyer.begins(world.key())
+        await buyer.orders_and_cancels(1)
+        await on_server(database_url, "analyze")
+        await buyer.orders_and_cancels(ENOUGH)
+        order = await buyer.orders()
+        await buyer.says_which_pays(order, ENOUGH)
+        await on_server(database_url, GROW)
+        await buyer.says_which_pays(order, 3)
+        async with Trader(api, world.chain.wallets[1]) as another:
+            buyer = Buyer(another)
+            await buyer.begins(world.key("reads two"))
+            await buyer.orders_and_cancels(3)
+    owner = await asyncpg.connect(database_url)
+    assert await owner.fetch(READ, MANY) == []
+    await owner.close()
