@@ -41,10 +41,12 @@ async def served(world: TestWorld, url: str) -> AsyncIterator[str]:
     port = free_port()
     env = {**world.env, "DATABASE_URL": url}
     serve = await start("serve", "--port", str(port), "--log-level", "ERROR", env=env)
-    await hear(serve.stderr, "Ctrl-C")
-    yield f"http://127.0.0.1:{port}"
-    serve.terminate()
-    assert (await ended(serve)).status == 0
+    try:
+        await hear(serve.stderr, "Ctrl-C")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        serve.terminate()
+        assert (await ended(serve)).status == 0
 
 
 class Buyer:
