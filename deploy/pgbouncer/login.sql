@@ -12,5 +12,3 @@ alter role liqpass_pooled set statement_timeout = '0';
 alter role liqpass_pooled set lock_timeout = '0';
 alter role liqpass_pooled set idle_in_transaction_session_timeout = '15s';
 alter role liqpass_pooled set synchronous_commit = 'on';
--- What `liqpass serve` asks for by a key is never looked for in a whole table.
-alter role liqpass_pooled set enable_seqscan = off;

@@ -101,14 +101,15 @@ class Database:
             yield conn
 
     @asynccontextmanager
-    async def one_moment(self) -> AsyncIterator[Connection]:
-        """A connection on which all queries see the same moment, and nothing can be written. They may read
-        whole tables (`BY_KEY`)."""
+    async def one_moment(self, *, whole: bool = False) -> AsyncIterator[Connection]:
+        """A connection on which all queries see the same moment, and nothing can be written. `whole`: they
+        may read whole tables (`by_key` of `open_database`)."""
         async with (
             self.pool.acquire() as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await conn.execute("set local enable_seqscan = on")
+            if whole:
+                await conn.execute("set local enable_seqscan = on")
             yield conn
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], *, one_statement: bool = False) -> T:
@@ -171,16 +172,17 @@ class Database:
             self.pool.terminate()
 
 
-# Not what a session has to have: who cannot have it is slower, now and then. A statement that is asked again
-# and again keeps its plan, also one that was made while a table had a page, when to read all of it was
-# cheapest. It did so for every order until the table was analyzed again, a minute and 60,000 orders later.
-BY_KEY = "set enable_seqscan = off"
+# A statement that is asked again and again keeps its plan, for five minutes; those of a trigger are kept with
+# the connection. A plan that was made while a table had a page, when to read all of it was cheapest, read all
+# of it for every order until the table was analyzed again. What has no index is read as before, only that
+# servers before PostgreSQL 18 take it for so dear that they would compile it (525 ms where it had been 1).
+BY_KEY = "set enable_seqscan = off; set jit = off"
 
 
 async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = False) -> Database:
     """Connect as the application's role. `name` shows in pg_stat_activity. `by_key`: for requests, of which
-    each needs a few rows: no table is read from end to end where an index leads to them. Raises SettingError,
-    WrongSession, and what asyncpg raises.
+    each needs a few rows: no table is read from end to end where an index leads to them. A pooler by
+    transaction does not keep that. Raises SettingError, WrongSession, and what asyncpg raises.
 
     The pool's own reset between uses is switched off: nothing here leaves a setting, a cursor or a lock on
     a pooled connection, and it would cost a round trip per request."""
@@ -202,7 +204,6 @@ async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = F
 
 
 async def _by_key(conn: asyncpg.Connection) -> None:
-    """Through a pooler by transaction the login has it: deploy/pgbouncer/login.sql."""
     await conn.execute(BY_KEY)
 
 

@@ -123,7 +123,7 @@ class Reads:
                 return found, Source(age_sec)
             except Exception as error:  # whatever it is: if it is no fault of the replica, it comes again
                 self.replica.failed(error)
-        async with self._db.one_moment() as conn:
+        async with self._db.one_moment(whole=True) as conn:
             found = await work(conn)
         self._on_read("primary")
         return found, Source()

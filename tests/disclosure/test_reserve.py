@@ -1,6 +1,7 @@
 """Anybody sees that every open cover can be paid, gets the same answer from a node, and is told when not."""
 
 import json
+import re
 import shlex
 from collections.abc import AsyncIterator
 from typing import Any
@@ -161,7 +162,7 @@ async def test_where_no_node_answers_the_look_before_stays_with_its_age(world: T
     assert (found["standing"], found["unread"]) == ("LATE", True)
     assert found["looked"] == before["looked"]
     assert "no node has told us" in await page(world)
-    assert "503" not in await page(world)
+    assert not re.search(r"\b503\b", await page(world))  # in a hash these digits may well be
     assert (await looked(world))["unread"] is False
 
 

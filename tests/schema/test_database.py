@@ -127,3 +127,25 @@ async def test_only_what_may_succeed_the_next_time_is_tried_again_and_not_for_ev
     with pytest.raises(asyncpg.PostgresError):
         await db.run(work)
     assert len(made) == attempts
+
+
+async def test_what_is_for_requests_reads_no_whole_table_until_the_whole_is_asked_for(
+    database_url: str,
+) -> None:
+    """Nor does it compile what has no index: servers before PostgreSQL 18 took that for very dear."""
+    db = await open_database(database_url, name="test", size=2, by_key=True)
+
+    async def settings(conn: Connection) -> list[str]:
+        return [await conn.fetchval(f"show {name}") for name in ("enable_seqscan", "jit")]
+
+    async def each() -> list[list[str]]:
+        async with db.pool.acquire() as conn, db.one_moment() as other:
+            return [await settings(conn), await settings(other)]
+
+    assert await each() == [["off", "off"]] * 2
+    async with db.one_moment(whole=True) as conn:
+        assert await settings(conn) == ["on", "off"]
+    assert await each() == [["off", "off"]] * 2
+    await db.connect_anew()
+    assert await each() == [["off", "off"]] * 2
+    await db.close()

@@ -18,7 +18,7 @@ from liqpass.signin.admins import only
 @get("/", summary="What open covers add up to, the limits, and what is not sold")
 async def show_exposure(db: NamedDependency[Database], now: NamedDependency[datetime]) -> ExposureView:
     """What `liqpass pool limits` shows."""
-    async with db.one_moment() as conn:
+    async with db.one_moment(whole=True) as conn:
         return exposure_view(await shown(conn, now))
 
 

@@ -45,7 +45,7 @@ class CloseRequest(msgspec.Struct, frozen=True, rename="camel"):
 @get("/", summary="The latest run, what is open, and the books' own rules")
 async def overview(db: NamedDependency[Database]) -> Overview:
     """The first thing to look at."""
-    async with db.one_moment() as conn:
+    async with db.one_moment(whole=True) as conn:
         return await standing.overview(conn)
 
 

@@ -32,7 +32,7 @@ async def show_suspense(
     db: NamedDependency[Database], chain: NamedDependency[ChainSettings], nodes: NamedDependency[Nodes]
 ) -> SuspenseView:
     """What `liqpass suspense list` shows."""
-    async with db.one_moment() as conn:
+    async with db.one_moment(whole=True) as conn:
         items = await suspense.items(conn, chain)
         dues = await disbursements.dues(conn, chain)
         by_hand = await disbursements.paid_by_hand(conn, chain, dues)

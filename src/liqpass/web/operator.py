@@ -99,7 +99,7 @@ async def show_breaks(
     closed_too: Annotated[bool, QueryParameter(name="all")] = False,
 ) -> Response[str]:
     """Breaks by type, the oldest first."""
-    async with db.one_moment() as conn:
+    async with db.one_moment(whole=True) as conn:
         found = await breaks_by_type(conn, after, PER_PAGE + 1, closed_too=closed_too)
         stands = await overview(conn)
     shown = found[:PER_PAGE]
@@ -121,7 +121,7 @@ async def show_suspense(
     skip: Annotated[int, QueryParameter(ge=0, le=NEWEST)] = 0,
 ) -> Response[str]:
     """What is in suspense, the oldest first, and what is to be paid out."""
-    async with db.one_moment() as conn:
+    async with db.one_moment(whole=True) as conn:
         items, dues = await suspended(conn, site.chain), await disbursements.dues(conn, site.chain)
         by_hand = await disbursements.paid_by_hand(conn, site.chain, dues)
     held = await seen(nodes, site.chain, dues)
