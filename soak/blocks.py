@@ -1,5 +1,6 @@
 """The chain's transactions as their senders know them: sent, taken away by a reorg, come back."""
 
+import asyncio
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Blocks:
     """The latest time of a block in which a reorg found a transaction. anvil dates all blocks of a reorg as
     the one before them: what was late is in time then."""
 
+    _turns: dict[bytes, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     reorgs: int = 0
     deep: int = 0
     taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -62,9 +64,10 @@ class Blocks:
             await self.chain.rpc("eth_sendRawTransaction", [to_hex(one.raw)])
 
     async def call(self, by: Wallet, to: bytes, data: bytes, *, faithful: bool = False) -> bytes:
-        """Sign and send; the hash."""
-        one = await self.signed(by, to, data, faithful=faithful)
-        await self.send(one)
+        """Sign and send, one of a wallet after the other; the hash."""
+        async with self._turns[by.address]:
+            one = await self.signed(by, to, data, faithful=faithful)
+            await self.send(one)
         return one.hash
 
     async def drop(self, tx_hash: bytes) -> None:

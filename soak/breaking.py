@@ -1,7 +1,7 @@
 """What goes wrong, and how it is put right: each by the name that the schedule gives it."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +12,11 @@ from soak.town import Town
 
 @dataclass
 class Breaking:
-    """The town's troublemaker."""
+    """The town's troublemaker. `listed`: whose wallets USDC may still refuse."""
 
     town: Town
     record: Record
+    listed: set[int] = field(default_factory=set)
 
     async def do_endpoint(self, at: int, how: dict[str, Any]) -> None:
         await self.town.endpoints[at].fail(how)
@@ -71,6 +72,10 @@ class Breaking:
             process.signal(signal.SIGCONT)
             self.town.clock.put_off(process.who, timedelta())
         await self.town.server.free_disk()
+        await self.do_unpause_usdc()  # what a reorg took away may have been the word that ends it
+        for account in sorted(self.listed):
+            await self.do_unblacklist(account)
+        self.listed.clear()
 
     async def _circle(self, function: str, *values: object) -> None:
         """As the issuer of USDC."""
@@ -80,6 +85,7 @@ class Breaking:
         await self.town.blocks.call(master, self.town.chain.usdc, data, faithful=True)
 
     async def do_blacklist(self, account: int) -> None:
+        self.listed.add(account)
         await self._circle("blacklist(address)", self.town.holders[account].wallet.address)
 
     async def do_unblacklist(self, account: int) -> None:

@@ -1,5 +1,6 @@
 """What the soak knows of the transactions that it sent."""
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,6 +59,17 @@ async def test_what_waits_behind_what_a_reorg_takes_away_comes_back_with_it(empt
         await blocks.come_back()
         await blocks.mine(1, now)
         assert [await blocks.at(tx) is not None for tx in sent] == [True] * (2 * SENT)
+
+
+async def test_what_one_wallet_is_asked_to_send_twice_at_once_is_sent_twice() -> None:
+    """Else one of them is refused, for it has the other's number: a wallet stayed on USDC's list for ever."""
+    async with SandboxChain(slots_in_an_epoch=4, capital=1000 * USDC) as chain:
+        await chain.set_automine(False)
+        blocks, owner = Blocks(chain), chain.treasury_wallet
+        data = encode_call("transfer(address,uint256)", chain.wallets[0].address, USDC)
+        sent = await asyncio.gather(*(blocks.call(owner, chain.usdc, data) for _ in range(SENT)))
+        await blocks.mine(1, datetime.now(UTC) + timedelta(hours=1))
+        assert [await blocks.at(tx) is not None for tx in sent] == [True] * SENT
 
 
 class Nothing(random.Random):
