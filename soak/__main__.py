@@ -20,13 +20,14 @@ from soak.record import Record, read_log
 from soak.schedule import SMALL, Action, Scale, Schedule
 from soak.town import running_town
 
+MINUTES = 30.0
 EXAMPLE = "Example: python -m soak --minutes 30 --seed 7"
 
 
 def asked() -> argparse.Namespace:
     """What is typed."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__, epilog=EXAMPLE)
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long faults are drawn (30)")
+    parser.add_argument("--minutes", type=float, help="how long faults are drawn (30)")
     parser.add_argument("--rounds", type=int, help="so many rounds instead, however long they take")
     parser.add_argument("--seed", type=int, default=1, help="decides everything that is drawn (1)")
     parser.add_argument("--small", action="store_true", help="six accounts, short covers")
@@ -37,6 +38,10 @@ def asked() -> argparse.Namespace:
     typed = parser.parse_args()
     if typed.rounds is not None and typed.rounds < 1:
         parser.error("--rounds: one at least")
+    if typed.minutes is not None and not typed.minutes > 0:
+        parser.error("--minutes: more than none")
+    if typed.minutes is not None and typed.rounds is not None:
+        parser.error("--rounds: instead of --minutes, not beside it")
     try:
         typed.log = read_log(typed.replay) if typed.replay else None
         typed.folder = typed.folder or Path(mkdtemp(prefix="liqpass-soak-"))
@@ -50,7 +55,7 @@ def asked() -> argparse.Namespace:
 
 def rounds_of(typed: argparse.Namespace, scale: Scale) -> Iterator[list[Action]]:
     """From the seed, until the time or the number of rounds is over; then the weeks after it."""
-    schedule, ends = Schedule(typed.seed, scale), time.monotonic() + 60 * typed.minutes
+    schedule, ends = Schedule(typed.seed, scale), time.monotonic() + 60 * (typed.minutes or MINUTES)
     number = 0
     while number < typed.rounds if typed.rounds else time.monotonic() < ends:
         yield schedule.next_round()

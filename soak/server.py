@@ -85,11 +85,12 @@ class Server:
         """`immediate` and `fast` as pg_ctl means them; `kill`: the whole server at once."""
         async with self._turns:
             await asyncio.to_thread(self._end, way)
-            await self.stands()
+            await asyncio.to_thread(self._start)
 
     async def stands(self) -> None:
-        """It runs, whatever happened to it."""
-        await asyncio.to_thread(self._start)
+        """It runs, whatever happened to it. Nobody else starts it at the same moment."""
+        async with self._turns:
+            await asyncio.to_thread(self._start)
 
     async def fill_disk(self) -> None:
         """Not a byte is left for it, where it has a disk of its own."""

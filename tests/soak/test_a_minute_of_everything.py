@@ -38,6 +38,9 @@ async def test_what_cannot_be_played_is_said_in_a_line(tmp_path: Path) -> None:
         (("--replay", f"{tmp_path}/file"), "file is no schedule.jsonl of a soak"),
         (("--folder", f"{tmp_path}/file"), "file cannot be used: File exists"),
         (("--rounds", "0"), "--rounds: one at least"),
+        (("--minutes", "0"), "--minutes: more than none"),
+        (("--minutes", "nan"), "--minutes: more than none"),
+        (("--rounds", "2", "--minutes", "1"), "--rounds: instead of --minutes, not beside it"),
     ):
         status, said = await soaked(*typed)
         assert (status, why in said.splitlines()[-1]) == (2, True), said
