@@ -74,7 +74,9 @@ def set_(
             metavar="LIMIT", help="direction, instrument, account, wallet or claims.", parser=_scope
         ),
     ],
-    share: Annotated[int, typer.Argument(metavar="PERCENT", help="Of the pool: 0 to 100.", parser=_share)],
+    share: Annotated[
+        int, typer.Argument(metavar="PERCENT", help="Of the pool: 0 to 100, as 2.5.", parser=_share)
+    ],
     by: By,
     reason: Reason,
 ) -> None:
