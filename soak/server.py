@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from liqpass.serving import free_port
 from tests.outages.door import Door
 
 DISK_MIB = 1024
+TRIES = 50  # to start it, a tenth of a second apart
 # A crash of the server loses nothing that was written to the kernel: only a machine's end would.
 OPTIONS = {"fsync": "off", "max_wal_size": "96MB", "max_connections": "200"}
 NAMED = "select pid from pg_stat_activity where application_name like 'liqpass %' and pid <> pg_backend_pid()"
@@ -34,7 +36,7 @@ class Server:
         socket = str(postgres.socket_dir / f".s.PGSQL.{PORT}")
         self._door = Door(lambda: asyncio.open_unix_connection(socket))
         self._door.port = free_port()  # below those that clients are given: nobody takes it while it is shut
-        self._turns = asyncio.Lock()
+        self._turns, self._filling = asyncio.Lock(), asyncio.Lock()
         self._full = False
         self.past_the_door = postgres.url
 
@@ -95,14 +97,16 @@ class Server:
     async def fill_disk(self) -> None:
         """Not a byte is left for it, where it has a disk of its own."""
         if self._disk is not None:
-            self._full = True
-            await asyncio.to_thread(_fill, self._disk / "everything else")
+            async with self._filling:
+                self._full = True
+                await asyncio.to_thread(_fill, self._disk / "everything else")
 
     async def free_disk(self) -> None:
         """There is room again, and it runs."""
         if self._disk is not None:
-            (self._disk / "everything else").unlink(missing_ok=True)
-            self._full = False
+            async with self._filling:  # not while it is still being filled
+                (self._disk / "everything else").unlink(missing_ok=True)
+                self._full = False
         await self.stands()
 
     def _end(self, way: str) -> None:
@@ -118,12 +122,13 @@ class Server:
             os.kill(pid, signal.SIGKILL)
 
     def _start(self) -> None:
-        for _ in range(5):
+        for _ in range(TRIES):
             with suppress(EmbeddedPostgresError):
                 self._postgres.ensure_running()
                 return
-        if self._full:
-            return  # it cannot, until there is room again
+            if self._full:
+                return  # it cannot, until there is room again
+            time.sleep(0.1)
         self._postgres.ensure_running()
 
 
