@@ -119,7 +119,9 @@ class Blocks:
         there = {one.hash for _, one in keep}
         lost = [one for _, one in were if one.hash not in there]
         self.left_the_chain |= {one.hash for one in lost}
-        self.gone += lost + await self._waiting_behind(lost)
+        self.gone += lost
+        behind = await self._waiting_behind(lost)  # before the list is looked at: meanwhile it may be another
+        self.gone += behind
         self.taken["lost in a reorg"] += len(lost)
 
     async def _waiting_behind(self, lost: list[Sent]) -> list[Sent]:

@@ -43,6 +43,33 @@ async def test_what_a_reorg_takes_away_while_others_come_back_comes_back_too(
         assert [await blocks.at(tx) is not None for tx in sent] == [True] * SENT
 
 
+async def test_what_is_dropped_while_a_reorg_looks_for_what_it_takes_away_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with SandboxChain(slots_in_an_epoch=4, capital=1000 * USDC) as chain:
+        await chain.set_automine(False)
+        blocks, trader = Blocks(chain), chain.wallets[0]
+        data = encode_call("transfer(address,uint256)", trader.address, USDC)
+        taken = await blocks.call(chain.treasury_wallet, chain.usdc, data, faithful=True)
+        await blocks.mine(1, datetime.now(UTC) + timedelta(hours=1))
+        dropped = await blocks.call(trader, chain.usdc, data)
+        rpc = chain.rpc
+
+        async def struck(method: str, params: list[Any]) -> Any:
+            if method == "txpool_content":
+                monkeypatch.setattr(chain, "rpc", rpc)
+                await blocks.come_back()
+                await blocks.drop(dropped)
+            return await rpc(method, params)
+
+        monkeypatch.setattr(chain, "rpc", struck)
+        await blocks.reorg(1, Nothing())
+        assert dropped in {one.hash for one in blocks.gone}
+        await blocks.come_back()
+        await blocks.mine(1, datetime.now(UTC) + timedelta(hours=1))
+        assert await blocks.at(taken) is not None
+
+
 @pytest.mark.parametrize("empty_blocks", [0, 1])
 async def test_what_waits_behind_what_a_reorg_takes_away_comes_back_with_it(empty_blocks: int) -> None:
     async with SandboxChain(slots_in_an_epoch=4, capital=1000 * USDC) as chain:
