@@ -102,8 +102,8 @@ class Database:
 
     @asynccontextmanager
     async def one_moment(self, *, whole: bool = False) -> AsyncIterator[Connection]:
-        """A connection on which all queries see the same moment, and nothing can be written. `whole`: they
-        may read whole tables (`by_key` of `open_database`)."""
+        """A connection on which all queries see the same moment, and nothing can be written. `whole`: in
+        `serve`, too, they may read whole tables (`by_key` of `open_database`)."""
         async with (
             self.pool.acquire() as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
@@ -172,13 +172,6 @@ class Database:
             self.pool.terminate()
 
 
-# A statement that is asked again and again keeps its plan, for five minutes; those of a trigger are kept with
-# the connection. A plan that was made while a table had a page, when to read all of it was cheapest, read all
-# of it for every order until the table was analyzed again. What has no index is read as before, only that
-# servers before PostgreSQL 18 take it for so dear that they would compile it (525 ms where it had been 1).
-BY_KEY = "set enable_seqscan = off; set jit = off"
-
-
 async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = False) -> Database:
     """Connect as the application's role. `name` shows in pg_stat_activity. `by_key`: for requests, of which
     each needs a few rows: no table is read from end to end where an index leads to them. A pooler by
@@ -195,7 +188,7 @@ async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = F
     pool = await asyncpg.create_pool(
         min_size=1,
         max_size=size,
-        init=_by_key if by_key and not way.shared else None,
+        init=_looking_up_by_key if by_key and not way.shared else None,
         reset=_keep_as_is,
         connect=typing.cast(Any, connected),  # its stubs know no functions of other arguments
         command_timeout=30,
@@ -203,8 +196,12 @@ async def open_database(url: str, *, name: str, size: int = 10, by_key: bool = F
     return Database(pool, way, name)
 
 
-async def _by_key(conn: asyncpg.Connection) -> None:
-    await conn.execute(BY_KEY)
+async def _looking_up_by_key(conn: asyncpg.Connection) -> None:
+    """A statement that is asked again and again keeps its plan, for five minutes; those of a trigger are kept
+    with the connection. A plan that was made while a table had a page, when to read all of it was cheapest,
+    read all of it for every order until the table was analyzed again. What has no index is read as before,
+    only that servers before PostgreSQL 18 take it for so dear that they would compile it (525 ms for 1)."""
+    await conn.execute("set enable_seqscan = off; set jit = off")
 
 
 async def _keep_as_is(_conn: asyncpg.Connection) -> None:

@@ -129,5 +129,6 @@ async def test_no_request_reads_a_table_that_has_grown_since_it_was_planned(
         await another.begins(world.key("reads three"))
         await another.orders_and_cancels(3)
     owner = await asyncpg.connect(database_url)
-    assert await owner.fetch(READ, MANY) == []
+    read = await owner.fetch(READ, MANY)
     await owner.close()
+    assert read == []

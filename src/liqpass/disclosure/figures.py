@@ -94,7 +94,7 @@ async def publish_due(db: Database, clock: Clock, chain_id: int) -> None:
     """Write the figures of yesterday, unless they are there. Days on which nobody worked stay without."""
     now = clock()
     day = now.astimezone(UTC).date() - timedelta(days=1)
-    async with db.one_moment(whole=True) as conn:
+    async with db.one_moment() as conn:
         last = await sql.newest(conn)
         if last is not None and last.day >= day:
             return
