@@ -42,7 +42,9 @@ class Blocks:
     """The latest time of a block in which a reorg found a transaction. anvil dates all blocks of a reorg as
     the one before them: what was late is in time then."""
 
-    _turns: dict[bytes, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    turns: dict[bytes, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By wallet: who holds it signs and sends, and nobody else takes that wallet's next number."""
+
     reorgs: int = 0
     deep: int = 0
     taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -65,7 +67,7 @@ class Blocks:
 
     async def call(self, by: Wallet, to: bytes, data: bytes, *, faithful: bool = False) -> bytes:
         """Sign and send, one of a wallet after the other; the hash."""
-        async with self._turns[by.address]:
+        async with self.turns[by.address]:
             one = await self.signed(by, to, data, faithful=faithful)
             await self.send(one)
         return one.hash

@@ -35,7 +35,6 @@ class People:
         self.apis, self.blocks, self.books, self.record = apis, blocks, books, record
         self.chain = blocks.chain
         self._which = 0
-        self._wallets: dict[bytes, asyncio.Lock] = {}
         self.fake_usdc = b""
 
     async def asked(self, who: Holder, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -132,7 +131,7 @@ class People:
             return
         if way == "not allowed":
             approve = Call(approve.to, encode_call("approve(address,uint256)", pay.to, premium - 1), 0)
-        async with self._wallets.setdefault(by.address, asyncio.Lock()):
+        async with self.blocks.turns[by.address]:
             first = await self.blocks.signed(by, approve.to, approve.data)
             second = await self.blocks.signed(by, pay.to, pay.data, ahead=1)
             if submit == "before":
@@ -140,7 +139,9 @@ class People:
             await self.blocks.send(first, second)
             life.paid_by.append(second.hash)
             if way == "twice":
-                life.paid_by.append(await self.blocks.call(by, pay.to, pay.data))
+                third = await self.blocks.signed(by, pay.to, pay.data)
+                await self.blocks.send(third)
+                life.paid_by.append(third.hash)
             if way == "dropped":
                 await self.blocks.drop(second.hash)
             if way == "replaced":
@@ -172,8 +173,7 @@ class People:
     async def stray(self, holder: Holder, amount: int, token: bytes = b"") -> None:
         """USDC straight to the treasury, or another token that is called so."""
         data = encode_call("transfer(address,uint256)", self.chain.treasury, amount)
-        async with self._wallets.setdefault(holder.wallet.address, asyncio.Lock()):
-            await self.blocks.call(holder.wallet, token or self.chain.usdc, data)
+        await self.blocks.call(holder.wallet, token or self.chain.usdc, data)
 
     # Whatever else
 
