@@ -16,6 +16,7 @@ LOCK = "7, 7"
 STAND = f"""
     create function stand_still() returns trigger language plpgsql as $$
     begin
+        if tg_nargs > 0 then perform set_config('client_connection_check_interval', tg_argv[0], true); end if;
         perform pg_advisory_xact_lock({LOCK});
         if tg_op = 'DELETE' then return old; end if;
         return new;
@@ -32,16 +33,19 @@ STANDING = """
 @dataclass(frozen=True)
 class Place:
     """Before an `event` on rows of a table for which `when` holds; or, with `committing`, after it and all
-    that follows it, when nothing is left but to commit."""
+    that follows it, when nothing is left but to commit. A server looks every two seconds whether the client
+    is there still, and gives up what it does for a dead one; `to_its_end`: here it does not look."""
 
     event: str
     table: str
     when: str = "true"
     committing: bool = False
+    to_its_end: bool = False
 
     def trigger(self) -> str:
         """The statement that makes the gate."""
-        rows = f"for each row when ({self.when}) execute function stand_still()"
+        looks = "'0'" if self.to_its_end else ""
+        rows = f"for each row when ({self.when}) execute function stand_still({looks})"
         if self.committing:
             when = f"after {self.event} on {self.table} deferrable initially deferred"
             return f"create constraint trigger gate {when} {rows}"

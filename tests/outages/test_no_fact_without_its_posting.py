@@ -147,7 +147,7 @@ async def test_a_worker_killed_while_it_earns_a_day_of_cover_leaves_it_to_the_ne
 
 
 async def test_what_a_server_commits_for_a_worker_that_is_dead_is_not_done_again(town: Town) -> None:
-    gate = Gate(town.owner, Place("insert", LEDGER, PAID, committing=True))
+    gate = Gate(town.owner, Place("insert", LEDGER, PAID, committing=True, to_its_end=True))
     legs = await a_payment(town, gate)
     await gate.somebody_stands()
     await town.kill_worker()
@@ -166,7 +166,7 @@ async def test_the_api_killed_while_it_orders_leaves_an_order_with_its_capital_o
     town: Town, finished: bool
 ) -> None:
     trader, bind_id = await town.bound("LIQPASS_24H")
-    gate = Gate(town.owner, Place("insert", LEDGER, HELD))
+    gate = Gate(town.owner, Place("insert", LEDGER, HELD, to_its_end=finished))
     await gate.shut()
     asking = asyncio.create_task(trader.create_order(bind_id))
     await gate.somebody_stands()
