@@ -6,10 +6,12 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from liqpass.backups.manifest import DUMP
 from liqpass.embedded import embedded_postgres
 from liqpass.sandbox.story import priced
 from liqpass.sandbox.trader import Refused
@@ -49,12 +51,14 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Life:
-    """What must not be said; what was, by where; a backup of the database, and the files of the data folder
-    in which a secret was found. `planted`, `files_after`: the same after one was written into a table."""
+    """What must not be said; what was, by where; a dump of the database and a backup of it, and the files of
+    the data folder in which a secret was found. `planted`, `files_after`: the same after one was written into
+    a table."""
 
     secrets: dict[str, str | bytes]
     said: dict[str, bytes]
     dump: bytes
+    backup: bytes
     files: list[str]
     planted: bytes
     files_after: list[str]
@@ -210,6 +214,21 @@ def dumped(here: Cage, *more: str) -> bytes:
         return subprocess.run(command, capture_output=True, check=True).stdout
 
 
+async def backed_up(here: Cage) -> tuple[bytes, bytes]:
+    """A backup that is made, tried and brought back elsewhere: what was said of it, and all that is in it."""
+    backups, ring = here.folder / "backups", sealing({"k2": NEXT_VAULT, "k1": VAULT})
+    said = await commanded(here, [(("backup", str(backups)), here.env)])
+    (backup,) = backups.glob("liqpass-*")
+    words = (("restore", str(backup), "--verify"), ("restore", str(backup)), ("check",), ("pool", "show"))
+    with TemporaryDirectory(prefix="canary-", dir=here.data.parent) as elsewhere:
+        there = {**here.env, "LIQPASS_DATA_DIR": elsewhere, "API_KEYS_ENC_KEY": ring}
+        said += await commanded(here, [(each, there) for each in words])
+    with embedded_postgres(here.data) as server:
+        command = [str(server.bin_dir / "pg_restore"), "--file=-", str(backup / DUMP)]
+        plain = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+    return said, plain.stdout + b"".join(path.read_bytes() for path in backup.iterdir())
+
+
 async def dumped_with_a_secret(here: Cage) -> bytes:
     """A table in which it stands in each type that could hold it, as a backup has it."""
     owner = await here.owner()
@@ -263,13 +282,14 @@ async def life() -> AsyncIterator[Life]:
         }  # fmt: skip
         said |= {name: here.logs[name] for name in ("serve.log", "work.log")}
         dump = await asyncio.to_thread(dumped, here)
+        said["backups"], backup = await backed_up(here)
         files = await asyncio.to_thread(found_in_files, {"stem": STEM}, here.data.rglob("*"))
         planted = await dumped_with_a_secret(here)
         files_after = await asyncio.to_thread(found_in_files, {"stem": STEM}, here.data.rglob("*"))
-        yield Life(secrets, said, dump, files, planted, files_after)
+        yield Life(secrets, said, dump, backup, files, planted, files_after)
 
 
-WHERE = ("serve.log", "work.log", "commands", "processes", "answers")
+WHERE = ("serve.log", "work.log", "commands", "processes", "answers", "backups")
 
 
 async def test_all_of_it_has_happened(life: Life) -> None:
@@ -281,6 +301,7 @@ async def test_all_of_it_has_happened(life: Life) -> None:
         "work.log": (b"api_account_hold", b"NO_NODE", b"refused eth_chainId"),
         "commands": (b"claims payable", b"NOT_COVERED", b"sealed anew", b"FAIL  node", b"Example: liqpass"),
         "processes": (b"postgres", b"--log-level"),
+        "backups": (b"Next, in this order", b"every sealed secret opens", b"restored from a backup"),
         "answers": (b'"evidence"', b"liqpass_exchange_errors_total", b"repeats_the_key", b"INTERNAL_ERROR"),
     }.items():
         assert [word for word in words if word not in life.said[name]] == [], name
@@ -301,12 +322,14 @@ async def test_of_the_api_key_its_end_was_said_at_most(life: Life, where: str) -
 
 async def test_no_secret_is_kept_but_sealed(life: Life) -> None:
     assert found(life.secrets, life.dump) == []
+    assert found(life.secrets, life.backup) == []
     assert life.files == []
 
 
 async def test_what_is_kept_would_be_found(life: Life) -> None:
     """The key's id is in the backup as it is: it names the account. And a planted secret is."""
-    assert "api key: plain" in found({"api key": API_KEY}, life.dump)
+    for kept in (life.dump, life.backup):
+        assert "api key: plain" in found({"api key": API_KEY}, kept)
     forms = {hit.partition(": ")[2] for hit in found({"it": SECRET}, life.planted)}
     assert {"hex", "JSON in a COPY of PostgreSQL", "Python"} <= forms
     assert life.files_after != []
