@@ -19,8 +19,9 @@ QUIET_SEC = 6 * 3600
 TABLES = """
     api_accounts, insured_bindings, insured_positions, purchase_orders, order_refs, submitted_txs,
     order_events, premium_payments, payment_settlements, usdc_transfers, disbursements, disbursements_made,
-    pool_deposits, ledger_openings, ledger_transfers, ledger_accounts, watched_covers
+    pool_deposits, ledger_openings, ledger_transfers, ledger_accounts, watched_covers, order_risks, exposures
 """
+LEAN = '{"instId":"BTC-USDT-SWAP"}'
 _GIVEN = """
     create temp table given as
     select $1::text as seed, $2::int as orders, $3::int as users, $4::int as days, $5::int as quiet,
@@ -55,12 +56,19 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 async def write_books(
-    owner: asyncpg.Connection, chain: Chain, at: datetime, orders: int, *, seed: str = "books"
+    owner: asyncpg.Connection,
+    chain: Chain,
+    at: datetime,
+    orders: int,
+    *,
+    seed: str = "books",
+    lean: bool = False,
 ) -> int:
     """Fill a fresh, migrated database with the books of so many orders up to the moment `at` (whole seconds);
     what the treasury holds in the end, in micro-USDC. The same arguments make the same books.
 
-    `owner` has to be a superuser. The cursor is not written: see `end_at`.
+    `owner` has to be a superuser. The cursor is not written: see `end_at`. `lean`: without what is on the
+    chain, and of each position but its name; for a database that would else be too large.
     """
     users = max(1, orders // ORDERS_PER_USER)
     capital = orders * 200_000_000
@@ -69,11 +77,12 @@ async def write_books(
         await owner.execute("set local synchronous_commit = off")
         await owner.execute(
             _GIVEN, seed, orders, users, DAYS, QUIET_SEC, at, chain.tip, chain.chain_id, chain.checkout,
-            chain.treasury, capital, position(),
+            chain.treasury, capital, LEAN if lean else position(),
         )  # fmt: skip
-        await owner.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+        for name in ("books.sql", *(() if lean else ("books_chain.sql",))):
+            await owner.execute((Path(__file__).parent / name).read_text(encoding="utf-8"))
         await owner.execute(SET_BALANCES)
-        await owner.execute("drop table given")
+        await owner.execute("drop table made, came, withdrawn, earned, given")
     await owner.execute(f"vacuum analyze {TABLES}")
     held: int = await owner.fetchval("select balance from ledger_accounts where id = 'TREASURY'")
     return held

@@ -50,7 +50,7 @@ priced as materialized (
     from sold
 )
 select i, poid, substr(of_user, 1, 20) as user_id, encode(substr(of_user, 5, 16), 'hex')::uuid as account,
-    (100000000000000000 + i % users)::text as exchange_uid,
+    (100000000000000000 + ('x' || encode(substr(of_user, 21, 7), 'hex'))::bit(56)::bigint)::text as exchange_uid,
     'C' || i / users || '-USDT-SWAP' as inst_id, sku, duration, premium::bigint,
     premium::bigint * (8 + get_byte(poid, 5) % 12) as payout,
     pg_temp.uuid7(created_at, poid) as id,
@@ -108,10 +108,10 @@ from stray, given;
 
 -- Capital that was withdrawn, a thousand USDC a week.
 create temp table withdrawn as
-select pg_temp.uuid7(at - make_interval(secs => w * 604800), sha256('withdrawal' || int4send(w))) as paper,
-    1000000000 as amount, sha256('withdrawn' || int4send(w)) as out_tx, tip - w * 302400 + 1800 as out_block,
+select pg_temp.uuid7(at - make_interval(secs => w * 604800), sha256('withdrawal' || one)) as paper,
+    1000000000 as amount, sha256('withdrawn' || one) as out_tx, tip - w * 302400 + 1800 as out_block,
     at - make_interval(secs => w * 604800) as asked_at, at - make_interval(secs => w * 604800 - 3600) as out_time
-from given, generate_series(1, days / 7) w;
+from given, generate_series(1, days / 7) w, convert_to(format('%s %s', seed, w), 'UTF8') one;
 
 insert into api_accounts (user_id, id, exchange, region, demo, uid, main_uid, api_key, secret_enc,
     passphrase_enc, label, permissions, ip_bound, checked_at, created_at)
@@ -164,11 +164,10 @@ insert into order_refs (purchase_order_id, user_id, order_id) select poid, user_
 
 -- read once more after its end, each was alive
 insert into watched_covers (user_id, order_id, purchase_order_id, exchange_uid, ends_at, settled_at, settled_by)
-select o.user_id, o.id, o.purchase_order_id, b.exchange_uid, o.coverage_end_at,
-    case o.status when 'EXPIRED' then o.coverage_end_at + interval '1 minute' end,
-    case o.status when 'EXPIRED' then 'ALIVE_AFTER_END'::settled_by end
-from purchase_orders o join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
-where o.status in ('ACTIVE', 'EXPIRED');
+select user_id, id, poid, exchange_uid, ends,
+    case status when 'EXPIRED' then ends + interval '1 minute' end,
+    case status when 'EXPIRED' then 'ALIVE_AFTER_END'::settled_by end
+from made where status in ('ACTIVE', 'EXPIRED');
 
 insert into submitted_txs (tx_hash, user_id, order_id)
 select tx, user_id, id from made where status not in ('DRAFT', 'CANCELLED');
@@ -197,50 +196,6 @@ from made, given, lateral (values
 ) as e (happened, seq, was, became, reason, actor, at)
 where e.happened order by e.at;
 
-insert into premium_payments (chain_id, tx_hash, log_index, block_number, block_hash, block_time,
-    purchase_order_id, payer, amount, stage, changed_at)
-select chain_id, p.tx, p.log_index, p.block_number, p.block_hash, p.block_time, p.poid, p.payer, p.amount,
-    p.stage::chain_stage, p.block_time + interval '20 min'
-from given, (
-    select tx, log_index + 1 as log_index, block_number, block_hash, block_time, poid, user_id as payer,
-        premium as amount, 'FINAL' as stage
-    from made where starts is not null
-    union all
-    select sha256('replaced' || tx), log_index + 1, block_number, sha256(block_hash), block_time, poid, user_id,
-        premium, 'DROPPED'
-    from made where replaced
-    union all
-    select tx, ref_index, block_number, block_hash, block_time, poid, sender, amount, 'FINAL'
-    from came where poid is not null
-) p order by p.block_time;
-
-insert into payment_settlements (chain_id, tx_hash, log_index, stage, block_hash, outcome, settled_at)
-select p.chain_id, p.tx_hash, p.log_index, p.stage, p.block_hash,
-    case when p.stage = 'DROPPED' then 'DROPPED' else coalesce(c.outcome, 'MATCHED') end, p.changed_at
-from premium_payments p left join came c on c.tx = p.tx_hash order by p.block_time;
-
-insert into usdc_transfers (chain_id, tx_hash, log_index, block_number, block_hash, block_time, sender, amount,
-    stage, changed_at, recipient)
-select chain_id, t.tx, t.log_index, t.block_number, t.block_hash, t.block_time, coalesce(t.sender, treasury),
-    t.amount, t.stage::chain_stage, t.block_time + interval '20 min', t.recipient
-from given, (
-    select tx, log_index, block_number, block_hash, block_time, user_id as sender, premium as amount,
-        'FINAL' as stage, null::bytea as recipient
-    from made where starts is not null
-    union all
-    select sha256('replaced' || tx), log_index, block_number, sha256(block_hash), block_time, user_id,
-        premium, 'DROPPED', null
-    from made where replaced
-    union all
-    select tx, log_index, block_number, block_hash, block_time, sender, amount, 'FINAL', null from came
-    union all
-    select out_tx, 3, out_block, pg_temp.block_hash(out_block), out_time, null, amount, 'FINAL', sender
-    from came where not deposited
-    union all
-    select out_tx, 3, out_block, pg_temp.block_hash(out_block), out_time, null, amount, 'FINAL', substr(out_tx, 1, 20)
-    from withdrawn
-) t order by t.block_time;
-
 insert into disbursements (id, chain_id, purpose, ref, recipient, amount, reason, asked_by, asked_at, batched_at)
 select paper, chain_id, 'REFUND'::disbursement_purpose, ref, sender, amount, 'it was no premium', 'desk', block_time + interval '1 h',
     block_time + interval '2 h'
@@ -256,7 +211,7 @@ from given, (select out_tx, paper, out_time from came where not deposited
 insert into pool_deposits (id, chain_id, ref, amount, deposited_by, deposited_at)
 select paper, chain_id, ref, amount, 'desk', block_time + interval '1 h' from came, given where deposited
 union all
-select pg_temp.uuid7(began, sha256('opening')), chain_id, int8send(chain_id), capital, 'desk', began
+select pg_temp.uuid7(began, sha256(convert_to(seed || ' opening', 'UTF8'))), chain_id, int8send(chain_id), capital, 'desk', began
 from given;
 insert into ledger_openings (chain_id, block_number, block_hash, treasury_balance, opening, opened_at)
 select chain_id, tip - (days + 1) * 43200, pg_temp.block_hash(tip - (days + 1) * 43200), capital, capital, began
@@ -301,18 +256,15 @@ order by l.at, l.ref;
 
 -- What each order adds to, and what stands behind those that are open: half of them are shorts.
 insert into order_risks (purchase_order_id, direction, inst_id, main_uid, wallet)
-select o.purchase_order_id, case when get_byte(o.purchase_order_id, 0) % 2 = 0 then 'long' else 'short' end::cover_direction,
-    b.inst_id, a.main_uid, o.user_id
-from purchase_orders o
-join insured_bindings b on b.user_id = o.user_id and b.id = o.binding_id
-join api_accounts a on a.user_id = b.user_id and a.id = b.api_account_id;
+select poid, case when get_byte(poid, 0) % 2 = 0 then 'long' else 'short' end::cover_direction, inst_id,
+    exchange_uid, user_id
+from made;
 insert into exposures (scope, key, open_sum)
-select k.scope, k.key, sum(case when t.credit = 'POOL_LOCKED' then t.amount else -t.amount end)::bigint
-from ledger_transfers t join order_risks r on r.purchase_order_id = t.ref
+select k.scope, k.key, sum(payout)::bigint
+from made join order_risks r on r.purchase_order_id = made.poid
 cross join lateral (values
     ('DIRECTION'::exposure_scope, r.direction::text), ('INSTRUMENT', r.inst_id), ('ACCOUNT', r.main_uid),
     ('WALLET', '0x' || encode(r.wallet, 'hex'))) k (scope, key)
-where 'POOL_LOCKED' in (t.debit, t.credit)
-group by k.scope, k.key;
-
-drop table made, came, withdrawn, earned;
+where status in ('DRAFT', 'PAID_PENDING_CONFIRM', 'ACTIVE')
+group by k.scope, k.key
+on conflict (scope, key) do update set open_sum = exposures.open_sum + excluded.open_sum;

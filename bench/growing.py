@@ -5,6 +5,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,11 +19,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from bench.books import Chain, write_books
+from bench.books import TABLES, Chain, write_books
 from bench.counters import REPORTED_SEC
 from bench.earlier import HERE
 from bench.kept import RESULTS, commit, console, machine, tell
 from bench.place import SKU
+from bench.processes import family
 from bench.rounds import Loop
 from bench.servers import Server, running_server
 from bench.slots import INSTRUMENTS
@@ -46,6 +48,21 @@ _FORGET = [
 _VACUUM = (
     "vacuum order_events, submitted_txs, order_refs, purchase_orders, insured_positions, insured_bindings"
 )
+# Of these a loop writes rows, or there is one for each order.
+_LARGE = [
+    "insured_bindings",
+    "purchase_orders",
+    "order_refs",
+    "submitted_txs",
+    "order_events",
+    "ledger_transfers",
+    "watched_covers",
+    "order_risks",
+]
+_INDEXES_SLEEP = """
+    update pg_index set indisready = false, indisvalid = false where indrelid = any($1::text[]::regclass[])
+"""
+SLICE = 2_500_000
 _TIDYING = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
 TIDY_SEC = 180
 IDLE_SEC = 20
@@ -55,12 +72,28 @@ _MADE = """
 """
 
 
-async def grown(server: Server, users: int, orders: int) -> None:
-    """Traders for all rounds, and beside them the books of so many orders of others."""
+async def grown(server: Server, users: int, orders: int, *, lean: bool) -> None:
+    """Traders for all rounds, and beside them the books of so many orders of others: slice by slice, each on
+    a chain of its own; indexes are built when all rows are there. The worker, which would read whole tables
+    without them, stands still meanwhile."""
     await server.seed(users)
-    await server.owner.execute("truncate exposures")  # books say it anew, of all orders that are there
     at = datetime.now(UTC).replace(microsecond=0)
-    await write_books(server.owner, OTHER_CHAIN, at, orders, seed=f"{orders} orders")
+    worker = family(server.told.pids["worker"])
+    for pid in worker:
+        os.kill(pid, signal.SIGSTOP)
+    await server.owner.execute(_INDEXES_SLEEP, _LARGE)
+    for n, begin in enumerate(range(0, orders, SLICE)):
+        chain = msgspec.structs.replace(OTHER_CHAIN, chain_id=OTHER_CHAIN.chain_id + n)
+        some = min(SLICE, orders - begin)
+        await write_books(server.owner, chain, at, some, seed=f"{orders} orders, {n}", lean=lean)
+        tell(f"{begin + some:,} of {orders:,} orders")
+    await server.owner.execute("set maintenance_work_mem = '1GB'")
+    for table in _LARGE:
+        await server.owner.execute(f"reindex table {table}")
+        tell(f"indexes of {table}")
+    await server.owner.execute(f"analyze {TABLES}")
+    for pid in worker:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def by_itself(server: Server) -> float:
@@ -144,11 +177,13 @@ async def measured(
     traders: Sequence[int],
     seconds: float,
     rounds: int,
+    *,
     options: Sequence[str] = (),
+    lean: bool = False,
 ) -> dict[str, Any]:
     """All sizes in turn, each on a server of its own with these options, at every number of traders."""
     users = ceil(seconds * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + max(traders)
-    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "options": list(options)}
+    found: dict[str, Any] = {"commit": commit(), "machine": machine(), "options": list(options), "lean": lean}
     found |= {"there": {}, "idle_cores": {}, "rounds": {}}
     async with AsyncExitStack() as stack:
         servers = {}
@@ -157,7 +192,7 @@ async def measured(
             servers[size] = await stack.enter_async_context(running_server(HERE, f"{size:,}", *words))
             tell(f"writing {size:,} orders …")
             began = time.perf_counter()
-            await grown(servers[size], users, size)
+            await grown(servers[size], users, size, lean=lean)
             await servers[size].owner.execute("checkpoint")
             found["there"][size] = await sizes_of(servers[size].owner)
             tell(f"{size:,} orders in {time.perf_counter() - began:.0f} s: {found['there'][size]['mb']} MB")
@@ -237,8 +272,17 @@ def main() -> None:
         metavar="NAME=VALUE",
         help="of PostgreSQL, as who has so many orders sets it: --set shared_buffers=4GB",
     )
+    parser.add_argument(
+        "--lean",
+        action="store_true",
+        help="orders that are there have no payment on the chain, positions but a name: half the disk",
+    )
     given = parser.parse_args()
-    found = asyncio.run(measured(given.sizes, given.users, given.seconds, given.rounds, given.options))
+    found = asyncio.run(
+        measured(
+            given.sizes, given.users, given.seconds, given.rounds, options=given.options, lean=given.lean
+        )
+    )
     found["told"] = told(found, given.sizes)
     RESULTS.mkdir(exist_ok=True)
     kept = Path(RESULTS) / f"growing-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
