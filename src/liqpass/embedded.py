@@ -62,15 +62,24 @@ def embedded_postgres(
     data_dir: Path,
     progress: Callable[[str], None] = lambda _: None,
     options: Mapping[str, str] | None = None,
+    *,
+    may_be_new: bool = True,
 ) -> Iterator["EmbeddedPostgres"]:
     """The data folder's server, running, with a database `liqpass`; stopped at the end unless others use it.
 
     `options` are server settings over SETTINGS (`{"fsync": "off"}` for a server to be thrown away); those of
-    the command that starts the server count. Blocks while another command starts or stops it.
+    the command that starts the server count. Blocks while another command starts or stops it. `may_be_new`:
+    where there is none it is made.
     Raises EmbeddedPostgresError, and SettingError for a data folder that cannot be used.
     """
     account = system_account() if os.geteuid() == 0 else None
     refuse_nameless_user()
+    if not (may_be_new or _is_there(data_dir)):
+        raise SettingError(
+            "LIQPASS_DATA_DIR",
+            f"no database is in {data_dir}: name the folder that has yours, or set DATABASE_URL; "
+            "liqpass migrate makes one there",
+        )
     folder = make_data_dir(data_dir, account)
     with exclusive(folder):
         bin_dir = readable_programs(folder, account, progress)
@@ -249,6 +258,16 @@ def _unlink_remains(server: EmbeddedPostgres) -> None:
     whoever starts as the same number. Only under the server's lock: nobody is left who wrote them."""
     for lock in (server.cluster / "postmaster.pid", server.socket_dir / f".s.PGSQL.{PORT}.lock"):
         lock.unlink(missing_ok=True)
+
+
+def _is_there(data_dir: Path) -> bool:
+    """Whether the folder has a cluster. One that cannot be looked into is said to be that by who uses it."""
+    try:
+        return (data_dir / "pg18").exists() or older_cluster(data_dir, MAJOR) is not None
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _create_cluster(server: EmbeddedPostgres) -> None:

@@ -41,16 +41,19 @@ class Place:
 
 
 @contextmanager
-def database_place(env: Mapping[str, str], progress: Progress) -> Iterator[Place]:
+def database_place(
+    env: Mapping[str, str], progress: Progress, *, may_be_new: bool = False
+) -> Iterator[Place]:
     """DATABASE_URL's server, or the embedded one, started if it does not run, stopped with its last user.
-    Raises SettingError."""
+    `may_be_new`: an embedded one that is not there is made; else a folder that was mistyped would be taken
+    for books in which nothing stands. Raises SettingError."""
     replica = reads_from_env(env)
     url = env.get("DATABASE_URL", "").strip()
     if url:
         address_of(url)  # what is wrong with it is said before anything is asked
         yield Place(url, None, replica)
         return
-    with embedded_postgres(default_data_dir(env), progress) as server:
+    with embedded_postgres(default_data_dir(env), progress, may_be_new=may_be_new) as server:
         yield Place(server.url, server, replica)
 
 

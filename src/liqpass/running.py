@@ -165,7 +165,7 @@ async def lift_the_halt(env: Mapping[str, str], tell: Progress) -> None:
 
 async def migrate_database(env: Mapping[str, str], tell: Progress, *, anyway: bool) -> None:
     """`liqpass migrate`: exit status 1 when the books are broken before it or after it."""
-    with database_place(env, tell) as place, named_database_errors():
+    with database_place(env, tell, may_be_new=True) as place, named_database_errors():
         applied, broken = await migrate_books(place.url, tell, anyway=anyway)
     done = {0: "Nothing to do", 1: "1 migration applied"}.get(
         len(applied), f"{len(applied)} migrations applied"

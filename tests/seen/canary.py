@@ -26,6 +26,7 @@ from liqpass.sandbox.story_books import give_capital
 from liqpass.sandbox.trader import Refused, Trader, signed
 from liqpass.sandbox.world import CAPITAL, command, environment, last_words, write_skus
 from liqpass.serving import free_port
+from tests.commands.forked import liqpass
 from tests.seen.echo import Echo
 
 STEM = 'Kanari"7/+<&>\\'
@@ -150,6 +151,7 @@ async def cage() -> AsyncIterator[Cage]:
                 "LIQPASS_DATA_DIR": data,
                 "DATABASE_URL": "",
             }
+            assert (await liqpass("migrate", env=env)).status == 0
             async with command(env, folder, "serve", "--port", str(port), *DEBUG) as serve:
                 key = {"apiKey": API_KEY, "secret": SECRET, "passphrase": PASSPHRASE}
                 here = Cage(

@@ -144,7 +144,7 @@ async def _restore(path: Path, keys_stay: bool) -> None:
     from liqpass.place import database_place, named_database_errors
 
     manifest.read(path)  # no database is made for what is no backup
-    with database_place(os.environ, tell) as place, named_database_errors():
+    with database_place(os.environ, tell, may_be_new=True) as place, named_database_errors():
         made = await restored(
             place.url, path, system_clock(), tell, chain_id=_chain_id(os.environ), keys_stay=keys_stay
         )

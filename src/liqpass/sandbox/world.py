@@ -145,7 +145,10 @@ async def sandbox_world(tell: Progress, clock: Clock = system_clock) -> AsyncIte
     await fetch_where_missing(tell, os.environ)  # before anything is started: said at once when it cannot be
     port = free_port()
     api = f"http://127.0.0.1:{port}"
-    with TemporaryDirectory(prefix="liqpass-demo-") as name, database_place(os.environ, tell) as place:
+    with (
+        TemporaryDirectory(prefix="liqpass-demo-") as name,
+        database_place(os.environ, tell, may_be_new=True) as place,
+    ):
         folder = Path(name)
         watcher = asyncio.create_task(keep_running(place.embedded))
         try:
