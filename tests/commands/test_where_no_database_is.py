@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from tests.commands.forked import liqpass
-from tests.world import TestWorld
 
 COMMANDS = [
     ("check",),
@@ -28,10 +27,10 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 async def test_nothing_is_made_there_and_the_error_says_what_to_do(
-    world: TestWorld, tmp_path: Path, words: tuple[str, ...]
+    env: dict[str, str], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     folder = tmp_path / "typo"
-    done = await liqpass(*words, env={**world.env, "DATABASE_URL": "", "LIQPASS_DATA_DIR": str(folder)})
+    done = await liqpass(*words, env={**env, "DATABASE_URL": "", "LIQPASS_DATA_DIR": str(folder)})
     assert (done.status, done.out) == (1, "")
     assert f"LIQPASS_DATA_DIR: no database is in {folder}: name the folder" in done.err
     assert "set DATABASE_URL; liqpass migrate makes one there" in done.err
