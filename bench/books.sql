@@ -5,12 +5,12 @@
 -- follow from it. Triggers and foreign keys sleep meanwhile (session_replication_role), so what they would have
 -- done is done here: queues are empty, balances are sums.
 
-create function pg_temp.uuid7(at timestamptz, random bytea) returns uuid language sql immutable as $$
+create or replace function pg_temp.uuid7(at timestamptz, random bytea) returns uuid language sql immutable as $$
     select encode(set_byte(set_byte(substr(int8send((extract(epoch from at) * 1000)::bigint), 3, 6)
         || substr(random, 1, 10), 6, 112 + get_byte(random, 0) % 16), 8, 128 + get_byte(random, 2) % 64),
         'hex')::uuid
 $$;
-create function pg_temp.block_hash(number int) returns bytea language sql immutable as $$
+create or replace function pg_temp.block_hash(number int) returns bytea language sql immutable as $$
     select sha256('block' || int4send(number))
 $$;
 

@@ -21,7 +21,7 @@ from given, (
 insert into payment_settlements (chain_id, tx_hash, log_index, stage, block_hash, outcome, settled_at)
 select p.chain_id, p.tx_hash, p.log_index, p.stage, p.block_hash,
     case when p.stage = 'DROPPED' then 'DROPPED' else coalesce(c.outcome, 'MATCHED') end, p.changed_at
-from premium_payments p left join came c on c.tx = p.tx_hash order by p.block_time;
+from premium_payments p join given using (chain_id) left join came c on c.tx = p.tx_hash order by p.block_time;
 
 insert into usdc_transfers (chain_id, tx_hash, log_index, block_number, block_hash, block_time, sender, amount,
     stage, changed_at, recipient)

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -73,27 +73,38 @@ _MADE = """
 
 
 async def grown(server: Server, users: int, orders: int, *, lean: bool) -> None:
-    """Traders for all rounds, and beside them the books of so many orders of others: slice by slice, each on
-    a chain of its own; indexes are built when all rows are there. The worker, which would read whole tables
-    without them, stands still meanwhile."""
+    """Traders for all rounds, and beside them the books of so many orders of others."""
     await server.seed(users)
-    at = datetime.now(UTC).replace(microsecond=0)
-    worker = family(server.told.pids["worker"])
-    for pid in worker:
+    with standing_still(family(server.told.pids["worker"])):  # without indexes it would read whole tables
+        await filled(server.owner, orders, lean=lean)
+
+
+@contextmanager
+def standing_still(pids: Sequence[int]) -> Iterator[None]:
+    """These processes do nothing meanwhile."""
+    for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    await server.owner.execute(_INDEXES_SLEEP, _LARGE)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def filled(owner: asyncpg.Connection, orders: int, *, lean: bool) -> None:
+    """Slice by slice, each on a chain of its own; indexes are built when all rows are there."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    await owner.execute(_INDEXES_SLEEP, _LARGE)
     for n, begin in enumerate(range(0, orders, SLICE)):
         chain = msgspec.structs.replace(OTHER_CHAIN, chain_id=OTHER_CHAIN.chain_id + n)
         some = min(SLICE, orders - begin)
-        await write_books(server.owner, chain, at, some, seed=f"{orders} orders, {n}", lean=lean)
+        await write_books(owner, chain, at, some, seed=f"{orders} orders, {n}", lean=lean)
         tell(f"{begin + some:,} of {orders:,} orders")
-    await server.owner.execute("set maintenance_work_mem = '1GB'")
+    await owner.execute("set maintenance_work_mem = '1GB'")
     for table in _LARGE:
-        await server.owner.execute(f"reindex table {table}")
+        await owner.execute(f"reindex table {table}")
         tell(f"indexes of {table}")
-    await server.owner.execute(f"analyze {TABLES}")
-    for pid in worker:
-        os.kill(pid, signal.SIGCONT)
+    await owner.execute(f"analyze {TABLES}")
 
 
 async def by_itself(server: Server) -> float:
