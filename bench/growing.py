@@ -63,8 +63,14 @@ _INDEXES_SLEEP = """
     update pg_index set indisready = false, indisvalid = false where indrelid = any($1::text[]::regclass[])
 """
 SLICE = 2_500_000
-_TIDYING = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
-TIDY_SEC = 180
+# What the server does after the filling, and the worker's tasks that have become due meanwhile.
+_BUSY = """
+    select count(*) from pg_stat_activity
+    where pid <> pg_backend_pid() and (backend_type = 'autovacuum worker'
+        or state = 'active' and now() - query_start > interval '1 second')
+"""
+CALM_SEC = 15
+TIDY_SEC = 1800
 IDLE_SEC = 20
 _MADE = """
     select count(*) from purchase_orders o join sessions s on s.user_id = o.user_id
@@ -110,10 +116,11 @@ async def filled(owner: asyncpg.Connection, orders: int, *, lean: bool) -> None:
 async def by_itself(server: Server) -> float:
     """Cores that PostgreSQL uses while nobody trades, once it has tidied up after the filling: the worker's
     looking, every second, and what the server does for itself."""
-    for _ in range(TIDY_SEC):
-        if not await server.owner.fetchval(_TIDYING):
-            break
+    began, calm = time.perf_counter(), 0
+    while calm < CALM_SEC and time.perf_counter() - began < TIDY_SEC:
+        calm = 0 if await server.owner.fetchval(_BUSY) else calm + 1
         await asyncio.sleep(1)
+    tell(f"calm after {time.perf_counter() - began:.0f} s")
     before, began = server.cpu()["PostgreSQL"], time.perf_counter()
     await asyncio.sleep(IDLE_SEC)
     return (server.cpu()["PostgreSQL"] - before) / (time.perf_counter() - began)

@@ -50,16 +50,19 @@ class Finding:
     said: str
 
 
-async def findings(env: Mapping[str, str], place: Place) -> AsyncIterator[Finding]:
-    """All checks in order; one that fails does not hide those behind it."""
+async def findings(env: Mapping[str, str], place: Place | str) -> AsyncIterator[Finding]:
+    """All checks in order; one that fails does not hide those behind it. `place`: or why there is none."""
     settings = None
     try:
         settings = well_formed(env)
         yield Finding("settings", True, "all there and well formed")
     except SettingError as error:
         yield Finding("settings", False, str(error))
-    async for finding in _database(place, settings):
-        yield finding
+    if isinstance(place, str):
+        yield Finding("database", False, place)
+    else:
+        async for finding in _database(place, settings):
+            yield finding
     if settings is not None:
         async for finding in _outside(settings, system_clock):
             yield finding

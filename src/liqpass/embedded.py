@@ -72,14 +72,10 @@ def embedded_postgres(
     where there is none it is made.
     Raises EmbeddedPostgresError, and SettingError for a data folder that cannot be used.
     """
+    if not may_be_new:
+        refuse_where_none(data_dir)
     account = system_account() if os.geteuid() == 0 else None
     refuse_nameless_user()
-    if not (may_be_new or _is_there(data_dir)):
-        raise SettingError(
-            "LIQPASS_DATA_DIR",
-            f"no database is in {data_dir}: name the folder that has yours, or set DATABASE_URL; "
-            "liqpass migrate makes one there",
-        )
     folder = make_data_dir(data_dir, account)
     with exclusive(folder):
         bin_dir = readable_programs(folder, account, progress)
@@ -87,7 +83,7 @@ def embedded_postgres(
     begins = log.stat().st_size if log.exists() else 0
     server = EmbeddedPostgres(folder, bin_dir, account, {**SETTINGS, **(options or {})}, progress, begins)
     with in_use(folder, last=lambda: _stop(server)), _named_full_disk(server):
-        server.ensure_running()
+        server.ensure_running(may_be_new=may_be_new)
         with exclusive(folder):
             _create_database(server)
         yield server
@@ -142,14 +138,14 @@ class EmbeddedPostgres:
         state = _state(self)
         return state[0] if state else None
 
-    def ensure_running(self) -> None:
+    def ensure_running(self, *, may_be_new: bool = False) -> None:
         """Starts the server again when it is gone (killed, say); waits until it takes connections. Blocks.
 
         Any command that still uses the data folder may call it, at any time, several at once.
         """
         try:
             with exclusive(self.data_dir):
-                _start(self)
+                _start(self, may_be_new=may_be_new)
         except OSError as error:  # of the files that we write ourselves
             raise _failure(self, f"{error.filename or self.data_dir}: {error.strerror}") from None
 
@@ -211,7 +207,7 @@ def _is_ours(server: EmbeddedPostgres, pid: int) -> bool:
     return not (numbers := NAMESPACED_PID.search(status)) or len(numbers[1].split()) == 1
 
 
-def _start(server: EmbeddedPostgres) -> None:
+def _start(server: EmbeddedPostgres, *, may_be_new: bool) -> None:
     deadline = time.monotonic() + WAIT_SEC
     while state := _state(server):
         if state[1] == "ready" and _answers(server):
@@ -222,7 +218,7 @@ def _start(server: EmbeddedPostgres) -> None:
     _end_remains(server)
     with no_server(server.data_dir) as lock:
         _unlink_remains(server)
-        _create_cluster(server)
+        _create_cluster(server, may_be_new=may_be_new)
         _make_socket_dir(server)
         _write_configuration(server)
         server.progress("Starting PostgreSQL 18")
@@ -260,17 +256,27 @@ def _unlink_remains(server: EmbeddedPostgres) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _is_there(data_dir: Path) -> bool:
-    """Whether the folder has a cluster. One that cannot be looked into is said to be that by who uses it."""
+def refuse_where_none(data_dir: Path) -> None:
+    """Raises SettingError where no database is. Why a folder cannot be looked into is said by who uses it."""
     try:
-        return (data_dir / "pg18").exists() or older_cluster(data_dir, MAJOR) is not None
+        is_there = (data_dir / "pg18").exists() or older_cluster(data_dir, MAJOR) is not None
     except FileNotFoundError:
-        return False
+        is_there = False
     except OSError:
-        return True
+        is_there = True
+    if not is_there:
+        raise _none_in(data_dir)
 
 
-def _create_cluster(server: EmbeddedPostgres) -> None:
+def _none_in(data_dir: Path) -> SettingError:
+    return SettingError(
+        "LIQPASS_DATA_DIR",
+        f"no database is in {data_dir}: name the folder that has yours, or set DATABASE_URL; "
+        "liqpass migrate makes one there",
+    )
+
+
+def _create_cluster(server: EmbeddedPostgres, *, may_be_new: bool) -> None:
     """initdb, in a folder of another name: what was interrupted halfway never bears the cluster's name."""
     if server.cluster.exists():
         if server.cluster.stat().st_uid != _owner(server):
@@ -282,6 +288,9 @@ def _create_cluster(server: EmbeddedPostgres) -> None:
             )
         return
     old = older_cluster(server.data_dir, MAJOR)
+    if not (old or may_be_new):  # it was there a moment ago
+        raise _none_in(server.data_dir)
+    as_before = initdb_options(server.data_dir, old, server.account) if old else []
     server.progress(f"Creating a PostgreSQL 18 database in {server.data_dir}")
     unfinished = server.data_dir / "pg18.unfinished"
     if unfinished.exists():
@@ -289,7 +298,7 @@ def _create_cluster(server: EmbeddedPostgres) -> None:
     unfinished.mkdir(mode=0o700)
     give(server.account, unfinished)
     more = ["--no-sync"] if server.options.get("fsync") == "off" else []
-    more += initdb_options(server.data_dir, old, server.account) if old else []
+    more += as_before
     _run(server, "initdb", "-D", ".", "-U", "postgres", "--encoding=UTF8", "--locale=C", "--auth=trust",
          "--no-instructions", *more, cwd=unfinished)  # fmt: skip
     if old:

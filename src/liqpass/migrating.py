@@ -28,6 +28,15 @@ async def migrate_books(
     return applied, await _broken(url) if applied else []
 
 
+async def was_migrated(url: str) -> bool:
+    """Whether it ever was."""
+    conn = await connect_as_owner(url, name="liqpass migrate")
+    try:
+        return bool(await last_applied(conn))
+    finally:
+        await conn.close()
+
+
 async def _refuse_broken(url: str, progress: Callable[[str], None]) -> None:
     conn = await connect_as_owner(url, name="liqpass migrate")
     try:

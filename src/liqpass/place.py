@@ -15,9 +15,9 @@ from liqpass.connecting import APP_ROLE, WrongSession
 from liqpass.data_folder import default_data_dir
 from liqpass.database_url import address_of
 from liqpass.db import Database, open_database
-from liqpass.embedded import EmbeddedPostgres, embedded_postgres
+from liqpass.embedded import EmbeddedPostgres, embedded_postgres, refuse_where_none
 from liqpass.migrate import MigrationError, migrations_of, pending_migrations
-from liqpass.migrating import migrate_books
+from liqpass.migrating import migrate_books, was_migrated
 from liqpass.postgres_programs import EmbeddedPostgresError
 from liqpass.reads import COMMANDS_PATIENCE_SEC, Reads, ReadSettings, open_replica, reads_from_env
 from liqpass.reconcile.invariants import told
@@ -57,17 +57,23 @@ def database_place(
         yield Place(server.url, server, replica)
 
 
+def refuse_no_database(env: Mapping[str, str]) -> None:
+    """What `database_place` would refuse, and nothing is started. Raises SettingError."""
+    if not env.get("DATABASE_URL", "").strip():
+        refuse_where_none(default_data_dir(env))
+
+
 @asynccontextmanager
 async def ready_database(
     place: Place, name: str, progress: Progress, *, by_key: bool = False
 ) -> AsyncIterator[Database]:
-    """The application's pool; `by_key` as in `open_database`. The embedded database is migrated by itself;
-    another one has to be already.
+    """The application's pool; `by_key` as in `open_database`. An embedded database is brought to this schema;
+    another one has to be at it already.
 
     Raises MigrationError, SettingError.
     """
     if place.embedded is not None:
-        await migrate_embedded(place.url, progress)
+        await migrate_embedded(place.embedded, progress)
     with named_database_errors():
         db = await open_database(place.url, name=name, by_key=by_key)
     try:
@@ -93,10 +99,16 @@ async def ready_to_read(place: Place, name: str, progress: Progress) -> AsyncIte
         yield Reads(db, replica)
 
 
-async def migrate_embedded(url: str, progress: Progress) -> None:
-    """Apply what is missing. Broken books are not touched; should a migration break them, it is said, and
-    /readyz says it until they are whole. Raises MigrationError."""
-    _, broken = await migrate_books(url, progress)
+async def migrate_embedded(server: EmbeddedPostgres, progress: Progress) -> None:
+    """Apply what is missing since an earlier version. Broken books are not touched; should a migration break
+    them, it is said, and /readyz says it until they are whole. Raises MigrationError, for a database without
+    books, too: the demo's folder has one, and so has a restore that failed."""
+    if not await was_migrated(server.url):
+        raise MigrationError(
+            f"the database in {server.data_dir} was never migrated: set LIQPASS_DATA_DIR or DATABASE_URL to "
+            "where yours is; liqpass migrate makes this one yours"
+        )
+    _, broken = await migrate_books(server.url, progress)
     for line in (line for verdict in broken for line in told(verdict)):
         progress(line)
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from liqpass.db import DATABASE_AWAY, TRY_AGAIN, end_if_told
 from liqpass.migrate import MigrationError
 from liqpass.migrating import migrate_books
 from liqpass.place import (
+    Place,
     Progress,
     database_place,
     keep_running,
@@ -181,9 +182,14 @@ async def check_all(env: Mapping[str, str], tell: Progress) -> None:
     from liqpass import check
 
     good = True
-    with database_place(env, tell) as place:
-        if place.embedded is not None:
-            await migrate_embedded(place.url, tell)
+    with ExitStack() as stack:
+        place: Place | str
+        try:
+            place = stack.enter_context(database_place(env, tell))
+            if place.embedded is not None:
+                await migrate_embedded(place.embedded, tell)
+        except (SettingError, MigrationError) as error:
+            place = str(error)
         async for finding in check.findings(env, place):
             good = good and finding.ok
             typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")

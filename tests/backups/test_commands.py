@@ -171,9 +171,10 @@ async def test_a_folder_that_is_none_is_said_to_be_that_and_not_blamed_on_the_da
 
 async def test_a_folder_that_is_none_is_told_before_any_server_is_started(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "data" / "pg18").mkdir(parents=True)
     done = await liqpass("backup", str(tmp_path / "file"), env={"LIQPASS_DATA_DIR": str(tmp_path / "data")})
     assert (done.status, "it is a file, not a folder" in done.err) == (1, True)
-    assert names_in(tmp_path) == ["file"]
+    assert names_in(tmp_path / "data") == ["pg18"]
 
 
 @pytest.mark.parametrize("verify", [[], ["--verify"]])

@@ -104,9 +104,9 @@ def nameless(script: str) -> list[str]:
     ],
 )
 def test_a_user_without_a_name_or_a_home_is_told_in_one_line(script: str, said: str) -> None:
-    check = [*nameless(script), sys.executable, "-m", "liqpass", "check"]
+    look = [*nameless(script), sys.executable, "-m", "liqpass", "migrate"]
     bare = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    done = subprocess.run(check, capture_output=True, text=True, check=False, env=bare)
+    done = subprocess.run(look, capture_output=True, text=True, check=False, env=bare)
     assert done.returncode == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

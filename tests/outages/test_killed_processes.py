@@ -23,6 +23,7 @@ from liqpass.clock import system_clock
 from liqpass.db import open_database
 from liqpass.embedded import EmbeddedPostgres, embedded_postgres
 from liqpass.hexes import to_hex
+from liqpass.migrate import migrate, migrations_of
 from liqpass.sandbox.calm_market import calm_down, read_calm
 from liqpass.sandbox.chain import SandboxChain
 from liqpass.sandbox.okx_server import SandboxExchange
@@ -104,6 +105,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
                 env |= {"DATABASE_URL": "", "LIQPASS_DATA_DIR": data}
                 town = Town(chain, exchange, server, env, api, folder, stack)
                 await chain.mine_every(1)
+                await migrate(server.url, migrations_of())
                 await stack.enter_async_context(command(env, folder, "serve", "--port", str(port)))
                 await town.start_worker()
                 await until(lambda: _ready(api), "the API is ready")

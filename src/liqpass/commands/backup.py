@@ -95,8 +95,9 @@ def restored(
 async def _backup(folder: Path, keep: int | None) -> None:
     from liqpass.backups.dumping import opened, take
     from liqpass.clock import system_clock
-    from liqpass.place import database_place, named_database_errors
+    from liqpass.place import database_place, named_database_errors, refuse_no_database
 
+    refuse_no_database(os.environ)
     os.close(opened(folder))  # what is wrong with it is said before a server is started
     with database_place(os.environ, tell) as place, named_database_errors():
         taken = await take(place.url, folder, system_clock(), tell, keep=keep)
