@@ -65,7 +65,7 @@ doubt_gauge = seen_gauge("liqpass_chain_view_doubtful", "Views of the chain that
 broken_gauge = seen_gauge(
     "liqpass_books_broken", "Rows that break a rule of the books, when last checked.", ("check",)
 )
-checked_gauge = seen_gauge("liqpass_books_checked_seconds", "Seconds since the books were checked.")
+late_gauge = seen_gauge("liqpass_books_late_seconds", "For how long a rule of the books has been due.")
 balance_gauge = seen_gauge("liqpass_ledger_balance_micro_usdc", "Balances of the ledger.", ("account",))
 breaks_gauge = seen_gauge("liqpass_reconciliation_breaks", "Open breaks of reconciliation.", ("type",))
 watched_gauge = seen_gauge("liqpass_covers_watched", "Covers whose positions are watched.")
@@ -340,7 +340,7 @@ def _tell_books(seen: Seen | None, now: datetime) -> None:
     for invariant in INVARIANTS:
         rows = seen.books.broken.get(invariant.name) if seen else None
         broken_gauge.labels(invariant.name).set(NAN if rows is None else rows)
-    checked_gauge.set(_age(seen.books.checked_at if seen else None, now))
+    late_gauge.set(max(_age(seen.books.due_at if seen else None, now), 0))  # NaN stays: unknown is not 0
     breaks_gauge.clear()
     for type_, breaks in seen.reconciled.open_breaks.items() if seen else ():
         breaks_gauge.labels(type_).set(breaks)

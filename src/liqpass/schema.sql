@@ -341,6 +341,7 @@ CREATE TABLE public.book_checks (
     broken bigint,
     findings text NOT NULL,
     checked_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone,
     CONSTRAINT book_checks_broken_check CHECK ((broken >= 0)),
     CONSTRAINT book_checks_name_check CHECK ((name <> ''::text))
 );

@@ -2,18 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import count
 from math import isnan
 
 import asyncpg
 import pytest
 
 from liqpass.ledger.posting import balances
+from liqpass.reconcile.book_checks import check_due
 from liqpass.reconcile.rules import INVARIANTS
 from liqpass.worker import tasks_of
 from tests.conftest import in_database
 from tests.outages.conftest import metric, page
 from tests.world import TestWorld
 
+TICK = timedelta(seconds=50)
 BROKEN = 'liqpass_books_broken{{check="{}"}}'
 
 
@@ -41,7 +45,7 @@ async def test_before_the_first_check_readyz_only_remarks_on_it(world: TestWorld
     said = await page(world, "/readyz")
     assert said.checks["books"] == "ok"
     assert "The books have not been checked yet." in said.text
-    assert isnan(await metric(world, "liqpass_books_checked_seconds"))  # unknown is not zero
+    assert isnan(await metric(world, "liqpass_books_late_seconds"))  # unknown is not zero
     assert isnan(await metric(world, BROKEN.format("held_is_payout")))
 
 
@@ -52,7 +56,7 @@ async def test_whole_books_are_ready_and_counted_as_zero(world: TestWorld) -> No
     assert '"remarks":[]' in said.text
     text = (await page(world, "/metrics")).text
     assert all(f"{BROKEN.format(invariant.name)} 0.0" in text for invariant in INVARIANTS)
-    assert await metric(world, "liqpass_books_checked_seconds") == 0
+    assert await metric(world, "liqpass_books_late_seconds") == 0
     for account, balance in (await world.db.run(balances)).items():
         assert await metric(world, f'liqpass_ledger_balance_micro_usdc{{account="{account}"}}') == balance
 
@@ -98,7 +102,38 @@ async def test_books_that_nobody_has_checked_for_long_are_remarked_on(world: Tes
     said = await page(world, "/readyz")
     assert said.checks["books"] == "ok"
     assert "The books were last checked 31 minutes ago." in said.text
-    assert await metric(world, "liqpass_books_checked_seconds") == 31 * 60
+    assert await metric(world, "liqpass_books_late_seconds") == 21 * 60
+
+
+async def test_rules_that_take_long_are_asked_more_rarely_and_are_not_late_for_that(world: TestWorld) -> None:
+    """Each takes a tick here. However many rows there are, a rule takes a hundredth of the time at most."""
+    ticks = count()
+
+    def slow() -> datetime:
+        return world.clock() + next(ticks) * TICK
+
+    assert await check_due(world.db, slow) == len(INVARIANTS)
+    rest = timedelta(hours=1) + 100 * TICK
+    await world.pass_time(minutes=61)
+    assert await check_due(world.db, world.clock) == 0
+    assert await metric(world, "liqpass_books_late_seconds") == 0
+    assert '"remarks":[]' in (await page(world, "/readyz")).text
+    await world.pass_time(minutes=rest // timedelta(minutes=1))
+    assert "The books were last checked" in (await page(world, "/readyz")).text
+    assert await check_due(world.db, world.clock) == len(INVARIANTS)
+    await world.pass_time(minutes=9)
+    assert await check_due(world.db, world.clock) == 0
+    await world.pass_time(minutes=1)
+    assert await check_due(world.db, world.clock) == len(INVARIANTS)  # they are quick again
+
+
+async def test_what_a_version_kept_that_knew_of_no_rest_is_due_ten_minutes_after(world: TestWorld) -> None:
+    await world.work()
+    await world.db.pool.execute("update book_checks set due_at = null")
+    await world.pass_time(minutes=9)
+    assert await check_due(world.db, world.clock) == 0
+    await world.pass_time(minutes=1)
+    assert await check_due(world.db, world.clock) == len(INVARIANTS)
 
 
 async def test_a_rule_of_an_older_version_is_forgotten(world: TestWorld) -> None:

@@ -11,15 +11,20 @@ from liqpass.db import Connection, query
 
 
 class KeptCheck(msgspec.Struct, frozen=True):
-    """What came of the last check of one rule; `broken` is None when it was not answered."""
+    """What came of the last check of one rule; `broken` is None when it was not answered. `due_at`: when it
+    is asked again."""
 
     name: str
     broken: int | None
     findings: str
     checked_at: datetime
+    due_at: datetime
 
 
-@query("select name, broken, findings, checked_at from book_checks order by name")
+@query("""
+    select name, broken, findings, checked_at, coalesce(due_at, checked_at + interval '10 minutes') as due_at
+    from book_checks order by name
+""")
 async def kept_checks(conn: Connection) -> list[KeptCheck]:
     """All of them."""
     ...
@@ -29,11 +34,12 @@ async def kept_checks(conn: Connection) -> list[KeptCheck]:
     with unknown as (
         delete from book_checks where name <> all($5)
     )
-    insert into book_checks (name, broken, findings, checked_at)
-    select c.name, c.broken, c.findings, $4
-    from unnest($1::text[], $2::bigint[], $3::text[]) as c (name, broken, findings)
+    insert into book_checks (name, broken, findings, checked_at, due_at)
+    select c.name, c.broken, c.findings, $4, c.due_at
+    from unnest($1::text[], $2::bigint[], $3::text[], $6::timestamptz[]) as c (name, broken, findings, due_at)
     on conflict (name) do update
-    set broken = excluded.broken, findings = excluded.findings, checked_at = excluded.checked_at
+    set broken = excluded.broken, findings = excluded.findings, checked_at = excluded.checked_at,
+        due_at = excluded.due_at
 """)
 async def keep_checks(
     conn: Connection,
@@ -42,6 +48,7 @@ async def keep_checks(
     findings: list[str],
     now: datetime,
     known: list[str],
+    due_at: list[datetime],
 ) -> None:
     """Keep what came of these, and nothing of rules that are not `known` any more."""
     ...

@@ -53,13 +53,14 @@ class OpenType(msgspec.Struct, frozen=True):
 
 
 class RuleView(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule of the books: how many rows broke it when it was last checked (null: not answered), and
-    the first of them."""
+    """A rule of the books: how many rows broke it when it was last checked (null: not answered), the first of
+    them, and when it is checked again."""
 
     name: str
     broken: int | None
     findings: list[dict[str, Any]]
     checked_at: datetime
+    due_at: datetime
 
 
 class Overview(msgspec.Struct, frozen=True, rename="camel"):
@@ -122,7 +123,8 @@ def run_view(run: sql.Run) -> RunView:
 
 def rule_view(check: sql.KeptCheck) -> RuleView:
     """A rule's last check for its reader."""
-    return RuleView(check.name, check.broken, msgspec.json.decode(check.findings), check.checked_at)
+    found = msgspec.json.decode(check.findings)
+    return RuleView(check.name, check.broken, found, check.checked_at, check.due_at)
 
 
 def break_view(found: sql.StoredBreak, closings: list[sql.Closing] | None = None) -> BreakView:

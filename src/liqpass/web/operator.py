@@ -166,7 +166,7 @@ def _overdue(of: Figures, now: datetime) -> frozenset[str]:
     """What was not looked at for so long that its last good result says nothing of now."""
     rules, run = of.reconciliation.books, of.reconciliation.run
     looked = (
-        ("books", min((rule.checked_at for rule in rules), default=None), book_checks.LATE),
+        ("books", min((rule.due_at for rule in rules), default=None), book_checks.LATE),
         ("run", run and run.finished_at, RUN_LATE),
         ("keys", of.keys.oldest_check, KEYS_LATE),
     )
