@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from math import isnan
 
 import asyncpg
 import pytest
 
+from liqpass.clock import Clock
 from liqpass.ledger.posting import balances
 from liqpass.reconcile.book_checks import check_due
 from liqpass.reconcile.rules import INVARIANTS
@@ -17,7 +18,6 @@ from tests.conftest import in_database
 from tests.outages.conftest import metric, page
 from tests.world import TestWorld
 
-TICK = timedelta(seconds=50)
 BROKEN = 'liqpass_books_broken{{check="{}"}}'
 
 
@@ -105,26 +105,41 @@ async def test_books_that_nobody_has_checked_for_long_are_remarked_on(world: Tes
     assert await metric(world, "liqpass_books_late_seconds") == 21 * 60
 
 
-async def test_rules_that_take_long_are_asked_more_rarely_and_are_not_late_for_that(world: TestWorld) -> None:
-    """Each takes a tick here. However many rows there are, a rule takes a hundredth of the time at most."""
+def ticking(world: TestWorld, tick: timedelta) -> Clock:
+    """A clock by which each rule takes a tick."""
     ticks = count()
+    return lambda: world.clock() + next(ticks) * tick
 
-    def slow() -> datetime:
-        return world.clock() + next(ticks) * TICK
 
-    assert await check_due(world.db, slow) == len(INVARIANTS)
-    rest = timedelta(hours=1) + 100 * TICK
-    await world.pass_time(minutes=61)
+async def test_rules_that_take_long_are_asked_more_rarely_and_are_not_late_for_that(world: TestWorld) -> None:
+    """A hundredth of the time at most. The check ends ten minutes ahead of the world's clock."""
+    assert await check_due(world.db, ticking(world, timedelta(seconds=10))) == len(INVARIANTS)
+    await world.pass_time(minutes=26)
     assert await check_due(world.db, world.clock) == 0
     assert await metric(world, "liqpass_books_late_seconds") == 0
     assert '"remarks":[]' in (await page(world, "/readyz")).text
-    await world.pass_time(minutes=rest // timedelta(minutes=1))
+    await world.pass_time(minutes=22)
     assert "The books were last checked" in (await page(world, "/readyz")).text
     assert await check_due(world.db, world.clock) == len(INVARIANTS)
     await world.pass_time(minutes=9)
     assert await check_due(world.db, world.clock) == 0
     await world.pass_time(minutes=1)
     assert await check_due(world.db, world.clock) == len(INVARIANTS)  # they are quick again
+
+
+async def test_however_long_a_rule_took_it_is_asked_again_within_an_hour(world: TestWorld) -> None:
+    await check_due(world.db, ticking(world, timedelta(hours=3)))
+    rests = "select max(due_at - checked_at) from book_checks"
+    assert await world.db.pool.fetchval(rests) == timedelta(hours=1)
+
+
+async def test_a_rule_that_was_not_answered_is_asked_again_after_ten_minutes(
+    world: TestWorld, hand: asyncpg.Connection
+) -> None:
+    await hand.execute("alter table insured_positions rename to somewhere_else")
+    await check_due(world.db, ticking(world, timedelta(seconds=10)))
+    rests = "select distinct due_at - checked_at from book_checks where broken is null"
+    assert [row[0] for row in await world.db.pool.fetch(rests)] == [timedelta(minutes=10)]
 
 
 async def test_what_a_version_kept_that_knew_of_no_rest_is_due_ten_minutes_after(world: TestWorld) -> None:
