@@ -21,7 +21,7 @@ TABLES = """
     order_events, premium_payments, payment_settlements, usdc_transfers, disbursements, disbursements_made,
     pool_deposits, ledger_openings, ledger_transfers, ledger_accounts, watched_covers, order_risks, exposures
 """
-# A position of which nothing is kept but what its binding looks for.
+# A position that says which instrument it is in, and no more.
 LEAN = '{"instId":"BTC-USDT-SWAP"}'
 _GIVEN = """
     create temp table given as

@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 EVERY = timedelta(minutes=10)
 WHILE_BROKEN = timedelta(minutes=1)  # what was put right opens the sale again soon
-# A rule reads all there is. Of millions of orders that takes a minute: it may take a hundredth of the time. But
-# what breaks is seen within an hour, however slow the database was for once and wherever the clock stepped.
+# A rule reads all there is. Of millions of orders that takes a minute: it may take a hundredth of the time.
+# But what breaks is seen within an hour, however slow the database was for once and wherever a clock stepped.
 REST = 100
 REST_AT_MOST = timedelta(hours=1)
 LATE = 2 * EVERY  # after it was due
