@@ -48,6 +48,29 @@ async def test_what_has_no_known_length_comes_in_chunks_and_another_request_may_
             assert (await client.answer()).body == b"onetwo"
 
 
+@pytest.mark.parametrize(
+    ("length", "at_once"), [([], True), ([(b"content-length", b"4")], False)], ids=["stream", "known length"]
+)
+async def test_the_head_of_a_stream_goes_at_once_and_that_of_a_known_length_with_its_body(
+    length: Any, at_once: bool
+) -> None:
+    """Two sends for each answer would wake its client twice."""
+    came = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        there, _ = await asyncio.wait({first}, timeout=HANGS_SEC if at_once else 0.3)
+        came.append(bool(there))
+        await send({"type": "http.response.body", "body": b"body"})
+
+    async with served(app) as port, connected(port) as client:
+        first = asyncio.create_task(client.some(len(b"HTTP/1.1 200 ")))
+        await client.send(get())
+        assert await first == b"HTTP/1.1 200 "
+        assert (await client.some(len(b"OK"))) == b"OK"
+    assert came == [at_once]
+
+
 async def test_to_http_1_0_it_comes_until_the_end_of_the_connection() -> None:
     async with served(stream) as port:
         said = await exchanged(port, b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")

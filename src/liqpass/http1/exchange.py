@@ -43,8 +43,8 @@ class Exchange:
     """A request whose head has come."""
 
     __slots__ = (
-        "_answers_chunked", "_answers_nothing", "_body", "_held_back", "_left", "_news", "_told", "_wire",
-        "begun", "gone", "keep", "more", "over", "scope",
+        "_answers_chunked", "_answers_nothing", "_body", "_head", "_held_back", "_left", "_news", "_told",
+        "_wire", "begun", "gone", "keep", "more", "over", "scope",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, scope: dict[str, Any], *, keep: bool, held_back: bool) -> None:
@@ -59,6 +59,7 @@ class Exchange:
         self._held_back = held_back  # the client waits for a word before it sends (Expect: 100-continue)
         self._news = asyncio.Event()
         self._left: int | None = None  # of the answer's body, where its length was said
+        self._head = b""  # of an answer, until its body comes
         self._answers_chunked = self._answers_nothing = False
 
     def came(self, body: bytes) -> int:
@@ -140,8 +141,15 @@ class Exchange:
         head = b"".join(lines)
         if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
             raise RuntimeError("a header holds the end of a line")
-        self.keep, self.begun = keep, True
-        self._wire.write(head + b"\r\n")
+        self.keep, self.begun, self._head = keep, True, head + b"\r\n"
+        if self._left is None:  # a stream, of which nothing need be there yet
+            self._send(b"")
+
+    def _send(self, body: bytes) -> None:
+        """With the head, once."""
+        data, self._head = self._head + body, b""
+        if data:
+            self._wire.write(data)
 
     def _go_on(self, body: bytes, *, more: bool) -> None:
         if self._answers_nothing:
@@ -153,8 +161,7 @@ class Exchange:
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):
                 raise RuntimeError("the answer's body is not of the length that was said")
-        if body:
-            self._wire.write(body)
+        self._send(body)
         if not more:
             self.over = True
             self._news.set()
