@@ -131,6 +131,35 @@ async def test_what_is_due_is_found_without_reading_what_is_not(
     assert {table: rows for table, rows in found.items() if rows > FEW} == {}
 
 
+def expected(plan: dict[str, Any]) -> Iterator[tuple[str, str | None, float]]:
+    """How each scan of orders is to be made, and how many rows PostgreSQL expects of it."""
+    if plan.get("Relation Name") == "purchase_orders":
+        yield plan["Node Type"], plan.get("Index Name"), plan["Plan Rows"]
+    for below in plan.get("Plans", ()):
+        yield from expected(below)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "which"),
+    [
+        pytest.param("cancel_late", [CHAIN.chain_id, NOW, BATCH, 0], 0, id="late orders"),
+        pytest.param("expire_over", [NOW, BATCH, 0, CHAIN.chain_id], 3, id="ended covers"),
+        pytest.param("pending_without_payment", [CHAIN.chain_id, NOW, BATCH], 0, id="hashes to ask for"),
+    ],
+)
+async def test_for_a_chain_without_orders_it_is_looked_for_as_for_any_other(
+    among_many: asyncpg.Connection, name: str, args: list[object], which: int
+) -> None:
+    """PostgreSQL knows which chains occur. For one that does not, it read all open orders of the others: half
+    a second and more, each second, where there were millions."""
+    sql = next(one.sql for one in QUERIES if one.name == f"liqpass.payments.sql.{name}")
+    plans = []
+    for chain_id in (CHAIN.chain_id, CHAIN.chain_id + 1):
+        args[which] = chain_id
+        plans.append(json.loads(await among_many.fetchval(f"explain (format json) {sql}", *args))[0]["Plan"])
+    assert list(expected(plans[0])) == list(expected(plans[1])) != []
+
+
 async def test_what_is_due_is_found_at_all(among_many: asyncpg.Connection) -> None:
     """The fixture's few are due: what reads nothing would find nothing either."""
     sql = {one.name.removeprefix("liqpass."): one.sql for one in QUERIES}

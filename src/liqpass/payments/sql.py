@@ -11,6 +11,10 @@ from liqpass.orders.states import MOVE, MOVED, OrderStatus
 from liqpass.payments.matching import Outcome, PayableOrder, Payment
 from liqpass.signin.living import LIVING_SESSION
 
+# The planner need not know which: where the chain has no orders yet, and others have millions, it would take
+# those that are due for so few that it reads all that are open instead of looking them up by their time.
+_CHAIN = "(select {}::bigint)"
+
 
 class Submitted(msgspec.Struct, frozen=True):
     """What came of a submitted hash: the order's status and hash before (None: the user has no such order),
@@ -231,10 +235,10 @@ async def claim_by_event(
     ...
 
 
-@query("""
+@query(f"""
     select o.user_id, o.id as order_id, o.purchase_order_id, o.event_seq, o.pay_tx_hash, o.submitted_at
     from purchase_orders o
-    where o.status = 'PAID_PENDING_CONFIRM' and o.submitted_at < $2 and o.chain_id = $1
+    where o.status = 'PAID_PENDING_CONFIRM' and o.submitted_at < $2 and o.chain_id = {_CHAIN.format("$1")}
       and not exists (select from premium_payments p
                       where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
                         and p.stage <> 'DROPPED')
@@ -280,7 +284,7 @@ async def back_to_draft(
     with late as (
         select o.user_id, o.id, o.event_seq, o.status, o.pay_tx_hash, o.payer, o.submitted_at
         from purchase_orders o
-        where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM') and o.chain_id = $1
+        where o.status in ('DRAFT', 'PAID_PENDING_CONFIRM') and o.chain_id = {_CHAIN.format("$1")}
           and o.pay_before < (select safe_time from chain_cursors where chain_id = $1)
           and not exists (select from premium_payments p
                           where p.chain_id = $1 and p.purchase_order_id = o.purchase_order_id
@@ -312,7 +316,7 @@ async def cancel_late(conn: Connection, chain_id: int, now: datetime, at_most: i
         select user_id, id, event_seq, pay_tx_hash, payer, submitted_at, paid_at,
             coverage_start_at, coverage_end_at
         from purchase_orders
-        where status = 'ACTIVE' and chain_id = $4
+        where status = 'ACTIVE' and chain_id = {_CHAIN.format("$4")}
           and coverage_end_at <= least($1, (select latest_time from chain_cursors where chain_id = $4))
         order by coverage_end_at, id
         limit $2 offset $3
