@@ -1,5 +1,6 @@
 """Logs are one JSON object a line, with no value under a name that could be a secret's."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from liqpass.logs import configure_logs
+from liqpass.logs import configure_logs, log_request
 
 SECRET = "s3cr3t-value"
 
@@ -134,7 +135,7 @@ def test_nor_is_it_in_the_trace_of_a_task_that_nobody_waited_for(capfd: pytest.C
     """In a process of its own: logging is set up once."""
     program = f"""
 import asyncio, asyncpg, gc
-from liqpass.logs import configure_logs
+from liqpass.logs import configure_logs, log_request
 configure_logs()
 async def fails():
     error = asyncpg.CheckViolationError("a row is refused")
@@ -150,3 +151,38 @@ asyncio.run(main())
     said = capfd.readouterr().err
     assert "a row is refused" in said
     assert "sealed" not in said
+
+
+async def test_lines_of_requests_come_before_what_happened_after_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = started()
+    log_request("r1", "GET", "/", 200, 1.0)
+    log_request("r2", "GET", "/", 200, 1.0)
+    log.info("after")
+    assert [line.get("request_id", line["event"]) for line in lines(capsys)] == ["r1", "r2", "after"]
+
+
+async def test_a_line_of_a_request_waits_for_others_for_a_moment_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    started()
+    log_request("r1", "GET", "/", 200, 1.0)
+    said: list[dict[str, object]] = []
+    while not said:
+        await asyncio.sleep(0.01)
+        said = lines(capsys)
+    assert [line["request_id"] for line in said] == ["r1"]
+
+
+def test_no_line_of_a_request_is_lost_at_the_end_of_the_process(capfd: pytest.CaptureFixture[str]) -> None:
+    program = """
+import asyncio
+from liqpass.logs import configure_logs, log_request
+configure_logs()
+async def main():
+    log_request("r1", "GET", "/", 200, 1.0)
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert json.loads(capfd.readouterr().err)["request_id"] == "r1"

@@ -55,7 +55,7 @@ async def test_the_head_of_a_stream_goes_at_once_and_that_of_a_known_length_with
     length: Any, at_once: bool
 ) -> None:
     """Two sends for each answer would wake its client twice."""
-    came = []
+    came: list[bool] = []
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": length})
