@@ -132,8 +132,8 @@ async def test_what_is_due_is_found_without_reading_what_is_not(
 
 
 def expected(plan: dict[str, Any]) -> Iterator[tuple[str, str | None, float]]:
-    """How each scan of orders is to be made, and how many rows PostgreSQL expects of it."""
-    if plan.get("Relation Name") == "purchase_orders":
+    """How each scan of orders and covers is to be made, and how many rows PostgreSQL expects of it."""
+    if plan.get("Relation Name") in ("purchase_orders", "watched_covers"):
         yield plan["Node Type"], plan.get("Index Name"), plan["Plan Rows"]
     for below in plan.get("Plans", ()):
         yield from expected(below)
@@ -142,9 +142,12 @@ def expected(plan: dict[str, Any]) -> Iterator[tuple[str, str | None, float]]:
 @pytest.mark.parametrize(
     ("name", "args", "which"),
     [
-        pytest.param("cancel_late", [CHAIN.chain_id, NOW, BATCH, 0], 0, id="late orders"),
-        pytest.param("expire_over", [NOW, BATCH, 0, CHAIN.chain_id], 3, id="ended covers"),
-        pytest.param("pending_without_payment", [CHAIN.chain_id, NOW, BATCH], 0, id="hashes to ask for"),
+        pytest.param("payments.sql.cancel_late", [CHAIN.chain_id, NOW, BATCH, 0], 0, id="late orders"),
+        pytest.param("payments.sql.expire_over", [NOW, BATCH, 0, CHAIN.chain_id], 3, id="ended covers"),
+        pytest.param(
+            "payments.sql.pending_without_payment", [CHAIN.chain_id, NOW, BATCH], 0, id="hashes to ask for"
+        ),
+        pytest.param("claims.covers.sql.lock_settleable", list(SETTLEABLE), 0, id="covers to settle"),
     ],
 )
 async def test_for_a_chain_without_orders_it_is_looked_for_as_for_any_other(
@@ -152,7 +155,7 @@ async def test_for_a_chain_without_orders_it_is_looked_for_as_for_any_other(
 ) -> None:
     """PostgreSQL knows which chains occur. For one that does not, it read all open orders of the others: half
     a second and more, each second, where there were millions."""
-    sql = next(one.sql for one in QUERIES if one.name == f"liqpass.payments.sql.{name}")
+    sql = next(one.sql for one in QUERIES if one.name == f"liqpass.{name}")
     plans = []
     for chain_id in (CHAIN.chain_id, CHAIN.chain_id + 1):
         args[which] = chain_id
