@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
+from liqpass.at_hand import AtHand
 from liqpass.combining import Turns
 from liqpass.connecting import LOST, Way, WrongSession, connect, keep_looking, look_around, way_to
 
@@ -89,7 +90,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool, way: Way, name: str = "liqpass") -> None:
         self.pool, self.way = pool, way
-        self.turns = Turns()
+        self.at_hand, self.turns = AtHand(pool), Turns()
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
         self._looking = asyncio.create_task(keep_looking(way, name=f"{name}, looking for the leader"))
@@ -120,8 +121,7 @@ class Database:
         for attempt in range(RETRIES):
             try:
                 if one_statement:
-                    async with self.pool.acquire() as conn:
-                        return await work(conn)
+                    return await self.at_hand.use(work)
                 async with self.transaction() as conn:
                     return await work(conn)
             except TRY_AGAIN:
@@ -167,6 +167,7 @@ class Database:
         self._looking.cancel()
         await asyncio.wait([self._looking])
         try:
+            await self.at_hand.give_back()
             await asyncio.wait_for(self.pool.close(), 5)
         except TimeoutError:
             self.pool.terminate()

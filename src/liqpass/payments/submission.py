@@ -20,8 +20,8 @@ def submitting(db: Database) -> Combining[sql.Hash, OrderStatus]:
         return await db.run(lambda conn: submit(conn, one), one_statement=True)
 
     async def together(several: Sequence[sql.Hash]) -> list[OrderStatus | None]:
-        async with db.pool.acquire() as conn:
-            found = in_place(await sql.submit_many(conn, list(several)), len(several))
+        moved = await db.at_hand.use(lambda conn: sql.submit_many(conn, list(several)))
+        found = in_place(moved, len(several))
         return [one.moved_to if one else None for one in found]
 
     return Combining(db.turns, alone, together, keys=lambda one: (one.purchase_order_id, one.tx_hash))

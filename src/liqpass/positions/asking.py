@@ -69,8 +69,7 @@ def asking(db: Database, clock: Clock, statement: Callable[..., Awaitable[list[P
 
     async def together(several: Sequence[R]) -> list[P | None]:
         now = clock()
-        async with db.pool.acquire() as conn:
-            found = await statement(conn, list(several), now, now - MAX_AGE)
+        found = await db.at_hand.use(lambda conn: statement(conn, list(several), now, now - MAX_AGE))
         return in_place(found, len(several))
 
     return Combining(db.turns, alone, together)

@@ -64,8 +64,8 @@ def binding(db: Database) -> Combining[sql.NewBinding, sql.Bound | None]:
         return await db.run(lambda conn: sql.bind(conn, one), one_statement=True)
 
     async def together(several: Sequence[sql.NewBinding]) -> list[sql.BoundAt | None]:
-        async with db.pool.acquire() as conn:
-            return in_place(await sql.bind_many(conn, list(several)), len(several))
+        found = await db.at_hand.use(lambda conn: sql.bind_many(conn, list(several)))
+        return in_place(found, len(several))
 
     return Combining(db.turns, alone, together, keys=lambda one: [_position(one)])
 
