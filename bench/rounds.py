@@ -74,10 +74,16 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def http_load(server: Server, traders: int, seconds: float) -> Load:
-    """Real traders against the real API. What it was for PostgreSQL is known when `settled`."""
-    before = await _fresh_users(server, traders, seconds)
+    """Real traders against the real API. What it was for PostgreSQL is known when `settled`.
+
+    They are others than those of the load before: the API remembers the last 512 accounts as they were read,
+    and seeding has dated all readings anew. Each would be bound in vain first, as no trader does to himself.
+    """
+    users = _used_up(traders, seconds)
+    before = await _fresh_users(server, 2 * users)
     port, until = str(server.told.port), str(_load_sec(seconds))
     command = [sys.executable, "-m", "bench.traders", port, SKU, str(traders), until]
+    command.append(str(users * next(server.halves)))
     said, window = await _measured(server, command, {**os.environ}, seconds)
     loops = msgspec.json.decode(said, type=list[Loop])
     return await _load(server, loops, window, before, time.monotonic())
@@ -85,7 +91,7 @@ async def http_load(server: Server, traders: int, seconds: float) -> Load:
 
 async def pgbench_load(server: Server, traders: int, seconds: float) -> Load:
     """The same statements on the same server with the same number of clients."""
-    before = await _fresh_users(server, traders, seconds)
+    before = await _fresh_users(server, _used_up(traders, seconds))
     log = Path(server.told.folder) / f"pgbench-{time.time_ns()}"
     variables = {**server.told.variables, "traders": str(traders)}
     command = [
@@ -177,9 +183,13 @@ def _load_sec(seconds: float) -> float:
     return COLD_SEC + seconds + TAIL_SEC
 
 
-async def _fresh_users(server: Server, traders: int, seconds: float) -> Before:
-    """As many as the round can use up."""
-    await server.seed(ceil(_load_sec(seconds) * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders)
+def _used_up(traders: int, seconds: float) -> int:
+    """As many users as a round can need."""
+    return ceil(_load_sec(seconds) * MOST_LOOPS_PER_SEC / len(INSTRUMENTS)) + traders
+
+
+async def _fresh_users(server: Server, users: int) -> Before:
+    await server.seed(users)
     return Before(await read_counters(server.owner), await wal_bytes(server.owner), time.monotonic())
 
 

@@ -4,10 +4,11 @@ own PostgreSQL, API and worker."""
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import asyncpg
@@ -45,6 +46,8 @@ class Server:
     told: Told
     process: asyncio.subprocess.Process
     owner: asyncpg.Connection
+    halves: Iterator[int] = field(default_factory=lambda: cycle((0, 1)))
+    """Of its users, for one load after the other."""
 
     @property
     def suffix(self) -> str:

@@ -4,7 +4,9 @@ A loop is three calls: bind-position, create-order, submit-payment. It knows onl
 so that it takes little of the CPU that it shares with what it measures. Prints each loop as JSON: when it
 ended (seconds since 1970) and the milliseconds that each of its calls took.
 
-    python -m bench.traders PORT SKU TRADERS SECONDS
+    python -m bench.traders PORT SKU TRADERS SECONDS FIRST
+
+FIRST is the number of the first user.
 """
 
 import asyncio
@@ -63,13 +65,13 @@ class Http(asyncio.Protocol):
         return await self._answered
 
 
-async def trade(port: int, sku: str, number: int, traders: int, until: float) -> list[Loop]:
+async def trade(port: int, sku: str, first: int, traders: int, until: float) -> list[Loop]:
     """One loop of a trader after another until then."""
     _, http = await asyncio.get_running_loop().create_connection(Http, "127.0.0.1", port)
     loops: list[Loop] = []
     tick = time.perf_counter
     while tick() < until:
-        n = number + traders * (len(loops) // len(INSTRUMENTS))
+        n = first + traders * (len(loops) // len(INSTRUMENTS))
         cookie, inst_id = cookie_of(n), INSTRUMENTS[len(loops) % len(INSTRUMENTS)]
         slot = f'"instId":"{inst_id}","mgnMode":"isolated","posSide":"long","sku":"{sku}"'
         start = tick()
@@ -87,12 +89,12 @@ async def trade(port: int, sku: str, number: int, traders: int, until: float) ->
     return loops
 
 
-async def main(port: int, sku: str, traders: int, seconds: float) -> None:
+async def main(port: int, sku: str, traders: int, seconds: float, first: int) -> None:
     """All traders at once."""
     until = time.perf_counter() + seconds
-    work = (trade(port, sku, number, traders, until) for number in range(traders))
+    work = (trade(port, sku, first + number, traders, until) for number in range(traders))
     print(json.dumps([loop for loops in await asyncio.gather(*work) for loop in loops]))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    uvloop.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))
