@@ -115,6 +115,22 @@ async def test_an_order_that_waits_for_its_payment_cannot_be_cancelled(
     assert await alice.refusal("POST", CANCEL, body) == (409, "ORDER_NOT_CANCELLABLE")
 
 
+async def test_orders_made_minutes_apart_are_sorted_by_their_ids_and_share_nothing_else_with_each_other(
+    world: TestWorld, alice: Newcomer
+) -> None:
+    """So what is looked up by these ids is kept side by side for orders of one time."""
+    made = []
+    for _ in range(3):
+        order = await alice.order()
+        made.append(bytes.fromhex(order["purchaseOrderId"][2:]))
+        await alice.trader.call("POST", CANCEL, {"purchaseOrderId": order["purchaseOrderId"]})
+        await world.pass_time(minutes=1)
+    assert made == sorted(made)
+    since_1970 = [int.from_bytes(one[:4], "big") for one in made]
+    assert [minute - since_1970[0] for minute in since_1970] == [0, 1, 2]
+    assert len({one[4:8] for one in made}) == 3
+
+
 @pytest.mark.parametrize(("sku", "hours"), [("LIQPASS_8H", 8), ("LIQPASS_24H", 24), ("LIQPASS_30D", 30 * 24)])
 async def test_cover_lasts_as_long_as_its_product_says_and_then_the_position_is_insurable_again(
     world: TestWorld, alice: Newcomer, sku: str, hours: int

@@ -1,4 +1,4 @@
-"""UUIDv7 as RFC 9562 lays it out."""
+"""UUIDv7 as RFC 9562 lays it out, and the public ids of orders."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
@@ -6,11 +6,12 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqpass.ids import RANDOM_BYTES, uuid7
+from liqpass.ids import ORDER_RANDOM_BYTES, RANDOM_BYTES, order_id, uuid7
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 random_bytes = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
+order_bytes = st.binary(min_size=ORDER_RANDOM_BYTES, max_size=ORDER_RANDOM_BYTES)
 
 
 def test_the_example_of_the_rfc() -> None:
@@ -46,3 +47,23 @@ def test_all_74_random_bits_are_in_it(now: datetime, first: bytes, second: bytes
         return int.from_bytes(random, "big") & (1 << 74) - 1
 
     assert (uuid7(now, first) == uuid7(now, second)) == (bits(first) == bits(second))
+
+
+def test_the_id_of_an_order_is_its_minute_and_28_random_bytes() -> None:
+    """2026-11-30 21:36 is 29,934,576 minutes after 1970 began."""
+    made = order_id(datetime(2026, 11, 30, 21, 36, 59, tzinfo=UTC), bytes(range(28)))
+    assert made.hex() == "01c8c3f0" + bytes(range(28)).hex()
+
+
+@given(moments, st.integers(1, 10**6), order_bytes, order_bytes)
+def test_an_order_of_a_later_minute_sorts_after_an_earlier_one(
+    now: datetime, later: int, first: bytes, second: bytes
+) -> None:
+    early, late = order_id(now, first), order_id(now + timedelta(minutes=later), second)
+    assert early < late
+    assert len(early) == len(late) == 32
+
+
+@given(moments, order_bytes, order_bytes)
+def test_all_random_bytes_are_in_the_id_of_an_order(now: datetime, first: bytes, second: bytes) -> None:
+    assert (order_id(now, first) == order_id(now, second)) == (first == second)

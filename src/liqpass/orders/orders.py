@@ -85,12 +85,12 @@ def drafting(
     binding: sql.Quotable,
     known: Known,
 ) -> Drafting:
-    """The order of a binding, priced. `random` is 42 bytes: order id, row id. Raises what `priced` raises."""
+    """The order of a binding, priced. `random` is 38 bytes: order id, row id. Raises what `priced` raises."""
     cost, made_from, sku = priced(binding, known.account, terms.products, known.volatility, now)
     order = sql.NewOrder(
         token_sha256,
-        ids.uuid7(now, random[32:]),
-        random[:32],
+        ids.uuid7(now, random[ids.ORDER_RANDOM_BYTES :]),
+        ids.order_id(now, random),
         binding.id,
         sku.id,
         cost.premium,
@@ -121,8 +121,7 @@ def making(db: Database, products: Products) -> Combining[Drafting, sql.Order | 
         return await db.run(lambda conn: make(conn, products, one), one_statement=True)
 
     async def together(several: Sequence[Drafting]) -> list[sql.OrderAt | None]:
-        async with db.pool.acquire() as conn:
-            found = await sql.draft_many(conn, [one.order for one in several])
+        found = await db.at_hand.use(lambda conn: sql.draft_many(conn, [one.order for one in several]))
         return in_place(found, len(several))
 
     refusals = (asyncpg.CheckViolationError,)

@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from litestar.response import ServerSentEvent
 from msgspec import Meta
 
-from liqpass import hexes
+from liqpass import hexes, ids
 from liqpass.limits import Limiter, Places, Rate
 from liqpass.market.reading import by_instrument
 from liqpass.orders import following, orders, quotes, reading, sql
@@ -103,7 +103,7 @@ def ordering_with(reader: PositionReader, terms: orders.Terms, remembered: Remem
         def drafting(found: Orderable | sql.Order) -> orders.Drafting | sql.Order:
             if isinstance(found, sql.Order):
                 return found
-            now, random = reader.clock(), os.urandom(42)
+            now, random = reader.clock(), os.urandom(ids.ORDER_RANDOM_BYTES + ids.RANDOM_BYTES)
             return orders.drafting(now, random, terms, token.sha256, found.binding, found.known)
 
         async def make(asked: orders.Drafting | sql.Order) -> sql.Order | None:

@@ -76,6 +76,7 @@ def templates(tag: str) -> "Environment":
         "number": partial(number, language),
         "percent": partial(percent, language),
         "short": short,
+        "short_order": short_order,
         "eip55": checksum,
         "plain": usd,
         "millis": millis,
@@ -165,3 +166,8 @@ def span(language: Language, seconds: float) -> str:
 def short(text: str) -> str:
     """An address or a hash by its ends: 0x1234…abcd."""
     return f"{text[:6]}…{text[-4:]}" if len(text) > 14 else text
+
+
+def short_order(order_id: str) -> str:
+    """An order's id by its end: those of one time begin alike (`ids.order_id`)."""
+    return f"{order_id[:4]}…{order_id[-8:]}"
