@@ -1,11 +1,14 @@
 """A request's body: it comes within a time, and an answer that does not wait for all of it says so."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from litestar.types import HTTPScope, Receive
 
+from liqpass.http1.exchange import AT_HAND
 from liqpass.problems import Problem
 
 BODY_SEC = 20.0  # for all of it: whoever sends half of one would hold a connection for ever
@@ -27,7 +30,9 @@ class Body:
         self._announced = self._length > 0 or b"transfer-encoding" in headers
         self._held_back = b"expect" in headers
         self._receive = receive
-        self._until = asyncio.get_running_loop().time() + BODY_SEC
+        extensions: dict[str, Any] = scope.get("extensions") or {}
+        self._is_at_hand: Callable[[], bool] = extensions.get(AT_HAND, lambda: False)
+        self._began = time.monotonic()
         self._read = 0
         self._over = self._whole = False
 
@@ -36,25 +41,34 @@ class Body:
         Raises Problem BODY_TOO_SLOW, and MALFORMED_JSON for a body that breaks off."""
         if self._over:
             return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._until):
-                message = await self._next()
-        except TimeoutError:
-            why = f"The body did not come within {BODY_SEC:.0f} seconds."
-            raise Problem("BODY_TOO_SLOW", why) from None
+        if self._is_at_hand():
+            message = await self._next()
+        else:
+            message = await self._in_time()
         if self._announced and self._over and not self._whole:
             raise Problem("MALFORMED_JSON", "The body broke off before its end.")
         return message
+
+    async def _in_time(self) -> Any:
+        try:
+            async with asyncio.timeout(self._left()):
+                return await self._next()
+        except TimeoutError:
+            why = f"The body did not come within {BODY_SEC:.0f} seconds."
+            raise Problem("BODY_TOO_SLOW", why) from None
+
+    def _left(self) -> float:
+        return BODY_SEC - (time.monotonic() - self._began)
 
     async def leaves_room(self) -> bool:
         """Whether another request can come after this one, now that the answer is known: what still comes
         is read, if it is short and quick."""
         if self._over:
             return self._whole or not self._announced
-        left = self._until - asyncio.get_running_loop().time()
+        left = min(REST_SEC, self._left())
         if self._announced and self._length <= REST_BYTES and not self._held_back and left > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(REST_SEC, left)):
+                async with asyncio.timeout(left):
                     while not self._over and self._read <= REST_BYTES:
                         await self._next()
         return self._whole or not self._announced

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
 AT_MOST = 64  # in one statement
@@ -52,6 +52,11 @@ class Turns:
 
     def __init__(self) -> None:
         self.kinds: list[Combining[Any, Any]] = []
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Kept: before Python 3.12, who asks asyncio for it asks the kernel, too."""
+        return asyncio.get_running_loop()
 
     def are_free_for(self, asking: "Combining[Any, Any]") -> bool:
         """Whether who comes now need not wait."""
@@ -99,7 +104,7 @@ class Combining(Generic[R, A]):
                 return await self._alone(request)
             finally:
                 end()
-        waiting = _Waiting[R, A](request, asyncio.get_running_loop().create_future(), copy_context())
+        waiting = _Waiting[R, A](request, self._turns.loop.create_future(), copy_context())
         self._waiting.append(waiting)
         return await waiting.answer
 
@@ -114,7 +119,7 @@ class Combining(Generic[R, A]):
                 timer.cancel()
                 self._turns.end(self)
 
-        timer = asyncio.get_running_loop().call_later(PATIENCE_SEC, partial(end, late=True))
+        timer = self._turns.loop.call_later(PATIENCE_SEC, partial(end, late=True))
         return end
 
     def go_on(self) -> None:
@@ -175,7 +180,7 @@ class Combining(Generic[R, A]):
 
     def _start(self, work: Coroutine[None, None, None], of: Sequence[_Waiting[R, A]]) -> "asyncio.Task[None]":
         """In a task; where that is cancelled, so are those that it was to answer."""
-        task = asyncio.create_task(work, context=of[0].context)
+        task = self._turns.loop.create_task(work, context=of[0].context)
         self._tasks.add(task)
 
         def over(_: "asyncio.Task[None]") -> None:

@@ -12,6 +12,8 @@ log = structlog.get_logger()
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS_LINES = {status.value: f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus}
 WITHOUT_BODY = (204, 304)
+# The server's extension of ASGI: a function that says whether more of the body can be had without waiting.
+AT_HAND = "liqpass.at_hand"
 
 Headers = Iterable[tuple[bytes, bytes]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -49,6 +51,7 @@ class Exchange:
 
     def __init__(self, wire: Wire, scope: dict[str, Any], *, keep: bool, held_back: bool) -> None:
         self.scope = scope
+        scope["extensions"] = {AT_HAND: self.is_at_hand}
         self.keep = keep  # the connection, after this answer
         self.more = True  # of the body is still to come
         self.gone = False  # nothing more comes from the client
@@ -79,6 +82,10 @@ class Exchange:
         """Nothing more comes: the client is gone, or we are about to go. Who listens for it is told."""
         self.gone = True
         self._news.set()
+
+    def is_at_hand(self) -> bool:
+        """Whether `receive` has something to tell at once."""
+        return not self._told and (bool(self._body) or not self.more)
 
     async def run(self, app: App) -> None:
         """Have it answered, whatever happens, once the answer before it is on its way."""
