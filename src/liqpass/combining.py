@@ -153,6 +153,7 @@ class Combining(Generic[R, A]):
             return
         try:
             answers = await self._together([one.request for one in taken])
+            await asyncio.sleep(0)  # who has come by now is read, and goes with those who wait
             end()
             await asyncio.sleep(0)  # what goes on is sent before these are told: the database works meanwhile
         except Exception as error:

@@ -152,6 +152,36 @@ async def test_who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together(
     assert shop.statements == [1, 1, 7]
 
 
+async def test_who_comes_at_the_very_moment_in_which_one_ends_goes_with_those_who_waited() -> None:
+    """Those who come are read from their sockets in the same turn of the loop as the end of a statement."""
+    ends, sizes = [asyncio.Event() for _ in range(3)], list[int]()
+    ends[2].set()
+
+    async def alone(n: int) -> int:
+        return (await together([n]))[0]
+
+    async def together(several: Sequence[int]) -> list[int]:
+        sizes.append(len(several))
+        await ends[len(sizes) - 1].wait()
+        return list(several)
+
+    door = Combining(Turns(), alone, together)
+
+    async def comes(n: int) -> "asyncio.Future[int]":
+        coming = asyncio.ensure_future(door(n))
+        await asyncio.sleep(0)
+        return coming
+
+    waiting = [await comes(n) for n in range(3)]
+    ends[0].set()
+    await waiting[0]
+    waiting.append(await comes(3))
+    ends[1].set()
+    waiting.append(asyncio.ensure_future(door(4)))
+    assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 4]
+    assert sizes == [1, 2, 2]
+
+
 async def test_who_comes_while_another_kind_is_under_way_waits_for_its_end_and_goes_together() -> None:
     shop, other = Shop(left=100, takes=9, breaks=set()), Shop(left=100, takes=3, breaks=set())
     turns = Turns()
