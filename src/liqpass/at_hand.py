@@ -22,28 +22,32 @@ class AtHand:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._conn: Connection | None = None
+        self._times_given_back = 0
         self._was_used = False
         self._timer: asyncio.TimerHandle | None = None
-        self._given_back: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
 
     async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """`work` on a connection. One on which it failed goes back, and the pool sees whether it lives."""
-        conn = await self._taken()
+        conn, times = await self._taken(), self._times_given_back
         try:
             found = await work(conn)
         except BaseException:
             await self._pool.release(conn)
             raise
-        if self._conn is None and _lives(conn):
+        if self._conn is None and times == self._times_given_back and _lives(conn):
             self._keep(conn)
         else:
             await self._pool.release(conn)
         return found
 
     async def give_back(self) -> None:
-        """To the pool, which waits at its end for all that are taken."""
+        """What is at hand goes to the pool, and what is in use will, too: the pool is about to close, or its
+        connections lead to where nobody should ask any more."""
+        self._times_given_back += 1
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         conn, self._conn = self._conn, None
         if conn is not None:
             await self._pool.release(conn)
@@ -65,13 +69,14 @@ class AtHand:
         self._timer = asyncio.get_running_loop().call_later(FOR_SEC, self._look)
 
     def _look(self) -> None:
-        """One timer for all uses of a second: each of its own would cost what this spares."""
+        """One timer for all uses of a moment: each of its own would cost what this spares."""
         self._timer = None
         if self._was_used:
             self._was_used = False
             self._look_later()
         elif self._conn is not None:
-            self._given_back = asyncio.create_task(self.give_back())
+            conn, self._conn = self._conn, None
+            self._releasing = asyncio.create_task(self._pool.release(conn))
 
 
 def _lives(conn: Connection) -> bool:

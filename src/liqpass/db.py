@@ -161,15 +161,17 @@ class Database:
         """Whoever next asks does so on a new connection: one that could only read stays so, though the
         server that the name leads to has become another one, or may write again."""
         await self.pool.expire_connections()
+        await self.at_hand.give_back()
 
     async def close(self) -> None:
         """Close all connections; those in use are given five seconds."""
         self._looking.cancel()
         await asyncio.wait([self._looking])
         try:
-            await self.at_hand.give_back()
-            await asyncio.wait_for(self.pool.close(), 5)
-        except TimeoutError:
+            async with asyncio.timeout(5):
+                await self.at_hand.give_back()
+                await self.pool.close()
+        except (TimeoutError, OSError):
             self.pool.terminate()
 
 

@@ -38,6 +38,30 @@ async def test_it_stays_taken_for_who_comes_next_and_goes_back_when_nobody_does(
     assert await one.run(pid, one_statement=True) == first
 
 
+async def test_one_that_was_given_back_is_no_end_of_it(one: Database) -> None:
+    await one.run(pid, one_statement=True)
+    await one.at_hand.give_back()
+    assert not is_taken(one)
+    await one.run(pid, one_statement=True)
+    assert is_taken(one)
+    async with one.transaction() as conn:
+        assert await pid(conn)
+
+
+async def test_who_is_to_connect_anew_does_not_get_it(one: Database) -> None:
+    first = await one.run(pid, one_statement=True)
+    await one.connect_anew()
+    assert await one.run(pid, one_statement=True) != first
+
+
+async def test_nor_does_it_stay_where_it_was_in_use_meanwhile(one: Database) -> None:
+    async def work(conn: Connection) -> int:
+        await one.connect_anew()
+        return await pid(conn)
+
+    assert await one.run(work, one_statement=True) != await one.run(pid, one_statement=True)
+
+
 async def test_who_needs_it_for_something_else_gets_it(one: Database) -> None:
     first = await one.run(pid, one_statement=True)
     async with one.transaction() as conn:
@@ -84,11 +108,27 @@ async def test_one_on_which_something_failed_goes_back_at_once(one: Database, ho
         assert await pid(conn)
 
 
-async def test_the_end_does_not_wait_for_it(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_use", [False, True])
+async def test_the_end_does_not_wait_for_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, in_use: bool
+) -> None:
     db = await open_database(database_url, name="test", size=1)
     forced: list[bool] = []
     monkeypatch.setattr(asyncpg.Pool, "terminate", lambda _: forced.append(True))
+    goes_on = asyncio.Event()
+
+    async def work(conn: Connection) -> int:
+        await goes_on.wait()
+        return await pid(conn)
+
     await db.run(pid, one_statement=True)
     assert is_taken(db)
-    await db.close()
+    last = asyncio.create_task(db.run(work, one_statement=True)) if in_use else None
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(db.close())
+    while not db.pool.is_closing():  # noqa: ASYNC110, the pool tells nobody
+        await asyncio.sleep(0)
+    goes_on.set()
+    await closing
+    assert last is None or await last
     assert not forced
