@@ -51,7 +51,6 @@ class Exchange:
 
     def __init__(self, wire: Wire, scope: dict[str, Any], *, keep: bool, held_back: bool) -> None:
         self.scope = scope
-        scope["extensions"] = {AT_HAND: self.is_at_hand}
         self.keep = keep  # the connection, after this answer
         self.more = True  # of the body is still to come
         self.gone = False  # nothing more comes from the client
@@ -89,6 +88,7 @@ class Exchange:
 
     async def run(self, app: App) -> None:
         """Have it answered, whatever happens, once the answer before it is on its way."""
+        self.scope["extensions"] = {AT_HAND: self.is_at_hand}
         try:
             await self._wire.drained()
             await app(self.scope, self.receive, self.send)
@@ -97,6 +97,7 @@ class Exchange:
         finally:
             if not self.over:
                 self._give_up()
+            self.scope.pop("extensions", None)  # a circle, which only Python's collector would find
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's: a part of the body, or, after its end, that the client left."""
@@ -177,6 +178,7 @@ class Exchange:
     def _give_up(self) -> None:
         """The application has ended without an answer, or in the middle of one."""
         if self.begun:
+            self._send(b"")
             self.over = True
             self._wire.broke_off(orderly=self.gone)
         else:
