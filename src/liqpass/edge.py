@@ -26,8 +26,8 @@ from liqpass.bodies import Body
 from liqpass.chain.failures import NodeError
 from liqpass.db import DATABASE_AWAY, TRY_AGAIN
 from liqpass.exchange.errors import ExchangeError
-from liqpass.logs import log_request
 from liqpass.problems import Problem
+from liqpass.request_lines import log_request
 from liqpass.vault.cipher import CipherError
 from liqpass.vault.exchange_trouble import problem_of as exchange_problem
 

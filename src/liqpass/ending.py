@@ -18,6 +18,7 @@ from liqpass.db import NOT_SERVING, TRY_AGAIN
 from liqpass.migrate import MigrationError
 from liqpass.postgres_programs import EmbeddedPostgresError
 from liqpass.problems import Problem
+from liqpass.request_lines import write_requests
 from liqpass.settings import SettingError
 from liqpass.terminal import fail
 
@@ -27,7 +28,10 @@ DATABASE_REFUSES: tuple[type[Exception], ...] = (WrongSession, *NOT_SERVING, *TR
 
 def until_it_ends(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it in an event loop of its own."""
-    uvloop.run(_ended_by_sigterm(main))
+    try:
+        uvloop.run(_ended_by_sigterm(main))
+    finally:
+        write_requests()
 
 
 @contextmanager

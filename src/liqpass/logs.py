@@ -4,20 +4,18 @@ Secrets are kept out at the source (a test greps the logs of a whole order loop)
 the second lock: a value under a name that could be a secret is never printed.
 """
 
-import asyncio
-import atexit
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from traceback import format_exception
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
+from liqpass.request_lines import write_requests, write_requests_to
 from liqpass.spared import without
 
 # With rich, structlog prepares colours that nobody here asks it for: 25 ms of a start and 4 MB of a server.
@@ -28,10 +26,6 @@ _SECRET = re.compile(
     r"secret|passphrase|password|private|signature|sign$|cookie|authorization|token|api_?key|[_-]key$", re.I
 )
 
-# Where lines of requests go; nowhere before `configure_logs`.
-_requests_to: TextIO | None = None
-_lines: list[str] = []
-REQUESTS_SEC = 0.05  # so long a request's line waits for others: one write for each is a fortieth of its time
 _JSON = msgspec.json.Encoder(enc_hook=repr)
 
 
@@ -54,45 +48,10 @@ def _hidden(name: str, value: object) -> object:
     return value
 
 
-class RequestLine(msgspec.Struct, frozen=True):
-    """What is logged of every request, in the order in which it is read."""
-
-    request_id: str
-    method: str
-    route: str
-    status: int
-    ms: float
-    timestamp: str
-    event: str = "request"
-    level: str = "info"
-
-
-def log_request(request_id: str, method: str, route: str, status: int, ms: float) -> None:
-    """One line for a request, where `configure_logs` sends INFO: as structlog would write it, at a fifth of
-    the time."""
-    if _requests_to is not None:
-        if not _lines:
-            asyncio.get_running_loop().call_later(REQUESTS_SEC, _write_lines)
-        _lines.append(_JSON.encode(RequestLine(request_id, method, route, status, ms, _now())).decode())
-
-
-def _write_lines() -> None:
-    """Those of requests that wait."""
-    if _lines and _requests_to is not None:
-        said = "\n".join([*_lines, ""])
-        _lines.clear()
-        _requests_to.write(said)
-        _requests_to.flush()
-
-
 def _in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Lines of requests that were over before come before this one."""
-    _write_lines()
+    write_requests()
     return event
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _as_json(event: Mapping[str, Any], **_its_own: Any) -> str:
@@ -131,9 +90,7 @@ def _all_of(error: BaseException) -> list[BaseException]:
 
 def configure_logs(*, level: str = "INFO") -> None:
     """Send structlog's events, and those of libraries from WARNING up, to stderr as JSON."""
-    global _requests_to  # noqa: PLW0603
-    _requests_to = sys.stderr if getattr(logging, level) <= logging.INFO else None
-    atexit.register(_write_lines)
+    write_requests_to(sys.stderr if getattr(logging, level) <= logging.INFO else None)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     for handler in logging.getLogger().handlers:
         if handler.formatter is not None:  # asyncio's traces of tasks that nobody waited for, say

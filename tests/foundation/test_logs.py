@@ -11,7 +11,9 @@ import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from liqpass.logs import configure_logs, log_request
+from liqpass import request_lines
+from liqpass.logs import configure_logs
+from liqpass.request_lines import log_request, write_requests_to
 
 SECRET = "s3cr3t-value"
 
@@ -22,6 +24,7 @@ def as_before() -> Iterator[None]:
     before = structlog.get_config()
     yield
     structlog.configure(**before)
+    write_requests_to(None)
 
 
 def started() -> structlog.typing.FilteringBoundLogger:
@@ -135,7 +138,9 @@ def test_nor_is_it_in_the_trace_of_a_task_that_nobody_waited_for(capfd: pytest.C
     """In a process of its own: logging is set up once."""
     program = f"""
 import asyncio, asyncpg, gc
-from liqpass.logs import configure_logs, log_request
+from liqpass import request_lines
+from liqpass.logs import configure_logs
+from liqpass.request_lines import log_request, write_requests_to
 configure_logs()
 async def fails():
     error = asyncpg.CheckViolationError("a row is refused")
@@ -175,14 +180,41 @@ async def test_a_line_of_a_request_waits_for_others_for_a_moment_only(
     assert [line["request_id"] for line in said] == ["r1"]
 
 
-def test_no_line_of_a_request_is_lost_at_the_end_of_the_process(capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_line_of_a_request_is_lost_at_the_end_of_a_command(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of the last moment, too: nothing of Python's own end is run after it."""
     program = """
-import asyncio
-from liqpass.logs import configure_logs, log_request
+import os
+from liqpass.ending import until_it_ends
+from liqpass import request_lines
+from liqpass.logs import configure_logs
+from liqpass.request_lines import log_request, write_requests_to
 configure_logs()
 async def main():
     log_request("r1", "GET", "/", 200, 1.0)
-asyncio.run(main())
+until_it_ends(main)
+os._exit(0)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
     assert json.loads(capfd.readouterr().err)["request_id"] == "r1"
+
+
+def test_lines_that_a_loop_has_left_are_written_by_the_next(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started()
+    monkeypatch.setattr(request_lines, "WAIT_SEC", 0.01)
+
+    async def ends_at_once() -> None:
+        log_request("r1", "GET", "/", 200, 1.0)
+
+    async def goes_on() -> list[object]:
+        await asyncio.sleep(0.05)
+        log_request("r2", "GET", "/", 200, 1.0)
+        said: list[object] = []
+        while len(said) < 2:
+            await asyncio.sleep(0.01)
+            said += [line["request_id"] for line in lines(capsys)]
+        return said
+
+    asyncio.run(ends_at_once())
+    assert asyncio.run(goes_on()) == ["r1", "r2"]
