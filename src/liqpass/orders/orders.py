@@ -145,7 +145,7 @@ async def make(conn: Connection, products: Products, one: Drafting) -> sql.Order
         raise await refused(conn, asked.now, *where, products, one.made_from, asked.payout_amount) from None
 
 
-def calls(order: sql.Order | sql.ShownOrder, chain: ChainSettings) -> list[Call]:
+def calls(order: sql.NewOrder | sql.Order | sql.ShownOrder, chain: ChainSettings) -> list[Call]:
     """What the payer's wallet is to send: approve, then payPremium with our signature of the quote.
 
     Signing is deterministic (RFC 6979): the same order always gets the same calls.

@@ -1,5 +1,6 @@
 """Quotes; making, listing, showing, following and cancelling orders, under /api/insurance."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from litestar.response import ServerSentEvent
 from msgspec import Meta
 
 from liqpass import hexes, ids
+from liqpass.chain.checkout import Call
 from liqpass.limits import Limiter, Places, Rate
 from liqpass.market.reading import by_instrument
 from liqpass.orders import following, orders, quotes, reading, sql
@@ -106,8 +108,16 @@ def ordering_with(reader: PositionReader, terms: orders.Terms, remembered: Remem
             now, random = reader.clock(), os.urandom(ids.ORDER_RANDOM_BYTES + ids.RANDOM_BYTES)
             return orders.drafting(now, random, terms, token.sha256, found.binding, found.known)
 
+        signed: dict[bytes, list[Call]] = {}
+
+        def sign(new: sql.NewOrder) -> None:
+            signed[new.purchase_order_id] = orders.calls(new, terms.chain)
+
         async def make(asked: orders.Drafting | sql.Order) -> sql.Order | None:
-            return asked if isinstance(asked, sql.Order) else await making(asked)
+            if isinstance(asked, sql.Order):
+                return asked
+            asyncio.get_running_loop().call_soon(sign, asked.order)  # while the database works
+            return await making(asked)
 
         known = orderable(remembered, token.sha256, data.bind_id, reader.clock())
         made = await made_from(known, find_out, drafting, make)
@@ -116,7 +126,8 @@ def ordering_with(reader: PositionReader, terms: orders.Terms, remembered: Remem
             words = "The binding was changed meanwhile. Bind the position again."
             raise Problem("BINDING_NOT_OPEN", words, field="bindId")
         now = reader.clock()
-        return order_answer(orders.refuse_lapsed(made, now), terms.chain, now)
+        calls = signed.get(made.purchase_order_id)
+        return order_answer(orders.refuse_lapsed(made, now), terms.chain, now, calls)
 
     return order
 

@@ -119,8 +119,10 @@ class OrderList(msgspec.Struct, frozen=True, rename="camel"):
     next: str | None
 
 
-def order_answer(order: sql.Order, chain: ChainSettings, now: datetime) -> OrderAnswer:
-    """What create-order answers."""
+def order_answer(
+    order: sql.Order, chain: ChainSettings, now: datetime, signed: list[Call] | None
+) -> OrderAnswer:
+    """What create-order answers. `signed`: its calls, where they are there already."""
     start = order.coverage_start_at or now + timedelta(seconds=order.coverage_delay_sec)
     return OrderAnswer(
         id=str(order.id),
@@ -139,7 +141,7 @@ def order_answer(order: sql.Order, chain: ChainSettings, now: datetime) -> Order
         chain_id=order.chain_id,
         checkout=checksum(order.checkout),
         usdc=checksum(chain.usdc),
-        calls=[call_view(call) for call in calls(order, chain)],
+        calls=[call_view(call) for call in signed or calls(order, chain)],
     )
 
 
