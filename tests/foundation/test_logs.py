@@ -185,9 +185,8 @@ def test_no_line_of_a_request_is_lost_at_the_end_of_a_command(capfd: pytest.Capt
     program = """
 import os
 from liqpass.ending import until_it_ends
-from liqpass import request_lines
 from liqpass.logs import configure_logs
-from liqpass.request_lines import log_request, write_requests_to
+from liqpass.request_lines import log_request
 configure_logs()
 async def main():
     log_request("r1", "GET", "/", 200, 1.0)
