@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar.types import HTTPScope, Receive
 
-from liqpass.http1.exchange import AT_HAND
+from liqpass.http1.exchange import BODY_IS_HERE
 from liqpass.problems import Problem
 
 BODY_SEC = 20.0  # for all of it: whoever sends half of one would hold a connection for ever
@@ -31,7 +31,7 @@ class Body:
         self._held_back = b"expect" in headers
         self._receive = receive
         extensions: dict[str, Any] = scope.get("extensions") or {}
-        self._is_at_hand: Callable[[], bool] = extensions.get(AT_HAND, lambda: False)
+        self._is_here: Callable[[], bool] = extensions.get(BODY_IS_HERE, lambda: False)
         self._began = time.monotonic()
         self._read = 0
         self._over = self._whole = False
@@ -41,7 +41,7 @@ class Body:
         Raises Problem BODY_TOO_SLOW, and MALFORMED_JSON for a body that breaks off."""
         if self._over:
             return await self._receive()
-        if self._is_at_hand():
+        if self._is_here():
             message = await self._next()
         else:
             message = await self._in_time()

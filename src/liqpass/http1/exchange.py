@@ -13,7 +13,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS_LINES = {status.value: f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus}
 WITHOUT_BODY = (204, 304)
 # The server's extension of ASGI: a function that says whether more of the body can be had without waiting.
-AT_HAND = "liqpass.at_hand"
+BODY_IS_HERE = "liqpass.body_is_here"
 
 Headers = Iterable[tuple[bytes, bytes]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -82,13 +82,13 @@ class Exchange:
         self.gone = True
         self._news.set()
 
-    def is_at_hand(self) -> bool:
+    def body_is_here(self) -> bool:
         """Whether `receive` has something to tell at once."""
         return not self._told and (bool(self._body) or not self.more)
 
     async def run(self, app: App) -> None:
         """Have it answered, whatever happens, once the answer before it is on its way."""
-        self.scope["extensions"] = {AT_HAND: self.is_at_hand}
+        self.scope["extensions"] = {BODY_IS_HERE: self.body_is_here}
         try:
             await self._wire.drained()
             await app(self.scope, self.receive, self.send)
