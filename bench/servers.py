@@ -47,7 +47,7 @@ class Server:
     process: asyncio.subprocess.Process
     owner: asyncpg.Connection
     halves: Iterator[int] = field(default_factory=lambda: cycle((0, 1)))
-    """Of its users, for one load after the other."""
+    """Which half of its users trades next."""
 
     @property
     def suffix(self) -> str:
