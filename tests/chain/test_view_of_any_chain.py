@@ -109,6 +109,8 @@ class AnyChainAtAll(RuleBasedStateMachine):
         }
         if leave_out and witness != "agrees" and self.new_logs(logs):
             return  # nobody could know that the list is too short: no endpoint ever showed these
+        if leave_out and witness != "agrees" and any(self.is_passed_by(log, witness) for log in logs):
+            return  # nor this: what is final is read no more, and all who are asked deny it
         shown = [] if leave_out else logs
         self.read(self.chain, self.finalized, self.safe, shown, answers[witness], unread)
 
@@ -125,6 +127,15 @@ class AnyChainAtAll(RuleBasedStateMachine):
             for tx in block.txs
             if block.number > self.cursor.finalized_number
         ]
+
+    def is_passed_by(self, log: Log, witness: str) -> bool:
+        """Whether the cursor goes past this log of a final block, if no node that is asked shows it."""
+        stage = self.rows[key_of(log)].stage
+        is_denied = witness == "shows nothing" or (
+            witness == "shows payments" and not isinstance(log, PremiumPaid)
+        )
+        not_held = stage is DROPPED or (stage is SEEN and is_denied)
+        return log.place.block_number <= self.finalized and not_held
 
     def new_logs(self, logs: list[Log]) -> bool:
         return any(key_of(log) not in self.rows or self.rows[key_of(log)].log != log for log in logs)
@@ -163,13 +174,25 @@ class AnyChainAtAll(RuleBasedStateMachine):
             return
         for gone in changes.drop:
             now = heads[gone.place.block_number]
-            assert now.hash != gone.place.block_hash
+            is_gone = now.hash != gone.place.block_hash
+            assert is_gone or self.is_denied_by_all(gone, safe, shown, witnesses)
             self.rows[key_of(gone)] = StoredLog(gone, DROPPED)
         for log, stage in (*changes.add, *changes.advance):
             if stage is FINAL:
                 assert all(one is not None and log in one.logs for one in witnesses)
             self.rows[key_of(log)] = StoredLog(log, stage)
         self.cursor = moved(self.cursor, shown, changes, START)
+
+    def is_denied_by_all(self, log: Log, safe: int, shown: View, witnesses: list[Witness | None]) -> bool:
+        """Never more than seen, and two endpoints at least, all that are asked, have read its block without it,
+        which is safe."""
+        number, is_payment = log.place.block_number, isinstance(log, PremiumPaid)
+        read_by_all = all(
+            one is not None and (is_payment or number <= one.transfers_upto) and log not in one.logs
+            for one in witnesses
+        )
+        read = number <= safe and (is_payment or number <= shown.transfers_upto) and log not in shown.logs
+        return self.rows[key_of(log)].stage is SEEN and len(witnesses) > 0 and read and read_by_all
 
     @invariant()
     def what_is_final_never_changes(self) -> None:
@@ -200,3 +223,18 @@ class AnyChainAtAll(RuleBasedStateMachine):
 
 AnyChainAtAll.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestAnyChainAtAll = AnyChainAtAll.TestCase
+
+
+def test_what_all_deny_at_the_safe_head_is_dropped_and_comes_back_once_it_is_shown() -> None:
+    """A transfer that was seen above the safe head, and that nobody shows when its block is safe."""
+    state = AnyChainAtAll()
+    state.a_block_is_mined(payments=1, again=False)
+    state.remember()
+    state.safe_moves(steps=1)
+    state.a_late_node_is_read(which=0, unread=0)
+    assert [row.stage for row in state.rows.values()] == [SEEN]
+    state.a_node_is_read(leave_out=True, witness="shows nothing", unread=0, unread_by_witness=0)
+    assert [row.stage for row in state.rows.values()] == [DROPPED]
+    state.a_node_is_read(leave_out=False, witness="agrees", unread=0, unread_by_witness=0)
+    assert [row.stage for row in state.rows.values()] == [SAFE]
+    state.teardown()
