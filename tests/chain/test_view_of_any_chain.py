@@ -184,8 +184,8 @@ class AnyChainAtAll(RuleBasedStateMachine):
         self.cursor = moved(self.cursor, shown, changes, START)
 
     def is_denied_by_all(self, log: Log, safe: int, shown: View, witnesses: list[Witness | None]) -> bool:
-        """Never more than seen, and two endpoints at least, all that are asked, have read its block without it,
-        which is safe."""
+        """Never more than seen, and two endpoints at least, all that are asked, have read its block, which is
+        safe, without it."""
         number, is_payment = log.place.block_number, isinstance(log, PremiumPaid)
         read_by_all = all(
             one is not None and (is_payment or number <= one.transfers_upto) and log not in one.logs
