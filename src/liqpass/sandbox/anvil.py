@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from liqpass.secp256k1 import sign
 GAS = 1_000_000
 DEPLOY_GAS = 8_000_000
 TIP, MAX_FEE = 1, 100 * 10**9  # wei for a unit of gas
+STATES_ON_DISK = 1000  # 80 MB in a demo, which may run for days
 EIP_1559 = b"\x02"  # the type of transactions that name these two
 
 
@@ -66,8 +68,8 @@ class Anvil:
     Every transaction mines a block unless `mine_every` or `set_automine` says otherwise.
     `first_block` is the number of the first block, `begins` its time in unix seconds (left away: now);
     `hardfork` is the newest whose rules hold (left away: the newest that anvil knows). `states`: of how many
-    blocks anvil keeps the state in memory, a third of a megabyte each (left away: 500, the rest on disk, and
-    hundreds of reorgs lose it all: findings/anvil-loses-its-state.sh).
+    blocks anvil keeps the state in memory, a third of a megabyte each (left away: 500 there and 1,000 more on
+    disk, and hundreds of reorgs lose it all: findings/anvil-loses-its-state.sh).
     """
 
     def __init__(
@@ -115,6 +117,9 @@ class Anvil:
         options += ["--number", str(self.first_block)] if self.first_block else []
         options += ["--hardfork", self.hardfork] if self.hardfork else []
         options += ["--prune-history", str(self.states)] if self.states else []
+        # Left to itself it writes the rest into ~/.foundry, 80 KB a block, and leaves it there.
+        on_disk = stack.enter_context(TemporaryDirectory(prefix="liqpass-anvil-"))
+        options += ["--cache-path", on_disk, "--max-persisted-states", str(STATES_ON_DISK)]
         process = await asyncio.create_subprocess_exec(
             anvil_path(),
             *options,
