@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from math import ceil
@@ -213,6 +213,7 @@ async def measured(
     seconds: float,
     rounds: int,
     *,
+    warm_up: int,
     options: Sequence[str] = (),
     lean: bool = False,
 ) -> dict[str, Any]:
@@ -234,17 +235,25 @@ async def measured(
         for size, server in servers.items():
             found["idle_cores"][size] = round(await by_itself(server), 3)
             tell(f"{size:,} orders: PostgreSQL uses {found['idle_cores'][size]} cores while nobody trades")
+        # Nobody has read books that were just written, and each page's first change is in the log whole.
+        found["warm_up"] = await in_turn(servers, max(traders), seconds, warm_up, "warming up, ")
         for number in traders:
-            for server in servers.values():
-                await loops(server, number, 3)  # warm up
-            found["rounds"][number] = []
-            for _ in range(rounds):
-                one = {size: await loops(server, number, seconds) for size, server in servers.items()}
-                found["rounds"][number].append(one)
-                said = ", ".join(
-                    f"{size:,}: {of['a_sec']:.0f} /s {of['cpu_ms']:.2f} ms" for size, of in one.items()
-                )
-                tell(f"{number} traders: {said}")
+            found["rounds"][number] = await in_turn(servers, number, seconds, rounds)
+    return found
+
+
+async def in_turn(
+    servers: Mapping[int, Server], traders: int, seconds: float, rounds: int, what: str = ""
+) -> list[dict[int, dict[str, float]]]:
+    """So many rounds, each on all servers, after one that does not count."""
+    for server in servers.values():
+        await loops(server, traders, seconds)
+    found = []
+    for _ in range(rounds):
+        one = {size: await loops(server, traders, seconds) for size, server in servers.items()}
+        found.append(one)
+        said = ", ".join(f"{size:,}: {of['a_sec']:.0f} /s {of['cpu_ms']:.2f} ms" for size, of in one.items())
+        tell(f"{what}{traders} traders: {said}")
     return found
 
 
@@ -298,6 +307,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="of a round (5)")
     parser.add_argument("--rounds", type=whole, default=5, help="(5)")
     parser.add_argument(
+        "--warm-up", type=whole, default=2, help="rounds before these, told and not counted (2)"
+    )
+    parser.add_argument(
         "--set",
         type=option,
         dest="options",
@@ -314,7 +326,13 @@ def main() -> None:
     given = parser.parse_args()
     found = asyncio.run(
         measured(
-            given.sizes, given.users, given.seconds, given.rounds, options=given.options, lean=given.lean
+            given.sizes,
+            given.users,
+            given.seconds,
+            given.rounds,
+            warm_up=given.warm_up,
+            options=given.options,
+            lean=given.lean,
         )
     )
     found["told"] = told(found, given.sizes)
