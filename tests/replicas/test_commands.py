@@ -18,6 +18,7 @@ from tests.exports.facts import FINALIZED, HELD_ON_CHAIN, block_hash
 from tests.exports.node import balance_node
 from tests.replicas.conftest import world_reading
 from tests.replicas.standby import Standby
+from tests.replicas.test_a_replica_is_read import until
 
 NOT_READ = "The replica is not read from, the primary is: "
 COMMANDS = (
@@ -57,8 +58,11 @@ async def test_serve_and_check_tell_of_the_replica(
         port = free_port()
         serve = await start("serve", "--port", str(port), env=env)
         await hear(serve.stderr, "Ctrl-C")
-        said = json.dumps(await ready(port))
-        assert "read from, and at most " in said
+
+        async def is_read() -> bool:  # it serves before it has looked there for the first time
+            return "read from, and at most " in json.dumps(await ready(port))
+
+        await until(is_read)
         standby.kill()
         heard = await hear(serve.stderr, "not read from")
         assert json.loads(heard.splitlines()[-1])["event"] == "replica"

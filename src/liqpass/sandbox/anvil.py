@@ -116,10 +116,10 @@ class Anvil:
         options += [] if self.begins is None else ["--timestamp", str(self.begins)]
         options += ["--number", str(self.first_block)] if self.first_block else []
         options += ["--hardfork", self.hardfork] if self.hardfork else []
-        options += ["--prune-history", str(self.states)] if self.states else []
         # Left to itself it writes the rest into ~/.foundry, 80 KB a block, and leaves it there.
-        on_disk = stack.enter_context(TemporaryDirectory(prefix="liqpass-anvil-"))
-        options += ["--cache-path", on_disk, "--max-persisted-states", str(STATES_ON_DISK)]
+        options += ["--cache-path", stack.enter_context(TemporaryDirectory(prefix="liqpass-anvil-"))]
+        most = ["--prune-history", self.states] if self.states else ["--max-persisted-states", STATES_ON_DISK]
+        options += map(str, most)
         process = await asyncio.create_subprocess_exec(
             anvil_path(),
             *options,
