@@ -78,6 +78,7 @@ _BUSY = """
 CALM_SEC = 15
 TIDY_SEC = 1800
 IDLE_SEC = 20
+WARM_UP = "warming up, "
 # A round's orders are forgotten, and what the ledger has of them is not: the rules of the books would find
 # that, and what is broken is asked every minute.
 _RULES_REST = """
@@ -236,8 +237,9 @@ async def measured(
             found["idle_cores"][size] = round(await by_itself(server), 3)
             tell(f"{size:,} orders: PostgreSQL uses {found['idle_cores'][size]} cores while nobody trades")
         # Nobody has read books that were just written, and each page's first change is in the log whole.
-        found["warm_up"] = await in_turn(servers, max(traders), seconds, warm_up, "warming up, ")
+        found["warm_up"] = await in_turn(servers, max(traders), seconds, warm_up, WARM_UP)
         for number in traders:
+            await in_turn(servers, number, seconds, 1, WARM_UP)
             found["rounds"][number] = await in_turn(servers, number, seconds, rounds)
     return found
 
@@ -245,9 +247,7 @@ async def measured(
 async def in_turn(
     servers: Mapping[int, Server], traders: int, seconds: float, rounds: int, what: str = ""
 ) -> list[dict[int, dict[str, float]]]:
-    """So many rounds, each on all servers, after one that does not count."""
-    for server in servers.values():
-        await loops(server, traders, seconds)
+    """So many rounds, each on all servers; `what` is told before the figures of each."""
     found = []
     for _ in range(rounds):
         one = {size: await loops(server, traders, seconds) for size, server in servers.items()}
